@@ -1,0 +1,44 @@
+/** Numbers with their units, in words people read: bytes, counts, milliseconds, shares. */
+
+import { PareError } from './error.ts';
+
+const scaled = (value: number, base: number, units: readonly string[]): string => {
+  let step = 0;
+  let shown = value;
+  while (Math.abs(shown) >= base && step < units.length - 1) {
+    shown /= base;
+    step += 1;
+  }
+  const digits = step === 0 || Math.abs(shown) >= 100 ? 0 : Math.abs(shown) >= 10 ? 1 : 2;
+  return `${shown.toFixed(Number.isInteger(shown) && step === 0 ? 0 : digits)}${units[step]}`;
+};
+
+/** 1_234_567 → "1.23 MB" (decimal units, as file managers and app stores count). */
+export const showBytes = (bytes: number): string => scaled(bytes, 1000, [' B', ' kB', ' MB', ' GB', ' TB']);
+/** 44_909_096 → "44.9 M". */
+export const showCount = (count: number): string => scaled(count, 1000, ['', ' k', ' M', ' G', ' T']);
+/** 0.01234 ms → "12.3 µs"; 1500 → "1.50 s". */
+export const showMs = (ms: number): string =>
+  ms < 1 ? `${(ms * 1000).toPrecision(3)} µs` : ms < 1000 ? `${ms.toPrecision(3)} ms` : `${(ms / 1000).toFixed(2)} s`;
+/** 0.9876 → "98.76 %". */
+export const showShare = (share: number, digits = 2): string => `${(share * 100).toFixed(digits)} %`;
+/** 12.3 → "12.3x". */
+export const showTimes = (times: number): string => `${times >= 10 ? times.toFixed(1) : times.toFixed(2)}x`;
+
+/**
+ * "50%" → 0.5; "0.5" → 0.5.
+ *
+ * Throws   option/share when it is not a share between 0 and 1.
+ */
+export function parseShare(text: string, flag: string): number {
+  const match = /^\s*([0-9]*\.?[0-9]+)\s*(%?)\s*$/.exec(text);
+  const share = match ? Number(match[1]) / (match[2] ? 100 : 1) : Number.NaN;
+  if (!(share >= 0 && share <= 1)) {
+    throw new PareError('option/share', `${flag} takes a share such as 50% or 0.5, not "${text}".`, {
+      where: flag,
+      expected: '0% to 100%, or 0 to 1',
+      got: text,
+    });
+  }
+  return share;
+}

@@ -1,0 +1,138 @@
+/** A tensor is a value: element type, dimensions, and bytes that are a view wherever they can be. */
+
+import { PareError } from '../base/error.ts';
+import { byteLength, type DType, factsOf, type TypedArray } from './dtype.ts';
+
+export interface Tensor {
+  readonly dtype: DType;
+  readonly dims: readonly number[];
+  /** Little-endian elements as ONNX raw_data lays them out. May be read from disk at the first touch. */
+  readonly bytes: Uint8Array;
+  /** The elements of a string tensor; its `bytes` are empty. */
+  readonly strings?: readonly string[];
+}
+
+/** Number of elements of these dimensions; 1 for a scalar. */
+export const sizeOf = (dims: readonly number[]): number => dims.reduce((product, dim) => product * dim, 1);
+
+/**
+ * A tensor over existing memory; nothing is copied.
+ *
+ * Throws   tensor/size when the memory does not hold exactly the elements that `dims` ask for.
+ */
+export function tensor(dtype: DType, dims: readonly number[], data: TypedArray | ArrayLike<number> | readonly string[]): Tensor {
+  if (dtype === 'string') return { dtype, dims, bytes: new Uint8Array(0), strings: data as readonly string[] };
+  const array = ArrayBuffer.isView(data) ? (data as TypedArray) : fromNumbers(dtype, data as ArrayLike<number>);
+  const expected = byteLength(dtype, sizeOf(dims));
+  if (array.byteLength !== expected) {
+    throw new PareError('tensor/size', `A ${dtype} tensor of [${dims.join(', ')}] needs ${expected} bytes.`, {
+      expected: `${expected} bytes`,
+      got: `${array.byteLength} bytes`,
+    });
+  }
+  return { dtype, dims, bytes: new Uint8Array(array.buffer, array.byteOffset, array.byteLength) };
+}
+
+const fromNumbers = (dtype: DType, numbers: ArrayLike<number>): TypedArray => {
+  const { array } = factsOf(dtype);
+  if (array === (BigInt64Array as unknown) || array === (BigUint64Array as unknown)) {
+    const make = array as unknown as { from(source: ArrayLike<number>, map: (x: number) => bigint): TypedArray };
+    return make.from(numbers, toBigInt);
+  }
+  return (array as unknown as { from(source: ArrayLike<number>): TypedArray }).from(numbers);
+};
+
+const INT64_MAX = 2n ** 63n - 1n;
+
+/** A number as an int64; what lies beyond its range saturates (exporters write 2^63 for "to the end"). */
+export const toBigInt = (x: number): bigint => (x >= 2 ** 63 ? INT64_MAX : x <= -(2 ** 63) ? -(2n ** 63n) : BigInt(Math.trunc(x)));
+
+/** Same elements, zero-filled. */
+export const zeros = (dtype: DType, dims: readonly number[]): Tensor => ({
+  dtype,
+  dims,
+  bytes: new Uint8Array(byteLength(dtype, sizeOf(dims))),
+});
+
+/** float32 tensor from numbers or a Float32Array. */
+export const float32 = (dims: readonly number[], data: ArrayLike<number>): Tensor =>
+  tensor('float32', dims, data instanceof Float32Array ? data : Float32Array.from(data));
+/** int64 tensor from numbers. */
+export const int64 = (dims: readonly number[], data: ArrayLike<number>): Tensor => tensor('int64', dims, data);
+
+/**
+ * The elements as the typed array of their dtype: a view if the bytes are aligned, a copy if they are not.
+ * 16-bit floats come as their bits; sub-byte types packed.
+ */
+export function elements(t: Tensor): TypedArray {
+  const { array } = factsOf(t.dtype);
+  const { bytes } = t;
+  const width = array.BYTES_PER_ELEMENT;
+  if (bytes.byteOffset % width === 0) return new array(bytes.buffer, bytes.byteOffset, bytes.byteLength / width);
+  const copy = bytes.slice();
+  return new array(copy.buffer, 0, copy.byteLength / width);
+}
+
+/**
+ * The elements of a float32 tensor.
+ *
+ * Throws   tensor/dtype for any other dtype.
+ */
+export function floats(t: Tensor): Float32Array {
+  if (t.dtype !== 'float32') {
+    throw new PareError('tensor/dtype', `Expected a float32 tensor, got ${t.dtype}.`, { expected: 'float32', got: t.dtype });
+  }
+  return elements(t) as Float32Array;
+}
+
+/** The elements as plain numbers, whatever their dtype (16-bit and 8-bit floats decoded, int64 rounded to 2^53). */
+export function numbers(t: Tensor): number[] {
+  if (t.dtype === 'float16') return Array.from(elements(t) as Uint16Array, fromHalf);
+  if (t.dtype === 'bfloat16') return Array.from(elements(t) as Uint16Array, fromBrain);
+  if (t.dtype === 'int4' || t.dtype === 'uint4') return fromNibbles(t);
+  return Array.from(elements(t) as ArrayLike<number | bigint>, Number);
+}
+
+const fromNibbles = (t: Tensor): number[] =>
+  Array.from({ length: sizeOf(t.dims) }, (_, i) => {
+    const nibble = (t.bytes[i >> 1]! >> (4 * (i & 1))) & 15;
+    return t.dtype === 'int4' && nibble > 7 ? nibble - 16 : nibble;
+  });
+
+const scratch = new DataView(new ArrayBuffer(4));
+
+/** bfloat16 bits → number. */
+export const fromBrain = (bits: number): number => {
+  scratch.setUint32(0, bits << 16);
+  return scratch.getFloat32(0);
+};
+
+/** IEEE binary16 bits → number. */
+export function fromHalf(bits: number): number {
+  const sign = bits & 0x8000 ? -1 : 1;
+  const exponent = (bits >> 10) & 31;
+  const fraction = bits & 1023;
+  if (exponent === 31) return fraction ? Number.NaN : sign * Number.POSITIVE_INFINITY;
+  return exponent === 0 ? sign * fraction * 2 ** -24 : sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
+}
+
+/** Number → IEEE binary16 bits, halves to even. */
+export function toHalf(value: number): number {
+  scratch.setFloat32(0, value);
+  const bits = scratch.getUint32(0);
+  const sign = (bits >>> 16) & 0x8000;
+  const magnitude = bits & 0x7fffffff;
+  if (magnitude >= 0x7f800000) return sign | 0x7c00 | (magnitude > 0x7f800000 ? 0x200 : 0);
+  if (magnitude >= 0x477ff000) return sign | 0x7c00;
+  if (magnitude < 0x38800000) {
+    const shift = 126 - (magnitude >>> 23);
+    if (shift > 24) return sign;
+    const mantissa = (magnitude & 0x7fffff) | 0x800000;
+    const half = mantissa >>> shift;
+    const rest = mantissa & ((1 << shift) - 1);
+    const middle = 1 << (shift - 1);
+    return sign | (half + (rest > middle || (rest === middle && (half & 1)) ? 1 : 0));
+  }
+  const rounded = magnitude + 0xfff + ((magnitude >>> 13) & 1);
+  return sign | ((rounded - 0x38000000) >>> 13);
+}

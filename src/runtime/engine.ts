@@ -1,0 +1,68 @@
+/** The one door to whoever does the arithmetic. Nothing above this room knows which engine runs. */
+
+import type { DType } from '../graph/dtype.ts';
+import type { Tensor } from '../graph/tensor.ts';
+
+export type Feeds = Readonly<Record<string, Tensor>>;
+
+export interface SessionOptions {
+  /** Intra-op threads; default: the engine's own. */
+  threads?: number;
+  /** 'none' for training graphs (same speed, much faster to load), 'all' for inference. Default 'all'. */
+  optimize?: 'none' | 'basic' | 'extended' | 'all';
+  /** Engine settings by their ONNX Runtime name, such as `session.disable_quant_qdq`. */
+  config?: Readonly<Record<string, string>>;
+  /** Where the engine writes the graph as it optimised it (native only). */
+  optimizedPath?: string;
+  /** Turn on the engine's per-node profile; `profile()` then returns it (native only). */
+  profile?: boolean;
+}
+
+export interface Port {
+  readonly name: string;
+  readonly dtype?: DType;
+  /** -1 where the size is symbolic. */
+  readonly dims?: readonly number[];
+}
+
+/** A loaded graph. Dispose it (`using session = …`) when done; disposing waits for nothing and runs must have ended. */
+export interface Session extends Disposable {
+  readonly inputs: readonly Port[];
+  readonly outputs: readonly Port[];
+  /**
+   * Runs once and returns fresh tensors: all outputs, or those named in `fetches`.
+   * Does not block JavaScript where the engine can help it; stops early when `signal` aborts (native only: WASM ends the run first).
+   * Throws   engine/run with the engine's words and the node's name; engine/feed for a missing or ill-typed input.
+   */
+  run(feeds: Feeds, fetches?: readonly string[], signal?: AbortSignal): Promise<Record<string, Tensor>>;
+  /** Fixes memory for inputs and outputs; each `run` of the binding then moves no data that it need not. */
+  bind(feeds: Feeds, fetches: Feeds): Binding;
+  /** Ends profiling and returns the engine's trace events. */
+  profile?(): readonly ProfileEvent[];
+}
+
+/** Inputs and outputs tied to memory that the caller owns. The engine reads and writes that very memory (native), or copies (WASM). */
+export interface Binding extends Disposable {
+  /** Runs once on a thread of the engine's; JavaScript goes on. */
+  run(): Promise<void>;
+  /** Runs once and blocks: cheaper for runs far below a millisecond. Absent where the engine cannot. */
+  runSync?(): void;
+}
+
+export interface ProfileEvent {
+  readonly node: string;
+  readonly op: string;
+  readonly durationUs: number;
+}
+
+export interface Engine extends Disposable {
+  /** 'native' (ONNX Runtime's C library) or 'wasm' (onnxruntime-web). */
+  readonly name: 'native' | 'wasm';
+  readonly version: string;
+  /** Why this engine and not the faster one; undefined when it is the faster one. */
+  readonly fallbackReason?: string;
+  /** Channels per block of the engine's NCHWc convolution (8 or 16), or 0 where it has none. */
+  readonly blockSize: number;
+  /** Loads ONNX bytes, or a file by its path (needed for external data). Throws engine/load with the engine's words. */
+  load(model: Uint8Array | string, options?: SessionOptions): Promise<Session>;
+}
