@@ -9,15 +9,29 @@ import { fileURLToPath } from 'node:url';
 const LEVEL = {
   base: 0,
   graph: 1,
-  ops: 2, onnx: 2,
-  runtime: 3, grad: 3, rewrite: 3, cost: 3, data: 3, nn: 3,
-  train: 4, prune: 4, distill: 4, compress: 4, quantize: 4,
-  parallel: 5, recipe: 5, optimize: 5, report: 5,
-  cli: 6, studio: 6,
+  ops: 2,
+  onnx: 2,
+  runtime: 3,
+  grad: 3,
+  rewrite: 3,
+  cost: 3,
+  data: 3,
+  nn: 3,
+  train: 4,
+  prune: 4,
+  distill: 4,
+  compress: 4,
+  quantize: 4,
+  parallel: 5,
+  recipe: 5,
+  optimize: 5,
+  report: 5,
+  cli: 6,
+  studio: 6,
 };
 /** Pairs that may break the rule, each with its reason. */
 const ALLOWED = {
-  'parallel>train': 'a link of the training chain', 
+  'parallel>train': 'a link of the training chain',
 };
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -39,13 +53,17 @@ for (const entry of files) {
     const to = roomOf(normalize(join(dirname(file), match[1])));
     if (to === from || !(to in LEVEL) || `${from}>${to}` in ALLOWED) continue;
     if (LEVEL[to] >= LEVEL[from]) {
-      console.error(`${rel} imports ${match[1]}: ${from} (level ${LEVEL[from]}) may not use ${to} (level ${LEVEL[to]}).`);
+      console.error(
+        `${rel} imports ${match[1]}: ${from} (level ${LEVEL[from]}) may not use ${to} (level ${LEVEL[to]}).`,
+      );
       offences += 1;
     }
   }
 }
 if (offences) {
-  console.error(`\n${offences} import(s) point up or sideways. A room knows only the rooms below it: move the shared part down.`);
+  console.error(
+    `\n${offences} import(s) point up or sideways. A room knows only the rooms below it: move the shared part down.`,
+  );
   process.exit(1);
 }
 console.log('layers: every import points down');

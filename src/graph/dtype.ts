@@ -21,7 +21,10 @@ interface DTypeFacts {
   /** Bits per element; 0 where elements have no fixed size (string). */
   readonly bits: number;
   /** The typed array that holds its elements (16-bit floats as their bits, sub-byte types packed). */
-  readonly array: { new (buffer: ArrayBufferLike, offset?: number, length?: number): TypedArray; BYTES_PER_ELEMENT: number };
+  readonly array: {
+    new (buffer: ArrayBufferLike, offset?: number, length?: number): TypedArray;
+    BYTES_PER_ELEMENT: number;
+  };
   readonly float?: true;
 }
 

@@ -97,7 +97,8 @@ export type AttrValue = Attr['value'];
 export const isWeight = (graph: Graph, name: string): boolean => graph.initializers.has(name);
 
 /** The inputs that a caller must feed: those without an initialiser. */
-export const feedsOf = (graph: Graph): readonly ValueInfo[] => graph.inputs.filter(({ name }) => !graph.initializers.has(name));
+export const feedsOf = (graph: Graph): readonly ValueInfo[] =>
+  graph.inputs.filter(({ name }) => !graph.initializers.has(name));
 
 /** A tensor's type, or undefined for opaque and unknown ones. */
 export const tensorType = (info: ValueInfo | undefined): TensorType | undefined =>

@@ -20,7 +20,11 @@ export const sizeOf = (dims: readonly number[]): number => dims.reduce((product,
  *
  * Throws   tensor/size when the memory does not hold exactly the elements that `dims` ask for.
  */
-export function tensor(dtype: DType, dims: readonly number[], data: TypedArray | ArrayLike<number> | readonly string[]): Tensor {
+export function tensor(
+  dtype: DType,
+  dims: readonly number[],
+  data: TypedArray | ArrayLike<number> | readonly string[],
+): Tensor {
   if (dtype === 'string') return { dtype, dims, bytes: new Uint8Array(0), strings: data as readonly string[] };
   const array = ArrayBuffer.isView(data) ? (data as TypedArray) : fromNumbers(dtype, data as ArrayLike<number>);
   const expected = byteLength(dtype, sizeOf(dims));
@@ -45,7 +49,8 @@ const fromNumbers = (dtype: DType, numbers: ArrayLike<number>): TypedArray => {
 const INT64_MAX = 2n ** 63n - 1n;
 
 /** A number as an int64; what lies beyond its range saturates (exporters write 2^63 for "to the end"). */
-export const toBigInt = (x: number): bigint => (x >= 2 ** 63 ? INT64_MAX : x <= -(2 ** 63) ? -(2n ** 63n) : BigInt(Math.trunc(x)));
+export const toBigInt = (x: number): bigint =>
+  x >= 2 ** 63 ? INT64_MAX : x <= -(2 ** 63) ? -(2n ** 63n) : BigInt(Math.trunc(x));
 
 /** Same elements, zero-filled. */
 export const zeros = (dtype: DType, dims: readonly number[]): Tensor => ({
@@ -80,7 +85,10 @@ export function elements(t: Tensor): TypedArray {
  */
 export function floats(t: Tensor): Float32Array {
   if (t.dtype !== 'float32') {
-    throw new PareError('tensor/dtype', `Expected a float32 tensor, got ${t.dtype}.`, { expected: 'float32', got: t.dtype });
+    throw new PareError('tensor/dtype', `Expected a float32 tensor, got ${t.dtype}.`, {
+      expected: 'float32',
+      got: t.dtype,
+    });
   }
   return elements(t) as Float32Array;
 }
@@ -131,7 +139,7 @@ export function toHalf(value: number): number {
     const half = mantissa >>> shift;
     const rest = mantissa & ((1 << shift) - 1);
     const middle = 1 << (shift - 1);
-    return sign | (half + (rest > middle || (rest === middle && (half & 1)) ? 1 : 0));
+    return sign | (half + (rest > middle || (rest === middle && half & 1) ? 1 : 0));
   }
   const rounded = magnitude + 0xfff + ((magnitude >>> 13) & 1);
   return sign | ((rounded - 0x38000000) >>> 13);

@@ -25,26 +25,39 @@ export interface Port {
   readonly dims?: readonly number[];
 }
 
-/** A loaded graph. Dispose it (`using session = …`) when done; disposing waits for nothing and runs must have ended. */
+/**
+ * A loaded graph. Dispose it (`using session = …`) when done: twice is once, and what a run in flight still needs
+ * lives until that run ends. A session that was disposed answers engine/disposed.
+ */
 export interface Session extends Disposable {
   readonly inputs: readonly Port[];
   readonly outputs: readonly Port[];
   /**
    * Runs once and returns fresh tensors: all outputs, or those named in `fetches`.
    * Does not block JavaScript where the engine can help it; stops early when `signal` aborts (native only: WASM ends the run first).
-   * Throws   engine/run with the engine's words and the node's name; engine/feed for a missing or ill-typed input.
+   * Throws   engine/run with the engine's words and the node's name; engine/feed for a missing or ill-typed input;
+   *          engine/aborted when `signal` aborts (its reason is the cause); engine/type for an output that is no tensor.
    */
   run(feeds: Feeds, fetches?: readonly string[], signal?: AbortSignal): Promise<Record<string, Tensor>>;
-  /** Fixes memory for inputs and outputs; each `run` of the binding then moves no data that it need not. */
+  /**
+   * Fixes memory for inputs and outputs; each `run` of the binding then moves no data that it need not.
+   * Bytes that are not aligned to their dtype are copied at each run. An output may be an input's own memory.
+   *
+   * Throws   engine/feed as `run` does, for `fetches` too; engine/type for a string output.
+   */
   bind(feeds: Feeds, fetches: Feeds): Binding;
-  /** Ends profiling and returns the engine's trace events. */
+  /** Ends profiling and returns the engine's trace events, in order. Present where `profile` was asked for and is possible. */
   profile?(): readonly ProfileEvent[];
 }
 
 /** Inputs and outputs tied to memory that the caller owns. The engine reads and writes that very memory (native), or copies (WASM). */
 export interface Binding extends Disposable {
-  /** Runs once on a thread of the engine's; JavaScript goes on. */
-  run(): Promise<void>;
+  /**
+   * Runs once on a thread of the engine's; JavaScript goes on. One run of a binding at a time.
+   *
+   * Throws   engine/busy while its last run has not ended; otherwise as Session.run.
+   */
+  run(signal?: AbortSignal): Promise<void>;
   /** Runs once and blocks: cheaper for runs far below a millisecond. Absent where the engine cannot. */
   runSync?(): void;
 }
@@ -55,10 +68,25 @@ export interface ProfileEvent {
   readonly durationUs: number;
 }
 
+/** Where the arithmetic happens. */
+export type Device = 'cpu' | 'cuda' | 'webgpu';
+
+export interface EngineOptions {
+  /** Default 'cpu'. Any other throws engine/device where it cannot be had. */
+  device?: Device;
+  /** Intra-op threads of each session that does not say; default: one per core. WASM: fixed by the first engine of the process. */
+  threads?: number;
+}
+
 export interface Engine extends Disposable {
   /** 'native' (ONNX Runtime's C library) or 'wasm' (onnxruntime-web). */
   readonly name: 'native' | 'wasm';
   readonly version: string;
+  readonly device: Device;
+  /** Intra-op threads of a session that does not say. */
+  readonly threads: number;
+  /** The engine's execution providers, by their ONNX Runtime names, best first (built in, which is not yet usable here). */
+  readonly providers: readonly string[];
   /** Why this engine and not the faster one; undefined when it is the faster one. */
   readonly fallbackReason?: string;
   /** Channels per block of the engine's NCHWc convolution (8 or 16), or 0 where it has none. */

@@ -1,0 +1,110 @@
+/** Named arrays (of a .npz, .npy or .safetensors file) as a data set: inputs by name, `labels` or `y` for targets. */
+
+import { PareError } from '../base/error.ts';
+import type { DType } from '../graph/dtype.ts';
+import { fromBrain, fromHalf } from '../graph/tensor.ts';
+import { type Dataset, inMemory, LABELS, type Stored, type Task } from './dataset.ts';
+import type { NdArray } from './idx.ts';
+import { type ImageOptions, normalisation } from './preprocess.ts';
+import type { Splits } from './subset.ts';
+
+export interface ArrayOptions extends Pick<ImageOptions, 'preset' | 'mean' | 'std' | 'scale'> {
+  /** The array that holds the targets. Default: `labels`, else `y`. */
+  readonly label?: string;
+  /** Default: classification for integers in one axis, regression for the others. */
+  readonly task?: Exclude<Task, 'unlabelled'>;
+}
+
+const SPLIT = { train: /[_.]train$/, validation: /[_.](val|valid|validation)$/, test: /[_.]test$/ };
+
+/**
+ * Splits and data sets from named arrays; axis 0 counts the samples.
+ *
+ * `x_train`, `y_train`, `x_test`, … are taken as splits (the suffix leaves the name), else all arrays are `train`.
+ * Half and double floats come as float32, integers as they are; uint8 arrays become float32 by the image options when
+ * one of preset, mean, std or scale is given (along axis 1 when it is 3 long, else the last).
+ *
+ * Throws   data/inputs when only targets are there; data/scalar for an array without axes; data/length when arrays
+ *          differ in their number of samples; data/column for a `label` that is not there.
+ */
+export function fromArrays(
+  name: string,
+  arrays: Readonly<Record<string, NdArray>>,
+  options: ArrayOptions = {},
+): Splits {
+  const roles = Object.keys(SPLIT) as (keyof typeof SPLIT)[];
+  const parts = new Map<keyof Splits, Record<string, NdArray>>();
+  const split = Object.keys(arrays).some((key) => SPLIT.train.test(key));
+  for (const [key, array] of Object.entries(arrays)) {
+    const role = split ? roles.find((r) => SPLIT[r].test(key)) : undefined;
+    const part = parts.get(role ?? 'train') ?? {};
+    part[role ? key.replace(SPLIT[role], '') : key] = array;
+    parts.set(role ?? 'train', part);
+  }
+  const open = (role: keyof Splits): Dataset | undefined => {
+    const part = parts.get(role);
+    return part && onePart(split ? `${name} (${role})` : name, part, options);
+  };
+  const [train, validation, test] = [open('train'), open('validation'), open('test')];
+  if (!train) throw new PareError('data/empty', `"${name}" holds no arrays.`, { where: name });
+  return { train, ...(validation && { validation }), ...(test && { test }) };
+}
+
+function onePart(name: string, arrays: Readonly<Record<string, NdArray>>, options: ArrayOptions): Dataset {
+  if (options.label !== undefined && !arrays[options.label]) {
+    throw new PareError('data/column', `"${name}" has no array "${options.label}" for the targets.`, {
+      where: name,
+      expected: Object.keys(arrays).join(', '),
+    });
+  }
+  const label = options.label ?? [LABELS, 'y'].find((key) => key in arrays);
+  const flat = Object.entries(arrays).find(([, { dims }]) => dims.length === 0);
+  if (flat) {
+    throw new PareError('data/scalar', `The array "${flat[0]}" of "${name}" has no axis to count samples along.`, {
+      where: name,
+      expected: '[samples, …]',
+      got: 'a scalar',
+    });
+  }
+  const inputs = Object.entries(arrays).filter(([key]) => key !== label);
+  if (!inputs.length) {
+    throw new PareError('data/inputs', `"${name}" holds targets but nothing to feed.`, {
+      where: name,
+      expected: 'arrays named after the inputs of the model',
+      got: Object.keys(arrays).join(', '),
+    });
+  }
+  return inMemory({
+    name,
+    inputs: Object.fromEntries(inputs.map(([key, array]) => [key, inputColumn(array, options)])),
+    ...(label !== undefined && labelColumn(arrays[label]!, options.task)),
+  });
+}
+
+function inputColumn(array: NdArray, options: ArrayOptions): Stored {
+  const { dtype, dims, data } = widened(array);
+  const sample = dims.slice(1);
+  const asked = options.preset ?? options.mean ?? options.std ?? options.scale;
+  if (dtype !== 'uint8' || asked === undefined) return { dtype, dims: sample, data };
+  const channelAxis = sample[0] === 3 ? 0 : sample.length - 1;
+  const channels = sample.length === 3 && sample[channelAxis] === 3 ? 3 : 1;
+  const { scale, shift } = normalisation(options, channels);
+  const grey = { dtype: 'float32', dims: sample, data, scale: scale[0]!, shift: shift[0]! } as const;
+  return channels === 1 ? grey : { ...grey, scale, shift, channelAxis };
+}
+
+function labelColumn(array: NdArray, forced: ArrayOptions['task']): { labels: Stored; task: Task } {
+  const { dtype, dims, data } = widened(array);
+  const flat = dims.length === 2 && dims[1] === 1 && !dtype.startsWith('float') ? [] : dims.slice(1);
+  const task = forced ?? (dtype.startsWith('float') || flat.length ? 'regression' : 'classification');
+  return { labels: { dtype: task === 'regression' ? 'float32' : 'int64', dims: flat, data }, task };
+}
+
+/** Floats of 16 and 64 bits as float32; the rest as it is. */
+export function widened({ dtype, dims, data }: NdArray): NdArray {
+  const as: DType = 'float32';
+  if (dtype === 'float16') return { dtype: as, dims, data: Float32Array.from(data as Uint16Array, fromHalf) };
+  if (dtype === 'bfloat16') return { dtype: as, dims, data: Float32Array.from(data as Uint16Array, fromBrain) };
+  if (dtype === 'float64') return { dtype: as, dims, data: Float32Array.from(data as Float64Array) };
+  return { dtype, dims, data };
+}

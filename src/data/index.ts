@@ -1,0 +1,30 @@
+/** Data: sets of samples, how they are cut into parts and batches, and where they come from. */
+
+export { type ArrayOptions, fromArrays } from './arrays.ts';
+export { type BatchOptions, batchCount, batches, type OrderOptions, order } from './batches.ts';
+export { type CsvOptions, fromCsv, readTable, type TableSplits } from './csv.ts';
+export {
+  type Column,
+  classesOf,
+  type Dataset,
+  type InMemory,
+  inMemory,
+  LABELS,
+  type Stored,
+  type Task,
+} from './dataset.ts';
+export { decodeImage } from './decode.ts';
+export { GLYPHS, type GlyphOptions, glyphs } from './glyphs.ts';
+export { type NdArray, readIdx } from './idx.ts';
+export { openIdxFolder } from './idx-folder.ts';
+export { openImageFolder } from './image-folder.ts';
+export { type KnownOptions, openKnown } from './known.ts';
+export { type NoiseOptions, noise } from './noise.ts';
+export { readNpy, readNpz } from './npy.ts';
+export { type Pixels, resize } from './pixels.ts';
+export { bind, type Port, portsOf } from './port.ts';
+export { type ImageOptions, type Layout, PRESETS, type PresetName } from './preprocess.ts';
+export { readSafetensors } from './safetensors.ts';
+export { type Data, type DataOptions, openData, withTest } from './spec.ts';
+export { type SplitOptions, type Splits, split, subset, take } from './subset.ts';
+export { encodeTable, featuresOf, fitTable, type Table, type TableEncoding, type TableOptions } from './table.ts';

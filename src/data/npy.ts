@@ -1,0 +1,101 @@
+/**
+ * NumPy's .npy (one array) and .npz (a zip of them).
+ *
+ * Source   numpy.lib.format, versions 1.0, 2.0 and 3.0.
+ */
+
+import { unzipSync } from 'fflate';
+import { PareError } from '../base/error.ts';
+import { type DType, factsOf, type TypedArray } from '../graph/dtype.ts';
+import { sizeOf } from '../graph/tensor.ts';
+import type { NdArray } from './idx.ts';
+
+const TYPES: Readonly<Record<string, DType>> = {
+  f2: 'float16', f4: 'float32', f8: 'float64', b1: 'bool',
+  i1: 'int8', i2: 'int16', i4: 'int32', i8: 'int64',
+  u1: 'uint8', u2: 'uint16', u4: 'uint32', u8: 'uint64',
+}; // biome-ignore format: a table
+
+const bad = (where: string, expected: string, got: string): PareError =>
+  new PareError('data/npy', `"${where}" is not an array that Pare reads.`, { where, expected, got });
+
+/**
+ * The array in a .npy file; big-endian values are swapped, Fortran order is turned into C order.
+ *
+ * Throws   data/npy for other files, for objects, strings and complex numbers, and when values are missing.
+ */
+export function readNpy(bytes: Uint8Array, where: string): NdArray {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (bytes.length < 12 || bytes[0] !== 0x93 || String.fromCharCode(...bytes.subarray(1, 6)) !== 'NUMPY') {
+    throw bad(where, 'the bytes 93 "NUMPY"', `${bytes.length} bytes that begin otherwise`);
+  }
+  const version = bytes[6]!;
+  if (version < 1 || version > 3) throw bad(where, 'format version 1 to 3', `version ${version}`);
+  const wide = version > 1;
+  const length = wide ? view.getUint32(8, true) : view.getUint16(8, true);
+  const start = (wide ? 12 : 10) + length;
+  const header = new TextDecoder(version === 3 ? 'utf-8' : 'latin1').decode(bytes.subarray(wide ? 12 : 10, start));
+  const descr = /'descr':\s*'([<>|=])([a-z]\d+)'/.exec(header);
+  const shape = /'shape':\s*\(([^)]*)\)/.exec(header)?.[1];
+  const dtype = TYPES[descr?.[2] ?? ''];
+  if (!descr || shape === undefined || !dtype) {
+    throw bad(where, `numbers (${Object.keys(TYPES).join(' ')})`, /'descr':\s*([^,]*)/.exec(header)?.[1] ?? header);
+  }
+  const dims = shape
+    .split(',')
+    .map((part) => part.trim())
+    .filter(Boolean)
+    .map(Number);
+  const { array } = factsOf(dtype);
+  const width = array.BYTES_PER_ELEMENT;
+  const count = sizeOf(dims);
+  if (bytes.length - start < count * width) {
+    throw bad(where, `${count * width} bytes of values for [${dims.join(', ')}]`, `${bytes.length - start} bytes`);
+  }
+  const values = new Uint8Array(bytes.subarray(start, start + count * width));
+  if (descr[1] === '>') for (let at = 0; at < values.length; at += width) values.subarray(at, at + width).reverse();
+  const data = new array(values.buffer, 0, count);
+  return { dtype, dims, data: /'fortran_order':\s*True/.test(header) ? toC(data, dims) : data };
+}
+
+/** Values with the first axis running fastest, as values with the last axis running fastest. */
+function toC(data: TypedArray, dims: readonly number[]): TypedArray {
+  const from = data as Float64Array;
+  const out = from.slice();
+  const index = new Array<number>(dims.length).fill(0);
+  const steps = dims.map((_, axis) => sizeOf(dims.slice(0, axis)));
+  let read = 0;
+  for (let at = 0; at < out.length; at++) {
+    out[at] = from[read]!;
+    for (let axis = dims.length - 1; axis >= 0; axis--) {
+      read += steps[axis]!;
+      if (++index[axis]! < dims[axis]!) break;
+      read -= steps[axis]! * dims[axis]!;
+      index[axis] = 0;
+    }
+  }
+  return out;
+}
+
+/**
+ * The arrays in a .npz file, by name.
+ *
+ * Throws   data/npz when it is no zip, or a member is damaged; data/npy for a member that is no numeric array.
+ */
+export function readNpz(bytes: Uint8Array, where: string): Record<string, NdArray> {
+  let members: Record<string, Uint8Array>;
+  try {
+    members = unzipSync(bytes);
+  } catch (cause) {
+    throw new PareError('data/npz', `"${where}" is not a zip of arrays.`, {
+      where,
+      got: (cause as Error).message,
+      cause,
+    });
+  }
+  return Object.fromEntries(
+    Object.entries(members)
+      .filter(([name]) => name.endsWith('.npy'))
+      .map(([name, member]) => [name.slice(0, -4), readNpy(member, `${where}:${name}`)]),
+  );
+}

@@ -1,0 +1,97 @@
+/** Where data meets a model: the model's inputs as ports, and a data set under their names, shapes and types. */
+
+import { PareError } from '../base/error.ts';
+import { nearest } from '../base/suggest.ts';
+import { type DType, factsOf, type TypedArray } from '../graph/dtype.ts';
+import { type Dim, feedsOf, type Graph, tensorType } from '../graph/model.ts';
+import { fromHalf, sizeOf, toHalf } from '../graph/tensor.ts';
+import { type Column, type Dataset, LABELS } from './dataset.ts';
+
+/** An input of a model; `dims` begin with the batch axis, whatever it is called or fixed to. */
+export interface Port {
+  readonly name: string;
+  readonly dtype: DType;
+  readonly dims: readonly Dim[];
+}
+
+/** The inputs of this graph that must be fed. Throws data/port for one whose type the file does not state. */
+export function portsOf(graph: Graph): Port[] {
+  return feedsOf(graph).map((info) => {
+    const type = tensorType(info);
+    if (type?.dims) return { name: info.name, dtype: type.dtype, dims: type.dims };
+    throw new PareError('data/port', `The type of the model's input "${info.name}" is not known.`, {
+      where: info.name,
+      expected: 'a tensor with known rank',
+    });
+  });
+}
+
+/**
+ * The data set under the model's own names: each port takes the input of its name, or the only input there is.
+ *
+ * A sample of other dims is reshaped when the port's are all known and hold as many elements; types are converted.
+ *
+ * Throws   data/inputs when a port finds no input; data/shape when the sample does not fit it.
+ */
+export function bind(dataset: Dataset, ports: readonly Port[]): Dataset {
+  const names = Object.keys(dataset.inputs);
+  const source = new Map<string, string>();
+  const inputs: Record<string, Column> = {};
+  for (const port of ports) {
+    const from = names.includes(port.name)
+      ? port.name
+      : names.length === 1 && ports.length === 1
+        ? names[0]
+        : undefined;
+    if (from === undefined) {
+      const near = nearest(port.name, names);
+      throw new PareError('data/inputs', `"${dataset.name}" has nothing to feed to the model's input "${port.name}".`, {
+        where: dataset.name,
+        expected: ports.map(({ name }) => name).join(', '),
+        got: names.join(', '),
+        ...(near && { hint: `is "${near}" meant for it?` }),
+      });
+    }
+    inputs[port.name] = { dtype: port.dtype, dims: sampleDims(dataset, from, port) };
+    source.set(port.name, from);
+  }
+  return {
+    ...dataset,
+    inputs,
+    fill(column, indices, into) {
+      const from = source.get(column) ?? (column === LABELS ? LABELS : undefined);
+      if (from === undefined) return dataset.fill(column, indices, into); // which says that there is no such column
+      const given = from === LABELS ? dataset.labels : dataset.inputs[from];
+      const wanted = from === LABELS ? dataset.labels : inputs[column];
+      if (!given || !wanted || given.dtype === wanted.dtype) return dataset.fill(from, indices, into);
+      const scratch = new (factsOf(given.dtype).array as unknown as new (length: number) => TypedArray)(into.length);
+      dataset.fill(from, indices, scratch);
+      recast(scratch, given.dtype, into, wanted.dtype);
+    },
+  };
+}
+
+function sampleDims(dataset: Dataset, from: string, port: Port): readonly number[] {
+  const { dims } = dataset.inputs[from]!;
+  const wanted = port.dims.slice(1);
+  const matches =
+    wanted.length === dims.length && wanted.every((dim, axis) => typeof dim !== 'number' || dim === dims[axis]);
+  if (matches) return dims;
+  const known = wanted.filter((dim) => typeof dim === 'number');
+  const turned = dims.length === 3 && [dims[1], dims[2], dims[0]].every((dim, axis) => dim === wanted[axis]);
+  if (known.length === wanted.length && sizeOf(known) === sizeOf(dims) && !turned) return known;
+  throw new PareError('data/shape', `A sample of "${dataset.name}" does not fit the model's input "${port.name}".`, {
+    where: port.name,
+    expected: `[${wanted.map((dim) => dim ?? '?').join(', ')}]`,
+    got: `[${dims.join(', ')}]`,
+    ...(turned && { hint: 'the model takes its channels last: layout nhwc' }),
+  });
+}
+
+function recast(from: TypedArray, given: DType, into: TypedArray, wanted: DType): void {
+  const big = into instanceof BigInt64Array || into instanceof BigUint64Array;
+  for (let i = 0; i < into.length; i++) {
+    const value = given === 'float16' ? fromHalf(Number(from[i]!)) : Number(from[i]!);
+    into[i] = big ? BigInt(Math.trunc(value)) : wanted === 'float16' ? toHalf(value) : value;
+  }
+}

@@ -1,0 +1,48 @@
+/** A file on disk → Model. Node only. */
+
+import { PareError } from '../base/error.ts';
+import type { Model } from '../graph/model.ts';
+import { disk } from './disk.ts';
+import { readModel } from './read.ts';
+
+/** One read call of the operating system takes less than 2 GB. */
+const CHUNK = 2 ** 30;
+
+/**
+ * The model in a file, with external data in its folder.
+ *
+ * Throws   file/missing; file/unreadable (a folder, no permission, more than fits in memory); what readModel throws.
+ */
+export async function readModelFile(file: string): Promise<Model> {
+  return readModel(await readBytesOf(file), { file });
+}
+
+/** All bytes of a file, in one buffer, above 2 GB too (which Node's own readFile refuses). */
+async function readBytesOf(file: string): Promise<Uint8Array> {
+  const { fs } = disk();
+  let handle: Awaited<ReturnType<typeof fs.promises.open>> | undefined;
+  try {
+    handle = await fs.promises.open(file, 'r');
+    const { size } = await handle.stat();
+    const bytes = new Uint8Array(size);
+    for (let done = 0; done < size; ) {
+      const { bytesRead } = await handle.read(bytes, done, Math.min(size - done, CHUNK), done);
+      if (bytesRead === 0) return bytes.subarray(0, done);
+      done += bytesRead;
+    }
+    return bytes;
+  } catch (cause) {
+    throw fileError(file, cause);
+  } finally {
+    await handle?.close();
+  }
+}
+
+const fileError = (file: string, cause: unknown): PareError => {
+  const code = (cause as { code?: string }).code;
+  if (code === 'ENOENT' || code === 'ENOTDIR') {
+    return new PareError('file/missing', `There is no file "${file}".`, { where: file, cause });
+  }
+  const why = code === 'EISDIR' ? 'it is a folder' : cause instanceof Error ? cause.message : String(cause);
+  return new PareError('file/unreadable', `"${file}" cannot be read: ${why}.`, { where: file, cause });
+};

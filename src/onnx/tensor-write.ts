@@ -1,0 +1,78 @@
+/** Tensor → TensorProto: unchanged tensors as the bytes they came from, others as raw data, or as a place elsewhere. */
+
+import { PareError } from '../base/error.ts';
+import { byteLength, factsOf } from '../graph/dtype.ts';
+import { sizeOf, type Tensor } from '../graph/tensor.ts';
+import type { Place } from './external.ts';
+import { ENTRY, EXTERNAL, TENSOR } from './field.ts';
+import { originOf } from './origin.ts';
+import type { Sink } from './wire-write.ts';
+
+/** What writing a model carries along. */
+export interface Saving {
+  /** Tensors that go to a data file instead of into the model, with their places in it. */
+  readonly placed: ReadonlyMap<Tensor, Place>;
+  /** May the model go on referring to this place? Else the elements are read and written inside. */
+  readonly mayShare: (place: Place) => boolean;
+}
+
+/** Everything into one message. */
+export const INSIDE: Saving = { placed: new Map(), mayShare: () => false };
+
+/** Bytes of the elements, from the dimensions alone: nothing is decoded or read from disk. */
+export const tensorBytes = (tensor: Tensor): number => byteLength(tensor.dtype, sizeOf(tensor.dims));
+
+/**
+ * The tensor's fields under this name.
+ *
+ * Throws   tensor/size when the elements are not as many as the dimensions ask for.
+ */
+export function putTensor(sink: Sink, name: string, tensor: Tensor, saving: Saving): void {
+  const origin = originOf(tensor);
+  const place = saving.placed.get(tensor);
+  if (origin && !place && (!origin.place || saving.mayShare(origin.place))) {
+    if (origin.name === name) sink.copy(origin.bytes);
+    else sink.renamed(origin.bytes, TENSOR.name, name);
+    return;
+  }
+  const { dtype, dims } = tensor;
+  sink.ints(TENSOR.dims, dims);
+  sink.int(TENSOR.dtype, factsOf(dtype).code);
+  if (dtype === 'string') {
+    const strings = tensor.strings ?? [];
+    if (strings.length !== sizeOf(dims)) throw wrongSize(name, tensor, sizeOf(dims), strings.length, 'strings');
+    for (const text of strings) sink.text(TENSOR.strings, text);
+  }
+  sink.maybeText(TENSOR.name, name);
+  if (place) putPlace(sink, place);
+  else if (dtype !== 'string') {
+    const size = tensorBytes(tensor);
+    sink.later(TENSOR.raw, size, () => sized(name, tensor));
+  }
+}
+
+/** The elements, as many as the dimensions ask for. */
+export function sized(name: string, tensor: Tensor): Uint8Array {
+  const { bytes } = tensor;
+  const size = tensorBytes(tensor);
+  if (bytes.length !== size) throw wrongSize(name, tensor, size, bytes.length, 'bytes');
+  return bytes;
+}
+
+const wrongSize = (name: string, { dtype, dims }: Tensor, expected: number, got: number, unit: string): PareError =>
+  new PareError('tensor/size', `Tensor "${name}" does not hold the ${dtype} elements of [${dims.join(', ')}].`, {
+    where: name,
+    expected: `${expected} ${unit}`,
+    got: `${got} ${unit}`,
+  });
+
+function putPlace(sink: Sink, { location, offset, length }: Place): void {
+  for (const [key, value] of Object.entries({ location, offset, length })) {
+    if (value === undefined) continue;
+    sink.message(TENSOR.external, () => {
+      sink.text(ENTRY.key, key);
+      sink.text(ENTRY.value, `${value}`);
+    });
+  }
+  sink.int(TENSOR.location, EXTERNAL);
+}

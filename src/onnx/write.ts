@@ -1,0 +1,46 @@
+/** Model → bytes, in one allocation. */
+
+import type { Model } from '../graph/model.ts';
+import { MODEL, OPSET } from './field.ts';
+import { putGraph } from './graph-write.ts';
+import { originOf } from './origin.ts';
+import { INSIDE, type Saving } from './tensor-write.ts';
+import { putEntries } from './value-write.ts';
+import { encode, type Sink } from './wire-write.ts';
+
+/**
+ * The bytes of an ONNX file that holds everything, weights included.
+ *
+ * A model, graph, node, attribute, value or tensor that is still the object it was read as comes out byte for byte as it
+ * was; what was made or changed is written in the order of onnx.proto, tensors as little-endian raw data. External
+ * weights are read and written inside. The same model gives the same bytes.
+ *
+ * Throws   onnx/too-large above 2 GB (use writeModelFile); tensor/size when a tensor's bytes do not fit its dimensions;
+ *          what reading external data throws.
+ */
+export const writeModel = (model: Model): Uint8Array<ArrayBuffer> => encode((sink) => putModel(sink, model, INSIDE));
+
+/** The fields of a ModelProto. */
+export function putModel(sink: Sink, model: Model, saving: Saving): void {
+  const origin = saving.placed.size > 0 ? undefined : originOf(model);
+  if (origin) {
+    sink.copy(origin.bytes);
+    return;
+  }
+  sink.int(MODEL.ir, model.ir);
+  sink.maybeText(MODEL.producerName, model.producer.name);
+  sink.maybeText(MODEL.producerVersion, model.producer.version);
+  sink.maybeText(MODEL.domain, model.domain);
+  if (model.version) sink.int(MODEL.version, model.version);
+  sink.maybeText(MODEL.doc, model.doc);
+  sink.message(MODEL.graph, () => putGraph(sink, model.graph, saving));
+  for (const [domain, version] of Object.entries(model.opsets)) {
+    sink.message(MODEL.opset, () => {
+      // Written even when empty: a message without a domain and one with '' mean the same, and readers differ.
+      sink.text(OPSET.domain, domain);
+      sink.int(OPSET.version, version);
+    });
+  }
+  putEntries(sink, MODEL.metadata, model.metadata);
+  for (const field of model.unknown ?? []) sink.copy(field);
+}

@@ -1,0 +1,162 @@
+/** Activations, and the soft maxima that close a classifier. */
+
+import type { Builder } from './builder.ts';
+import { unary } from './element-wise.ts';
+import { mixes, tie, tieBroadcast } from './link.ts';
+import { type AttrSpecs, float, int, op, type StaticValue, text } from './op.ts';
+import { between, exactly } from './sample.ts';
+
+// HardSigmoid with a huge slope is a step: 1 where y > 0, else 0. Three times faster than Greater + Cast on the engine.
+const step = (g: Builder, y: StaticValue): StaticValue => g.HardSigmoid(y, { alpha: 3e38, beta: 0 });
+
+export const Relu = unary('Relu', ({ Y, dY }, _, g) => g.Mul(dY, step(g, Y)), { quant: 'passes' });
+export const LeakyRelu = unary(
+  'LeakyRelu',
+  ({ X, dY }, { alpha }, g) => g.Mul(dY, g.Add(g.Mul(step(g, X), 1 - alpha), alpha)),
+  { attrs: { alpha: float(0.01) }, quant: 'own', samples: [{ X: [2, 3] }, { X: [2, 3, 4], attrs: { alpha: 0.3 } }] },
+);
+export const ThresholdedRelu = unary(
+  'ThresholdedRelu',
+  ({ X, dY }, { alpha }, g) => g.Mul(dY, g.Cast(g.Greater(X, alpha), { to: 1 })),
+  {
+    attrs: { alpha: float(1) },
+    samples: [{ X: [2, 3], attrs: { alpha: 0.15 } }],
+  },
+);
+export const Elu = unary(
+  'Elu',
+  ({ X, Y, dY }, { alpha }, g) => g.Mul(dY, g.Where(g.Greater(X, 0), g.scalar(1), g.Add(Y, alpha))),
+  { attrs: { alpha: float(1) } },
+);
+export const Selu = unary(
+  'Selu',
+  ({ X, Y, dY }, { alpha, gamma }, g) => g.Mul(dY, g.Where(g.Greater(X, 0), g.scalar(gamma), g.Add(Y, alpha * gamma))),
+  { attrs: { alpha: float(1.6732632423543772), gamma: float(1.0507009873554805) } },
+);
+export const Sigmoid = unary('Sigmoid', ({ Y, dY }, _, g) => g.Mul(dY, g.Mul(Y, g.Sub(1, Y))), { quant: 'own' });
+export const HardSigmoid = unary(
+  'HardSigmoid',
+  ({ Y, dY }, { alpha }, g) => g.Mul(dY, g.Mul(g.Cast(g.And(g.Greater(Y, 0), g.Less(Y, 1)), { to: 1 }), alpha)),
+  { attrs: { alpha: float(0.2), beta: float(0.5) }, samples: [{ X: between(-2.3, 2.3, [3, 5]) }, { X: between(3, 5, [4]) }] },
+);
+export const Tanh = unary('Tanh', ({ Y, dY }, _, g) => g.Mul(dY, g.Sub(1, g.Mul(Y, Y))));
+export const Softplus = unary('Softplus', ({ X, dY }, _, g) => g.Mul(dY, g.Sigmoid(X)));
+export const Softsign = unary('Softsign', ({ X, dY }, _, g) => {
+  const d = g.Add(g.Abs(X), 1);
+  return g.Div(dY, g.Mul(d, d));
+});
+// y = x · hardSigmoid(x, 1/6, 1/2)
+export const HardSwish = unary(
+  'HardSwish',
+  ({ X, dY }, _, g) => {
+    const h = g.HardSigmoid(X, { alpha: 1 / 6, beta: 0.5 });
+    const inside = g.Cast(g.And(g.Greater(h, 0), g.Less(h, 1)), { to: 1 });
+    return g.Mul(dY, g.Add(h, g.Mul(g.Mul(X, inside), 1 / 6)));
+  },
+  { samples: [{ X: between(-2.8, 2.8, [3, 5]) }, { X: between(3.2, 5, [4]) }] },
+);
+// y = x · tanh(softplus(x))
+export const Mish = unary('Mish', ({ X, dY }, _, g) => {
+  const t = g.Tanh(g.Softplus(X));
+  return g.Mul(dY, g.Add(t, g.Mul(g.Mul(X, g.Sigmoid(X)), g.Sub(1, g.Mul(t, t)))));
+});
+export const Swish = unary(
+  'Swish',
+  ({ X, dY }, { alpha }, g) => {
+    const s = g.Sigmoid(g.Mul(X, alpha));
+    return g.Mul(dY, g.Add(s, g.Mul(g.Mul(g.Mul(X, alpha), s), g.Sub(1, s))));
+  },
+  { attrs: { alpha: float(1) }, samples: [] },
+);
+
+// exact: y = x·Φ(x), y' = Φ(x) + x·φ(x);  tanh: y = x/2·(1 + tanh u), u = √(2/π)(x + 0.044715 x³)
+export const Gelu = unary(
+  'Gelu',
+  ({ X, dY }, { approximate }, g) => {
+    if (approximate === 'tanh') {
+      const x2 = g.Mul(X, X);
+      const t = g.Tanh(g.Mul(g.Mul(X, g.Add(g.Mul(x2, 0.044715), 1)), Math.sqrt(2 / Math.PI)));
+      const du = g.Mul(g.Add(g.Mul(x2, 3 * 0.044715), 1), Math.sqrt(2 / Math.PI));
+      const inner = g.Mul(g.Mul(X, g.Sub(1, g.Mul(t, t))), du);
+      return g.Mul(dY, g.Mul(g.Add(g.Add(t, 1), inner), 0.5));
+    }
+    const cdf = g.Mul(g.Add(g.Erf(g.Mul(X, Math.SQRT1_2)), 1), 0.5);
+    const pdf = g.Mul(g.Exp(g.Mul(g.Mul(X, X), -0.5)), 1 / Math.sqrt(2 * Math.PI));
+    return g.Mul(dY, g.Add(cdf, g.Mul(X, pdf)));
+  },
+  { attrs: { approximate: text('none') }, samples: [{ X: [2, 3] }, { X: [2, 5], attrs: { approximate: 'tanh' } }] },
+);
+
+export const PRelu = op({
+  type: 'PRelu',
+  inputs: ['X', 'slope'],
+  attrs: {},
+  shape: ({ X }) => X.dims,
+  grad: ({ X, slope, dY }, _, g) => {
+    const isNegative = g.Sub(1, step(g, X));
+    return {
+      X: g.Mul(dY, g.Add(g.Mul(isNegative, g.Sub(slope, 1)), 1)),
+      slope: g.sumTo(g.Mul(dY, g.Mul(isNegative, X)), slope.dims),
+    };
+  },
+  couple: ({ X, slope, Y }) => [...tieBroadcast(Y, X), ...tieBroadcast(Y, slope)],
+  cost: () => ({ macs: 0 }),
+  quant: 'float',
+  samples: [
+    { X: [2, 3], slope: [3] },
+    { X: [2, 3, 4], slope: [3, 1] },
+    { X: [2, 3], slope: exactly('float32', [1], [0.25]) },
+  ],
+});
+
+const axisOf = (axis: number, rank: number): number => (axis < 0 ? axis + rank : axis);
+
+const softmaxAttrs = { axis: int(-1) } satisfies AttrSpecs;
+const soft = (type: string, grad: (v: { Y: StaticValue; dY: StaticValue }, axis: number, g: Builder) => StaticValue) =>
+  op({
+    type,
+    inputs: ['X'],
+    attrs: softmaxAttrs,
+    shape: ({ X }) => X.dims,
+    grad: ({ X, Y, dY }, { axis }, g) => ({ X: grad({ Y, dY }, axisOf(axis, X.dims.length), g) }),
+    couple: ({ X, Y }, { axis }) =>
+      X.flatMap((x, i) =>
+        i === axisOf(axis, X.length)
+          ? [mixes(x, `${type} normalises over it`), mixes(Y[i]!, `${type} normalises over it`)]
+          : [tie(Y[i]!, x)],
+      ),
+    cost: () => ({ macs: 0 }),
+    quant: 'own',
+    samples: [{ X: [2, 3] }, { X: [2, 3, 4], attrs: { axis: 1 } }],
+    history: [
+      {
+        // Up to opset 12 the axes from `axis` on were flattened and normalised together; default axis 1.
+        until: 12,
+        modern: (node, make) => {
+          const axis = node.attrs['axis']?.kind === 'int' ? node.attrs['axis'].value : 1;
+          const rank = make.rank(node.inputs[0]!);
+          const flat = rank !== undefined && axisOf(axis, rank) === rank - 1;
+          if (flat) return { ...node, attrs: { axis: { kind: 'int', value: -1 } } };
+          const shape = make.fresh(`${node.outputs[0]}_shape`);
+          const flattened = make.fresh(`${node.outputs[0]}_flat`);
+          const done = make.fresh(`${node.outputs[0]}_soft`);
+          make.before({ op: 'Shape', inputs: [node.inputs[0]!], outputs: [shape], attrs: {} });
+          make.before({
+            op: 'Flatten',
+            inputs: [node.inputs[0]!],
+            outputs: [flattened],
+            attrs: { axis: { kind: 'int', value: axis } },
+          });
+          make.after({ op: 'Reshape', inputs: [done, shape], outputs: node.outputs, attrs: {} });
+          return { ...node, inputs: [flattened], outputs: [done], attrs: { axis: { kind: 'int', value: -1 } } };
+        },
+      },
+    ],
+  });
+
+// dX = Y ⊙ (dY − Σ dY ⊙ Y)
+export const Softmax = soft('Softmax', ({ Y, dY }, axis, g) => g.Mul(Y, g.Sub(dY, g.ReduceSum(g.Mul(dY, Y), [axis]))));
+// dX = dY − softmax(X) · Σ dY
+export const LogSoftmax = soft('LogSoftmax', ({ Y, dY }, axis, g) =>
+  g.Sub(dY, g.Mul(g.Exp(Y), g.ReduceSum(dY, [axis]))),
+);

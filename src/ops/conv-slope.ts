@@ -1,0 +1,115 @@
+/**
+ * The slopes of a convolution in the forms that the engine runs fastest.
+ *
+ *   dX = dY ∗ flip(W)             stride 1: an ordinary convolution; else ConvTranspose
+ *   dW = Σ_n dY_n · cols(X_n)ᵀ    cols: for each place in the kernel, the strided window of the padded input
+ *   dB = Σ dY over samples and places
+ */
+
+import type { Builder } from './builder.ts';
+import type { StaticValue } from './op.ts';
+import type { Window } from './window.ts';
+
+const product = (dims: readonly number[]): number => dims.reduce((n, dim) => n * dim, 1);
+
+/** dY [N, O, ...out] summed to [O]: over places first, which is contiguous, then over samples. */
+export function sumPerChannel(dY: StaticValue, g: Builder): StaticValue {
+  const [n, channels, ...rest] = dY.dims as [number, number, ...number[]];
+  const flat = g.reshape(dY, [n, channels, product(rest)]);
+  return g.ReduceSum(g.ReduceSum(flat, [2], { keepdims: 0 }), [0], { keepdims: 0 });
+}
+
+/** dX [N, C, ...size] from dY [N, O, ...out] and W [O, C/group, ...kernel]. */
+export function convInputSlope(
+  dY: StaticValue,
+  W: StaticValue,
+  dims: readonly number[],
+  { kernel, strides, dilations, begin, end }: Window,
+  group: number,
+  g: Builder,
+): StaticValue {
+  const reach = kernel.map((k, i) => (k - 1) * dilations[i]! + 1);
+  const spatial = dims.slice(2);
+  const mirrored = [...reach.map((r, i) => r - 1 - begin[i]!), ...reach.map((r, i) => r - 1 - end[i]!)];
+  const exact = dY.dims
+    .slice(2)
+    .every((out, i) => out + mirrored[i]! + mirrored[kernel.length + i]! - reach[i]! + 1 === spatial[i]);
+  if (group === 1 && strides.every((s) => s === 1) && mirrored.every((pad) => pad >= 0) && exact) {
+    const axes = kernel.map((_, i) => 2 + i);
+    const turned = g.Transpose(W, { perm: [1, 0, ...axes] });
+    const isPoint = kernel.every((k) => k === 1);
+    const flipped = isPoint
+      ? turned
+      : g.Slice(
+          turned,
+          axes.map(() => -1),
+          kernel.map((k) => -k - 1),
+          axes,
+          axes.map(() => -1),
+        );
+    return g.Conv(dY, flipped, { dilations: [...dilations], pads: mirrored });
+  }
+  const output_padding = spatial.map(
+    (size, i) => size - ((dY.dims[2 + i]! - 1) * strides[i]! + reach[i]! - begin[i]! - end[i]!),
+  );
+  return g.ConvTranspose(dY, W, {
+    strides: [...strides],
+    dilations: [...dilations],
+    pads: [...begin, ...end],
+    output_padding,
+    group,
+  });
+}
+
+/** dW [O, C/group, ...kernel] from X [N, C, ...size] and dY [N, O, ...out]. */
+export function convWeightSlope(
+  X: StaticValue,
+  dY: StaticValue,
+  weightDims: readonly number[],
+  { kernel, strides, dilations, begin, end, out }: Window,
+  group: number,
+  g: Builder,
+): StaticValue {
+  const [n, channels] = X.dims as [number, number];
+  const filters = dY.dims[1]!;
+  const places = product(out as number[]);
+  const axes = kernel.map((_, i) => 2 + i);
+  const isPadded = [...begin, ...end].some((pad) => pad > 0);
+  const padded = isPadded ? g.Pad(X, [0, 0, ...begin, 0, 0, ...end]) : X;
+  const windows = kernelPlaces(kernel).map((place) => {
+    const from = place.map((k, i) => k * dilations[i]!);
+    const to = from.map((start, i) => start + ((out[i] as number) - 1) * strides[i]! + 1);
+    const whole =
+      from.every((start, i) => start === 0 && to[i] === padded.dims[2 + i]) && strides.every((s) => s === 1);
+    return whole ? padded : g.Slice(padded, from, to, axes, strides.some((s) => s > 1) ? [...strides] : null);
+  });
+
+  if (group > 1) {
+    const slope = g.reshape(dY, [n, group, filters / group, places]);
+    const perPlace = windows.map((window) => {
+      const x = g.reshape(window, [n, group, channels / group, places]);
+      const sum = g.ReduceSum(g.FusedMatMul(slope, x, { transB: 1 }), [0], { keepdims: 0 }); // [group, O/group, C/group]
+      return g.reshape(sum, [filters, channels / group, 1]);
+    });
+    return g.reshape(perPlace.length === 1 ? perPlace[0]! : g.Concat(...perPlace, { axis: 2 }), weightDims);
+  }
+  const slope = g.reshape(dY, [n, filters, places]);
+  const columns = g.reshape(windows.length === 1 ? windows[0]! : g.Concat(...windows, { axis: 1 }), [
+    n,
+    windows.length * channels,
+    places,
+  ]);
+  if (windows.length === 1) {
+    return g.reshape(g.ReduceSum(g.FusedMatMul(slope, columns, { transB: 1 }), [0], { keepdims: 0 }), weightDims);
+  }
+  const sum = g.ReduceSum(g.FusedMatMul(columns, slope, { transB: 1 }), [0], { keepdims: 0 }); // [kernel·C, O]
+  return g.reshape(g.Transpose(g.reshape(sum, [windows.length, channels, filters]), { perm: [2, 1, 0] }), weightDims);
+}
+
+/** Every place of the kernel, the last axis running fastest. */
+function kernelPlaces(kernel: readonly number[]): number[][] {
+  return kernel.reduce<number[][]>(
+    (places, size) => places.flatMap((place) => Array.from({ length: size }, (_, i) => [...place, i])),
+    [[]],
+  );
+}

@@ -1,0 +1,74 @@
+/** Brings a model to the opset that the rows speak: old forms of ops are rewritten by their own rows. Names no op. */
+
+import { freshNames, namesOf } from '../graph/edit.ts';
+import type { Graph, Model, Node } from '../graph/model.ts';
+import type { Tensor } from '../graph/tensor.ts';
+import { rowOf } from './index.ts';
+import { type Facts, infer } from './infer.ts';
+import type { HistoricNode } from './op.ts';
+
+/** The ai.onnx version in which rows are written, and its IR version. */
+export const MODERN_OPSET = 21;
+const MODERN_IR = 10;
+
+/**
+ * The same model in today's forms: attributes that became inputs are inputs, changed defaults are written out.
+ * A model that is modern already comes back as it is.
+ */
+export function modernize(model: Model): Model {
+  const opset = model.opsets[''] ?? model.opsets['ai.onnx'] ?? MODERN_OPSET;
+  if (opset >= MODERN_OPSET) return model;
+  const { 'ai.onnx': _, ...opsets } = model.opsets;
+  return {
+    ...model,
+    ir: Math.max(model.ir, MODERN_IR),
+    opsets: { ...opsets, '': MODERN_OPSET },
+    graph: modernGraph(model.graph, opset, freshNames(namesOf(model.graph))),
+  };
+}
+
+function modernGraph(graph: Graph, opset: number, fresh: (wish: string) => string, outer?: Facts): Graph {
+  const facts = infer(graph, {}, outer);
+  const initializers = new Map<string, Tensor>(graph.initializers);
+  const nodes: Node[] = [];
+  for (const node of graph.nodes) {
+    const inner = withModernGraphs(node, opset, fresh, facts);
+    const steps = (rowOf(node)?.history ?? []).filter(({ until }) => opset <= until);
+    const before: HistoricNode[] = [];
+    const after: HistoricNode[] = [];
+    const make = {
+      constant: (wish: string, value: Tensor) => {
+        const name = fresh(`${node.name || node.op}_${wish}`);
+        initializers.set(name, value);
+        return name;
+      },
+      rank: (name: string) => facts.get(name)?.dims.length,
+      dtype: (name: string) => facts.get(name)?.dtype,
+      before: (extra: HistoricNode) => void before.push(extra),
+      after: (extra: HistoricNode) => void after.push(extra),
+      fresh,
+    };
+    const now = steps.reduce<HistoricNode | null>((form, { modern }) => form && modern(form, make), inner);
+    const asNode = (extra: HistoricNode): Node => ({
+      domain: '',
+      name: fresh(`${node.name || node.op}_${extra.op}`),
+      ...extra,
+    });
+    nodes.push(
+      ...before.map(asNode),
+      ...(now ? [now === inner ? inner : { ...inner, ...now }] : []),
+      ...after.map(asNode),
+    );
+  }
+  return { ...graph, nodes, initializers };
+}
+
+function withModernGraphs(node: Node, opset: number, fresh: (wish: string) => string, facts: Facts): Node {
+  const graphs = Object.entries(node.attrs).filter(([, attr]) => attr.kind === 'graph');
+  if (graphs.length === 0) return node;
+  const attrs = { ...node.attrs };
+  for (const [key, attr] of graphs) {
+    if (attr.kind === 'graph') attrs[key] = { kind: 'graph', value: modernGraph(attr.value, opset, fresh, facts) };
+  }
+  return { ...node, attrs };
+}

@@ -1,0 +1,221 @@
+/** The row of an operator: the few questions that every op answers, asked by rooms that know no op by name. */
+
+import type { DType } from '../graph/dtype.ts';
+import type { AttrValue, Dim } from '../graph/model.ts';
+import type { Tensor } from '../graph/tensor.ts';
+import type { Builder } from './builder.ts';
+import type { Axis, Link } from './link.ts';
+import type { Sample } from './sample.ts';
+
+/** What is known of a value before it is computed. */
+export interface Value {
+  readonly name: string;
+  readonly dtype: DType;
+  /** Undefined when even the rank is unknown; rules are only asked when the ranks they need are known. */
+  readonly dims: readonly Dim[];
+  /** The elements, where they are known ahead of running: constants, and the results of shape arithmetic (small integers only). */
+  readonly ints?: readonly Dim[];
+  /** The whole tensor, where the value is a constant. */
+  readonly constant?: Tensor;
+}
+
+/** A value whose dimensions are all numbers: what gradients see. */
+export interface StaticValue extends Value {
+  readonly dims: readonly number[];
+}
+
+/** What a shape rule says of one output. A bare list of dimensions takes the dtype of the first input. */
+export interface Out {
+  readonly dtype?: DType;
+  readonly dims: readonly Dim[];
+  /** Elements of a small integer output, when they follow from what is known. */
+  readonly ints?: readonly Dim[] | undefined;
+}
+
+/** One answer for the single output, several for several, null for "cannot be told from what is known". */
+export type ShapeAnswer = readonly Dim[] | Out | readonly (Out | null)[] | null;
+
+/** Multiply-accumulates of one run. */
+export interface Cost {
+  readonly macs: number;
+}
+
+/** How integers enter an op. */
+export type Quant<A = Attrs> =
+  /** A weight that can be stored as integers along a channel axis, multiplied with a quantised input into an int32 sum. */
+  | {
+      readonly kind: 'weighted';
+      readonly input: string;
+      readonly weight: string;
+      readonly bias?: string;
+      readonly axis: (attrs: A, rank: number) => number;
+    }
+  /** Moves or selects elements: output scale = input scale. */
+  | { readonly kind: 'passes' }
+  /** Has an integer kernel with a scale of its own for every input and the output. */
+  | { readonly kind: 'own' }
+  /** Stays in floats. */
+  | { readonly kind: 'float' };
+
+/** What changes when a network learns: other attributes, other inputs, statistics that flow back into weights. */
+export interface Training {
+  readonly attrs?: Readonly<Record<string, number>>;
+  /** Input slots that become constants. */
+  readonly inputs?: Readonly<Record<string, Tensor>>;
+  /** Weight slot → output slot whose value replaces the weight after each step. */
+  readonly state?: Readonly<Record<string, string>>;
+}
+
+/** The form that an op had in older opsets, and how to write it today. */
+export interface History {
+  /** The last opset in which this form was in force. */
+  readonly until: number;
+  /** The same computation in today's form; constants are made through `constant`. */
+  readonly modern: (node: HistoricNode, make: ModernMaker) => HistoricNode | null;
+}
+
+export interface HistoricNode {
+  readonly op: string;
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+  readonly attrs: Readonly<Record<string, import('../graph/model.ts').Attr>>;
+}
+
+export interface ModernMaker {
+  /** Adds a constant and returns its name. */
+  readonly constant: (wish: string, tensor: Tensor) => string;
+  /** Rank of a value, if known. */
+  readonly rank: (name: string) => number | undefined;
+  readonly dtype: (name: string) => DType | undefined;
+  /** Puts a further node before this one. */
+  readonly before: (node: HistoricNode) => void;
+  /** Puts a further node behind this one. */
+  readonly after: (node: HistoricNode) => void;
+  readonly fresh: (wish: string) => string;
+}
+
+/* ---- attributes ---- */
+
+export interface AttrSpec<T extends AttrValue | undefined = AttrValue | undefined> {
+  readonly kind: 'int' | 'float' | 'string' | 'ints' | 'floats' | 'strings' | 'tensor' | 'graph';
+  readonly fallback: T;
+}
+
+export type AttrSpecs = Readonly<Record<string, AttrSpec>>;
+export type Attrs = Readonly<Record<string, AttrValue | undefined>>;
+export type AttrsOf<S extends AttrSpecs> = { readonly [K in keyof S]: S[K]['fallback'] };
+
+type Spec<T extends AttrValue> = { (): AttrSpec<T | undefined>; (fallback: T): AttrSpec<T> };
+const spec = <T extends AttrValue>(kind: AttrSpec['kind']): Spec<T> =>
+  ((fallback?: T) => ({ kind, fallback })) as Spec<T>;
+
+/** An int attribute with its default; `int()` has none. */
+export const int = spec<number>('int');
+export const float = spec<number>('float');
+export const text = spec<string>('string');
+export const ints = spec<readonly number[]>('ints');
+export const floatList = spec<readonly number[]>('floats');
+export const textList = spec<readonly string[]>('strings');
+export const tensorAttr = spec<Tensor>('tensor');
+
+/* ---- slots ---- */
+
+/** 'X' must be there, 'B?' may be left out, '...X' takes all that remain. */
+export type SlotName<S extends string> = S extends `...${infer N}` ? N : S extends `${infer N}?` ? N : S;
+type Variadic<S extends string> = S extends `...${infer N}` ? N : never;
+type Optional<S extends string> = S extends `${infer N}?` ? N : never;
+type Required<S extends string> = S extends `...${string}` ? never : S extends `${string}?` ? never : S;
+
+/** Slots by name: T, T | undefined for optional ones, T[] for the variadic one. */
+export type Slots<S extends string, T> = { readonly [N in Required<S>]: T } & {
+  readonly [N in Optional<S>]: T | undefined;
+} & {
+  readonly [N in Variadic<S>]: readonly T[];
+};
+
+/** dX-style names of the slopes that reach an op, one per output (undefined where nothing flows back). */
+type Slopes<O extends string> = { readonly [N in SlotName<O> as `d${N}`]: StaticValue };
+
+type GradAnswer<S extends string> = { readonly [N in Exclude<SlotName<S>, Variadic<S>>]?: StaticValue | undefined } & {
+  readonly [N in Variadic<S>]?: readonly (StaticValue | undefined)[];
+};
+
+export interface OpSpec<S extends string, O extends string, A extends AttrSpecs> {
+  readonly type: string;
+  /** Default '' (ai.onnx). */
+  readonly domain?: string;
+  readonly inputs: readonly S[];
+  /** Default ['Y']. */
+  readonly outputs?: readonly O[];
+  readonly attrs: A;
+  /** Dimensions (and dtypes, and known integers) of the outputs. */
+  readonly shape: (inputs: Slots<S, Value>, attrs: AttrsOf<A>, outputs: number) => ShapeAnswer;
+  /** Slopes of the inputs, as nodes; 'none' where the op is flat or discrete; 'missing' where nobody has written them yet. */
+  readonly grad:
+    | 'none'
+    | 'missing'
+    | ((
+        values: Slots<S, StaticValue> & Slots<SlotName<O>, StaticValue> & Slopes<O>,
+        attrs: AttrsOf<A>,
+        g: Builder,
+      ) => GradAnswer<S>);
+  /** Which channels hang together; 'none' protects everything the op touches. */
+  readonly couple:
+    | 'none'
+    | ((
+        axes: Slots<S, readonly Axis[]> & Slots<SlotName<O>, readonly Axis[]>,
+        attrs: AttrsOf<A>,
+        values: Slots<S, Value>,
+      ) => readonly Link[]);
+  readonly cost:
+    | 'none'
+    | ((values: Slots<S, StaticValue> & Slots<SlotName<O>, StaticValue>, attrs: AttrsOf<A>) => Cost);
+  readonly quant: Quant<AttrsOf<A>>['kind'] extends infer K
+    ? ('passes' | 'own' | 'float' | Extract<Quant<AttrsOf<A>>, { kind: 'weighted' }>) &
+        (K extends string ? unknown : never)
+    : never;
+  /** Inputs on which the contract suite tries every answer above. */
+  readonly samples: readonly Sample[];
+  /** The same computation in smaller ops, or undefined to stay whole. */
+  readonly decompose?: (
+    values: Slots<S, StaticValue>,
+    attrs: AttrsOf<A>,
+    g: Builder,
+  ) => readonly StaticValue[] | undefined;
+  readonly training?: Training;
+  readonly history?: readonly History[];
+}
+
+/** A row as the rooms see it, its slots' names erased. */
+export interface Row {
+  readonly type: string;
+  readonly domain: string;
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+  readonly attrs: AttrSpecs;
+  readonly shape: (inputs: Named<Value>, attrs: Attrs, outputs: number) => ShapeAnswer;
+  readonly grad: 'none' | 'missing' | ((values: Named<StaticValue>, attrs: Attrs, g: Builder) => Named<StaticValue>);
+  readonly couple: 'none' | ((axes: Named<readonly Axis[]>, attrs: Attrs, values: Named<Value>) => readonly Link[]);
+  readonly cost: 'none' | ((values: Named<StaticValue>, attrs: Attrs) => Cost);
+  readonly quant: Quant<Attrs>;
+  readonly samples: readonly Sample[];
+  readonly decompose?: (values: Named<StaticValue>, attrs: Attrs, g: Builder) => readonly StaticValue[] | undefined;
+  readonly training?: Training;
+  readonly history?: readonly History[];
+}
+
+/** Values by slot: one, several for a variadic slot, undefined for one left out. */
+export type Named<T> = Readonly<Record<string, T | readonly T[] | undefined>>;
+
+/** Declares a row. The signature is written once and types every answer. */
+export function op<const S extends string, const A extends AttrSpecs, const O extends string = 'Y'>(
+  spec: OpSpec<S, O, A>,
+): Row {
+  const { quant, ...rest } = spec;
+  return {
+    ...rest,
+    domain: spec.domain ?? '',
+    outputs: spec.outputs ?? ['Y'],
+    quant: typeof quant === 'string' ? { kind: quant } : quant,
+  } as unknown as Row;
+}

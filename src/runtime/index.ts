@@ -1,0 +1,18 @@
+/** Running graphs: engines and sessions, latency, and the machine's profile. */
+
+export type {
+  Binding,
+  Device,
+  Engine,
+  EngineOptions,
+  Feeds,
+  Port,
+  ProfileEvent,
+  Session,
+  SessionOptions,
+} from './engine.ts';
+export { stopIfAborted } from './aborted.ts';
+export type { Lab, Progress } from './lab.ts';
+export { type Case, type Latency, type MeasureOptions, measure, quantile } from './measure.ts';
+export { type OpenOptions, openEngine } from './open.ts';
+export { coreCount, type Hardware, hardware } from './profile.ts';

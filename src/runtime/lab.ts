@@ -1,0 +1,26 @@
+/** What a step works with besides its model: the engine, the seed, and how to tell the caller what is going on. */
+
+import type { Engine } from './engine.ts';
+
+/** One step of long work done. */
+export interface Progress {
+  /** What is being done, in the caller's words: "train", "calibrate". */
+  readonly task: string;
+  readonly done: number;
+  readonly total: number;
+  /** Figures worth showing beside the bar: loss, accuracy, samples per second. */
+  readonly figures?: Readonly<Record<string, number>>;
+}
+
+export interface Lab {
+  readonly engine: Engine;
+  /** Default 0. All randomness derives from it. */
+  readonly seed?: number;
+  /** Intra-op threads; default: the engine's own. */
+  readonly threads?: number;
+  /** Aborting ends long work between two steps; the step throws `work/aborted`. */
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: Progress) => void;
+  /** Something the user should know and no error: what stayed float, what was protected. */
+  readonly onNote?: (note: string) => void;
+}

@@ -1,0 +1,109 @@
+/**
+ * Compares latencies fairly: every round times every case once, so that whatever slows the machine slows all of them.
+ *
+ *   sample  = time of `inner` calls / inner                     inner such that a sample lasts `minMs`
+ *   ratio   = median over rounds of sample(case) / sample(first case of the same round)
+ */
+
+export interface Case {
+  readonly name: string;
+  run(): Promise<void> | void;
+}
+
+export interface MeasureOptions {
+  /** Samples per case. Default 30. */
+  rounds?: number;
+  /** Untimed calls per case before the first sample. Default 3. */
+  warmup?: number;
+  /** The least that one sample lasts, in milliseconds; short runs are repeated. Default 1. */
+  minMs?: number;
+  /** Milliseconds on any scale. Default performance.now. */
+  now?: () => number;
+  /** Stops between two samples. */
+  signal?: AbortSignal;
+}
+
+export interface Latency {
+  readonly name: string;
+  readonly p50Ms: number;
+  readonly p95Ms: number;
+  readonly minMs: number;
+  /** Every sample in order, milliseconds per call. */
+  readonly samplesMs: readonly number[];
+  /** Calls per sample. */
+  readonly inner: number;
+  /** Time over the first case's time in the same round: median, and the 10th and 90th percentile. */
+  readonly ratio: number;
+  readonly ratioLow: number;
+  readonly ratioHigh: number;
+}
+
+/** More would only slow a case that is too short for the clock. */
+const MAX_INNER = 1 << 16;
+
+/**
+ * Times the cases in turn; the order rotates from round to round, so none always follows the same neighbour.
+ *
+ * @example
+ * const [before, after] = await measure([{ name: 'before', run: a }, { name: 'after', run: b }]);
+ * after.ratio // 0.5: twice as fast
+ */
+export async function measure(
+  cases: readonly Case[],
+  { rounds = 30, warmup = 3, minMs = 1, now = () => performance.now(), signal }: MeasureOptions = {},
+): Promise<Latency[]> {
+  const inners: number[] = [];
+  for (const { run } of cases) {
+    for (let i = 0; i < warmup; i++) await run();
+    inners.push(await chooseInner(run, minMs, now));
+    signal?.throwIfAborted();
+  }
+  const samples = cases.map((): number[] => []);
+  for (let round = 0; round < rounds; round++) {
+    for (let turn = 0; turn < cases.length; turn++) {
+      const i = (round + turn) % cases.length;
+      samples[i]!.push((await time(cases[i]!.run, inners[i]!, now)) / inners[i]!);
+      signal?.throwIfAborted();
+    }
+  }
+  return cases.map(({ name }, i) => {
+    const own = samples[i]!;
+    const ratios = own.map((sample, round) => sample / samples[0]![round]!);
+    return {
+      name,
+      p50Ms: quantile(own, 0.5),
+      p95Ms: quantile(own, 0.95),
+      minMs: Math.min(...own),
+      samplesMs: own,
+      inner: inners[i]!,
+      ratio: quantile(ratios, 0.5),
+      ratioLow: quantile(ratios, 0.1),
+      ratioHigh: quantile(ratios, 0.9),
+    };
+  });
+}
+
+/** Doubles the calls per sample until one lasts long enough. */
+async function chooseInner(run: Case['run'], minMs: number, now: () => number): Promise<number> {
+  let inner = 1;
+  while (inner < MAX_INNER && (await time(run, inner, now)) < minMs) inner *= 2;
+  return inner;
+}
+
+async function time(run: Case['run'], times: number, now: () => number): Promise<number> {
+  const start = now();
+  for (let i = 0; i < times; i++) {
+    const running = run();
+    if (running) await running; // awaiting nothing would cost a turn of the event loop's queue
+  }
+  return now() - start;
+}
+
+/** The value below which this share of the sorted numbers lies; between two, linear. NaN of none. */
+export function quantile(values: readonly number[], share: number): number {
+  if (values.length === 0) return Number.NaN;
+  const sorted = values.toSorted((a, b) => a - b);
+  const at = share * (sorted.length - 1);
+  const below = sorted[Math.floor(at)]!;
+  return below + (sorted[Math.ceil(at)]! - below) * (at % 1);
+}

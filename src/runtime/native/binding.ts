@@ -1,0 +1,106 @@
+/** An io-binding: the values of one run, by name, and the run itself. */
+
+import { PareError } from '../../base/error.ts';
+import type { Tensor } from '../../graph/tensor.ts';
+import type { Feeds } from '../engine.ts';
+import { aborted, engineError } from '../failure.ts';
+import type { Out, Pointer } from './api.ts';
+import type { Environment } from './environment.ts';
+import { type Borrowed, borrow, readValue } from './value.ts';
+
+export interface IoBinding {
+  run(signal?: AbortSignal): Promise<void>;
+  runSync(): void;
+  /** Copies of the outputs that were bound to no memory, after a run. */
+  read(): Record<string, Tensor>;
+  /** Not while a run is in flight. */
+  release(): void;
+}
+
+/** Outputs by the memory to write them to, or by name alone where the engine shall allocate. */
+export type Outputs = { readonly into: Feeds } | { readonly names: readonly string[] };
+
+/** Ties values to a session for any number of runs. The feeds are checked already. */
+export function bindValues(env: Environment, session: Pointer, feeds: Feeds, outputs: Outputs): IoBinding {
+  const { api } = env;
+  const io = env.pointer((out) => api.CreateIoBinding(session, out));
+  const inputs: Borrowed[] = [];
+  const fetches: Borrowed[] = [];
+
+  const release = (): void => {
+    api.ReleaseIoBinding(io);
+    for (const { value } of [...inputs, ...fetches]) api.ReleaseValue(value);
+  };
+  try {
+    for (const [name, tensor] of Object.entries(feeds)) {
+      inputs.push(borrow(env, tensor));
+      api.BindInput(io, name, inputs.at(-1)!.value);
+    }
+    if ('names' in outputs) for (const name of outputs.names) api.BindOutputToDevice(io, name, env.memoryInfo);
+    else {
+      for (const [name, tensor] of Object.entries(outputs.into)) {
+        fetches.push(borrow(env, tensor));
+        api.BindOutput(io, name, fetches.at(-1)!.value);
+      }
+    }
+  } catch (thrown) {
+    release();
+    throw engineError('engine/run', thrown);
+  }
+
+  const loads = inputs.flatMap(({ load }) => load ?? []);
+  const stores = fetches.flatMap(({ store }) => store ?? []);
+
+  return {
+    runSync() {
+      for (const load of loads) load();
+      try {
+        api.RunWithBinding(session, null, io);
+      } catch (thrown) {
+        throw engineError('engine/run', thrown);
+      }
+      for (const store of stores) store();
+    },
+    async run(signal) {
+      for (const load of loads) load();
+      await runLater(env, session, io, signal);
+      for (const store of stores) store();
+    },
+    read: () => ('names' in outputs ? readOutputs(env, io, outputs.names) : {}),
+    release,
+  };
+}
+
+async function runLater(env: Environment, session: Pointer, io: Pointer, signal?: AbortSignal): Promise<void> {
+  const { api } = env;
+  if (signal?.aborted) throw aborted(signal);
+  const options = signal ? env.pointer((out) => api.CreateRunOptions(out)) : null;
+  const stop = (): void => {
+    if (options) api.RunOptionsSetTerminate(options);
+  };
+  signal?.addEventListener('abort', stop, { once: true });
+  try {
+    await api.RunWithBinding.later(session, options, io);
+  } catch (thrown) {
+    throw signal?.aborted ? aborted(signal) : engineError('engine/run', thrown);
+  } finally {
+    signal?.removeEventListener('abort', stop);
+    if (options) api.ReleaseRunOptions(options);
+  }
+}
+
+function readOutputs(env: Environment, io: Pointer, names: readonly string[]): Record<string, Tensor> {
+  const { api, koffi } = env;
+  const list: Out<Pointer> = [0n];
+  const count: Out<number> = [0];
+  api.GetBoundOutputValues(io, env.allocator, list, count);
+  const values = Array.from({ length: Number(count[0]) }, (_, i): Pointer => koffi.decode(list[0], i * 8, 'void *'));
+  try {
+    return Object.fromEntries(names.map((name, i) => [name, readValue(env, values[i]!, name)]));
+  } catch (thrown) {
+    throw thrown instanceof PareError ? thrown : engineError('engine/run', thrown);
+  } finally {
+    for (const value of values) api.ReleaseValue(value);
+    if (values.length > 0) api.AllocatorFree(env.allocator, list[0]);
+  }
+}
