@@ -1,7 +1,7 @@
 /** The last line of a test run, in words that any CI can read: `N passed, N failed, N skipped`. */
 export default class ClosingLine {
-  onTestRunEnd(modules) {
-    const count = { passed: 0, failed: 0, skipped: 0 };
+  onTestRunEnd(modules, errors = []) {
+    const count = { passed: 0, failed: errors.length, skipped: 0 };
     for (const module of modules) {
       if (module.state() === 'failed' && [...module.children.allTests()].length === 0) count.failed += 1;
       for (const test of module.children.allTests()) count[test.result().state] = (count[test.result().state] ?? 0) + 1;

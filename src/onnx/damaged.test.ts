@@ -133,7 +133,7 @@ describe('a damaged file', () => {
   it('with a number of eleven bytes, a wrong wire type or two graphs is malformed', () => {
     const cases = [
       [0x08, ...new Array<number>(10).fill(0xff), 1],
-      [0x0a, 1, 8],
+      [0x3a, 0, 0x0a, 1, 8],
       [0x08, 8, 0x3a, 0, 0x3a, 0],
       [0x08, 8, 0x3b],
     ];

@@ -129,7 +129,9 @@ const anewAttr = (it: Attr): Attr => {
 describe('any model', () => {
   it('is read as it was written', () => {
     fc.assert(
-      fc.property(model, (it) => expect(readModel(writeModel(it))).toEqual(it)),
+      fc.property(model, (it) => {
+        expect(readModel(writeModel(it))).toEqual(it);
+      }),
       { numRuns: 300 },
     );
   });
@@ -149,7 +151,7 @@ describe('any model', () => {
 
 const encoder = new TextEncoder();
 /** A length-delimited field. */
-const field = (number: number, ...parts: (Uint8Array | string | number[])[]): Uint8Array => {
+const field = (number: number, ...parts: readonly (Uint8Array | string | readonly number[])[]): Uint8Array => {
   const body = Buffer.concat(
     parts.map((part) => (typeof part === 'string' ? encoder.encode(part) : Uint8Array.from(part))),
   );
@@ -160,7 +162,7 @@ const field = (number: number, ...parts: (Uint8Array | string | number[])[]): Ui
     ...body,
   ]);
 };
-const contains = (bytes: Uint8Array, part: Uint8Array): boolean => Buffer.from(bytes).includes(part);
+const contains = (bytes: Uint8Array, part: Uint8Array): boolean => Buffer.from(bytes).includes(Buffer.from(part));
 
 describe('what is not understood', () => {
   const strange = field(99, 'from the future');

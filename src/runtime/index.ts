@@ -1,5 +1,6 @@
 /** Running graphs: engines and sessions, latency, and the machine's profile. */
 
+export { stopIfAborted } from './aborted.ts';
 export type {
   Binding,
   Device,
@@ -11,7 +12,6 @@ export type {
   Session,
   SessionOptions,
 } from './engine.ts';
-export { stopIfAborted } from './aborted.ts';
 export type { Lab, Progress } from './lab.ts';
 export { type Case, type Latency, type MeasureOptions, measure, quantile } from './measure.ts';
 export { type OpenOptions, openEngine } from './open.ts';

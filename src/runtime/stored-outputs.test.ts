@@ -21,7 +21,7 @@ const MODELS = [
 
 /** TensorProto as these files have it: dims 1, data_type 2, float_data 4, int64_data 7, name 8, raw_data 9. */
 function readTensor(path: string): { name: string; tensor: Tensor } {
-  const bytes = readFileSync(path);
+  const bytes = new Uint8Array(readFileSync(path)); // no Buffer, whose slices are views
   const dims: number[] = [];
   let [at, code, name, data] = [0, 0, '', new Uint8Array(0)];
   const varint = (): number => {
@@ -42,7 +42,7 @@ function readTensor(path: string): { name: string; tensor: Tensor } {
     }
     const end = at + value;
     const content = bytes.subarray(at, end);
-    if (field === 8) name = content.toString();
+    if (field === 8) name = new TextDecoder().decode(content);
     if (field === 9 || field === 4) data = content; // float_data is packed, so its bytes are raw_data's
     if (field === 1) while (at < end) dims.push(varint());
     if (field === 7) {

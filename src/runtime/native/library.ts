@@ -5,8 +5,13 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { PareError } from '../../base/error.ts';
 import { type Api, bindApi, type Koffi, type Pointer } from './api.ts';
+import { firstLine, loadKoffi, missing } from './koffi.ts';
 
 export interface Library {
+  /** Unreferenced, it would be collected and the library unloaded under the feet of its functions. */
+  readonly handle: unknown;
+  /** The loaded library; whoever holds this keeps its code in memory. */
+  readonly handle: unknown;
   readonly koffi: Koffi;
   readonly api: Api;
   /** Such as "1.30.0". */
@@ -33,29 +38,23 @@ function locate(): string {
   throw missing(`onnxruntime-node has no library for ${process.platform} on ${process.arch}`);
 }
 
-const missing = (why: string, cause?: unknown): PareError =>
-  new PareError('engine/missing', `No native engine: ${why}.`, cause === undefined ? {} : { cause });
-
 /**
  * Opens the library.
  *
  * Throws   engine/missing with the reason: koffi or onnxruntime-node absent, no build for this platform, or one too old.
  */
 export async function openLibrary(): Promise<Library> {
-  let koffi: Koffi;
-  try {
-    koffi = (await import('koffi')).default;
-  } catch (cause) {
-    throw missing('koffi cannot be loaded', cause);
-  }
+  const koffi = await loadKoffi();
   const path = locate();
   try {
-    const base = koffi.load(path).func('OrtGetApiBase', 'void *', [])() as Pointer;
+    // Held for good: when the collector frees it, koffi unloads the code that every function pointer points to.
+    const handle = koffi.load(path);
+    const base = handle.func('OrtGetApiBase', 'void *', [])() as Pointer;
     const version = koffi.decode(koffi.decode(base, 8, 'void *'), koffi.proto('str', []))() as string;
     const [major = 0, minor = 0] = version.split('.').map(Number);
     if (major !== 1 || minor < OLDEST_MINOR) throw missing(`ONNX Runtime ${version} is not 1.${OLDEST_MINOR} or later`);
-    return { koffi, api: bindApi(koffi, base), version };
+    return { koffi, handle, api: bindApi(koffi, base), version };
   } catch (cause) {
-    throw cause instanceof PareError ? cause : missing(cause instanceof Error ? cause.message : String(cause), cause);
+    throw cause instanceof PareError ? cause : missing(firstLine(cause), cause);
   }
 }

@@ -25,7 +25,7 @@ export function borrow(env: Environment, tensor: Tensor): Borrowed {
   const { dtype, dims, bytes } = tensor;
   const width = factsOf(dtype).array.BYTES_PER_ELEMENT;
   const aligned = bytes.byteOffset % width === 0;
-  const memory = bytes.byteLength === 0 ? new Uint8Array(new ArrayBuffer(8)) : aligned ? bytes : bytes.slice();
+  const memory = bytes.byteLength === 0 ? new Uint8Array(new ArrayBuffer(8)) : aligned ? bytes : new Uint8Array(bytes);
   // Reading `buffer` moves a short array out of V8's heap, where the collector would move it under the engine's feet.
   const pin = [memory, memory.buffer];
   const shape = shapeOf(dims);

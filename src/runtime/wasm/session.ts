@@ -12,6 +12,7 @@ import { dtypeNamed, fromOrt, toOrt } from './value.ts';
 
 const LEVEL = { none: 'disabled', basic: 'basic', extended: 'extended', all: 'all' } as const;
 const LOG_FATAL_ONLY = 4;
+const NOT_A_TENSOR = /non-tensor typed value/;
 
 /**
  * Loads ONNX bytes, or (in Node) a file by its path.
@@ -59,6 +60,12 @@ function open(ort: typeof Ort, session: Ort.InferenceSession): Session {
       if (signal?.aborted) throw aborted(signal);
       return Object.fromEntries(names.map((name) => [name, fromOrt(name, results[name])]));
     } catch (thrown) {
+      if (thrown instanceof Error && NOT_A_TENSOR.test(thrown.message)) {
+        throw new PareError('engine/type', 'An output is not a tensor.', {
+          where: `one of ${names.join(', ')}`,
+          cause: thrown,
+        });
+      }
       throw engineError('engine/run', thrown);
     } finally {
       life.leave();

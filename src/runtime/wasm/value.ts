@@ -28,7 +28,9 @@ export function toOrt(ort: typeof Ort, name: string, tensor: Tensor): Ort.Tensor
   if (dtype === 'string') return new ort.Tensor('string', [...strings], dims);
   // The engine's types know int4 under no constructor of its own; its code takes any dtype by name.
   const make = ort.Tensor as unknown as new (type: string, data: unknown, dims: readonly number[]) => Ort.Tensor;
-  return new make(dtype, elements(tensor), dims);
+  // `elements` copies misaligned bytes by `slice`, which a Node Buffer answers with a view: so not as a Buffer.
+  const { buffer, byteOffset, byteLength } = tensor.bytes;
+  return new make(dtype, elements({ ...tensor, bytes: new Uint8Array(buffer, byteOffset, byteLength) }), dims);
 }
 
 /** The dtype by onnxruntime-web's name for it, or undefined. */

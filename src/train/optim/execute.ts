@@ -3,7 +3,7 @@
 import { internal } from '../../base/error.ts';
 import type { Arena, Placement } from './arena.ts';
 import { walk } from './expression.ts';
-import { bytesPerWeight, compile, type Kernel, scalarsOf } from './kernel.ts';
+import { bytesPerWeight, compile, type Kernel } from './kernel.ts';
 import { GROUP_DECAY, GROUP_TRUST, isRate, type Pass, type Plan } from './plan.ts';
 
 /** Parameters that are treated differently. The first group whose `match` says yes counts. */
@@ -98,7 +98,7 @@ export function execute(
     for (const { name, over } of pass.sums) if (over === 'all') sums.set(name, 0);
     for (const run of pass.apart ? apart : together) {
       const pointers = pass.addresses.map((address) => address + 4 * run.offset);
-      pass.kernel.run(run.length, arena.sumsAt, pointers, scalarsOf(pass.kernel, scalarsFor(run, known, sums)));
+      pass.kernel.run(run.length, arena.sumsAt, pointers, pass.kernel.scalars(scalarsFor(run, known, sums)));
       pass.sums.forEach(({ name, over }, i) => {
         const sum = arena.sums[i]!;
         if (over === 'all') sums.set(name, sums.get(name)! + sum);

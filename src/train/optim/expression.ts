@@ -133,25 +133,39 @@ const compute = (op: Operation, args: readonly number[]): number =>
   (meaning[op] as (...args: readonly number[]) => number)(...args);
 
 /**
- * The value of a uniform expression, in float64.
+ * Prepares uniform expressions to be worked out again and again, in float64; common parts once.
  *
  * `scalars` answers for each name; a slot inside has no single value and gives NaN.
  */
-export function evaluate(root: Expression, scalars: (name: string) => number): number {
-  const done = new Map<Expression, number>();
-  const visit = (node: Expression): number => {
-    if (node.kind === 'constant') return node.value;
-    if (node.kind === 'scalar') return scalars(node.name);
-    if (node.kind === 'slot') return Number.NaN;
-    let value = done.get(node);
-    if (value === undefined) {
-      value = compute(node.op, node.args.map(visit));
-      done.set(node, value);
+export function evaluator(roots: readonly Expression[]): (scalars: (name: string) => number) => number[] {
+  const nodes = walk(roots);
+  const place = new Map(nodes.map((node, i) => [node, i]));
+  const values = new Float64Array(nodes.length);
+  const results = roots.map((root) => place.get(root)!);
+  const updates: ((scalars: (name: string) => number) => void)[] = [];
+  nodes.forEach((node, i) => {
+    if (node.kind === 'constant') values[i] = node.value;
+    else if (node.kind === 'slot') values[i] = Number.NaN;
+    else if (node.kind === 'scalar') {
+      updates.push((scalars) => {
+        values[i] = scalars(node.name);
+      });
+    } else {
+      const [a = 0, b = 0, x = 0, y = 0] = node.args.map((arg) => place.get(arg)!);
+      const means = meaning[node.op] as (a: number, b: number, x: number, y: number) => number;
+      updates.push(() => {
+        values[i] = means(values[a]!, values[b]!, values[x]!, values[y]!);
+      });
     }
-    return value;
+  });
+  return (scalars) => {
+    for (const update of updates) update(scalars);
+    return results.map((i) => values[i]!);
   };
-  return visit(root);
 }
+
+/** The value of one uniform expression, once. */
+export const evaluate = (root: Expression, scalars: (name: string) => number): number => evaluator([root])(scalars)[0]!;
 
 /** Every node under the roots, each once, arguments before their users. */
 export function walk(roots: Iterable<Expression>): Expression[] {

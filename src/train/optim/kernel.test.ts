@@ -3,7 +3,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type Builder, builder, type Expression, evaluate } from './expression.ts';
-import { bytesPerWeight, compile, scalarsOf } from './kernel.ts';
+import { bytesPerWeight, compile } from './kernel.ts';
 
 /** What an expression means for one weight: every operation in float32, uniform parts in float64 and then rounded. */
 function truth(node: Expression, slots: Record<string, number>, scalars: Record<string, number>): number {
@@ -87,7 +87,7 @@ describe('a compiled expression', () => {
           rows.length,
           0,
           kernel.slots.map(at),
-          scalarsOf(kernel, () => lr),
+          kernel.scalars(() => lr),
         );
         for (const [slot, expression] of outputs) {
           const expected = rows.map(([w, g, s]) => truth(expression, { w, g, s }, { lr }));
@@ -133,7 +133,7 @@ describe('a compiled expression', () => {
     const correction = e.sub(1, e.pow(0.9, e.scalar('t')));
     const outputs = new Map([['w', e.div(e.slot('w'), correction)]]);
     const kernel = compile({ outputs, sums: [] }, memory);
-    expect(scalarsOf(kernel, () => 3)).toEqual([1 / (1 - 0.9 ** 3)]);
+    expect(kernel.scalars(() => 3)).toEqual([1 / (1 - 0.9 ** 3)]);
   });
 
   it('refuses a power of single weights', () => {

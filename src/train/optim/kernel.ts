@@ -7,7 +7,7 @@
  */
 
 import { internal } from '../../base/error.ts';
-import { type Expression, evaluate, walk } from './expression.ts';
+import { type Expression, evaluator, walk } from './expression.ts';
 import { type Code, F32, I32, moduleOf, op, V128 } from './wasm.ts';
 
 /** What a kernel computes: new values of slots, and sums over the weights. */
@@ -19,8 +19,10 @@ export interface KernelSpec {
 export interface Kernel {
   /** Slots it touches, in the order of its pointers. */
   readonly slots: readonly string[];
-  /** Uniform expressions to be worked out before a call, in the order of its scalars. */
+  /** Uniform expressions that a call needs, in the order of its scalars. */
   readonly uniforms: readonly Expression[];
+  /** What they are now. */
+  scalars(scalars: (name: string) => number): number[];
   /**
    * Runs over `count` weights.
    *
@@ -117,13 +119,10 @@ export function compile(spec: KernelSpec, memory: WebAssembly.Memory): Kernel {
   return {
     slots,
     uniforms,
+    scalars: evaluator(uniforms),
     run: (count, sumsAt, pointers, scalars) => run(count, sumsAt, ...pointers, ...scalars),
   };
 }
-
-/** The numbers that a kernel's uniforms have now. */
-export const scalarsOf = (kernel: Kernel, scalars: (name: string) => number): number[] =>
-  kernel.uniforms.map((node) => evaluate(node, scalars));
 
 /** All bits set in lanes below the count. */
 const laneMask = (count: number): Code => [op.get(count), op.i32x4Splat, op.i32x4Lanes, op.i32x4GtS];

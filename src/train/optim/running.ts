@@ -66,10 +66,12 @@ export function start(
   let evaluating = false;
   let probed = false;
 
+  const resting = links.some((link) => link.active);
   /** The compiled plan of a kind at step t, from links that act then. */
   const planFor = (kind: keyof typeof KINDS | 'step', t: number): CompiledPlan | undefined => {
-    const active = kind === 'step' || kind === 'probe' ? links.filter((link) => link.active?.(t) ?? true) : links;
-    const key = [kind, ...active.map((link) => link.id)].join('|');
+    const moves = kind === 'step' || kind === 'probe';
+    const active = resting && moves ? links.filter((link) => link.active?.(t) ?? true) : links;
+    const key = resting ? [kind, ...active.map((link) => link.id)].join('|') : kind;
     if (!plans.has(key)) {
       const made = kind === 'step' ? plan(active, { fuse }) : KINDS[kind](active);
       plans.set(key, made && compilePlan(made, arena));

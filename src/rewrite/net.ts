@@ -1,0 +1,255 @@
+/** A graph while rules work on it: who makes a value, who reads it, and the few edits that keep both right. */
+
+import { freshNames, namesOf, readsOf, renameReads } from '../graph/edit.ts';
+import type { Attr, Dim, Graph, Node } from '../graph/model.ts';
+import type { Tensor } from '../graph/tensor.ts';
+import { type AttrInput, attrOf } from '../ops/builder.ts';
+import { rowNamed } from '../ops/index.ts';
+import { factOf, infer, inferNode } from '../ops/infer.ts';
+import type { Value } from '../ops/op.ts';
+import { constantOf } from './constant-of.ts';
+
+/** What rules may ask. */
+export interface Net {
+  /** The nodes in topological order, as they stand now. */
+  readonly nodes: () => readonly Node[];
+  readonly maker: (name: string) => Node | undefined;
+  /** The nodes that read a value, those included whose sub-graphs do. */
+  readonly readers: (name: string) => readonly Node[];
+  readonly isOutput: (name: string) => boolean;
+  /** Is it fed by the caller? */
+  readonly isInput: (name: string) => boolean;
+  /** Is it read inside some node's sub-graph? */
+  readonly isReadInside: (name: string) => boolean;
+  /** An initialiser's or a Constant's tensor. */
+  readonly constant: (name: string) => Tensor | undefined;
+  /** Initialisers by name. */
+  readonly initializers: ReadonlyMap<string, Tensor>;
+  readonly fact: (name: string) => Value | undefined;
+  readonly dims: (name: string) => readonly Dim[] | undefined;
+  /** Version of ai.onnx. */
+  readonly opset: number;
+}
+
+export interface EmitOptions {
+  /** The node whose name and notes the new one takes over. */
+  like?: Node;
+  domain?: string;
+  /** Number of outputs. Default 1. */
+  outputs?: number;
+}
+
+/** What rules may do. */
+export interface Edit extends Net {
+  /** Makes a node, to be put where the root stands; returns its first output. Attributes may be kept from another node. */
+  readonly emit: (
+    op: string,
+    inputs: readonly string[],
+    attrs?: Readonly<Record<string, AttrInput | Attr>>,
+    options?: EmitOptions,
+  ) => string;
+  /** A new weight under a free name like `wish`. */
+  readonly weight: (wish: string, tensor: Tensor) => string;
+  /** Other content for the weight `name` as `reader` sees it: in place when nobody else reads it, else under a new name. */
+  readonly reweigh: (name: string, tensor: Tensor, ...readers: readonly Node[]) => string;
+  /**
+   * Puts what was emitted in the root's place and lets `outputs` stand for the root's outputs, whose names live on.
+   * Returns false, and changes nothing, when both a value and its stand-in are names that the caller knows.
+   */
+  readonly replace: (root: Node, outputs: readonly (string | undefined)[]) => boolean;
+  /** Removes a node that nobody reads, and what only it needed. */
+  readonly remove: (node: Node) => void;
+  /** Removes initialisers that nobody reads. Returns their names. */
+  readonly dropWeights: () => string[];
+  /** The graph as it stands. */
+  readonly finish: () => Graph;
+}
+
+const isAttr = (x: AttrInput | Attr): x is Attr =>
+  typeof x === 'object' && x !== null && 'kind' in x && 'value' in x;
+
+/** Opens a graph for rules. Sub-graphs are read but never changed inside. */
+export function openNet(graph: Graph, opset: number): Edit {
+  const facts = new Map(infer(graph));
+  const initializers = new Map(graph.initializers);
+  const outputs = new Set(graph.outputs.map(({ name }) => name));
+  const fed = new Set(graph.inputs.map(({ name }) => name).filter((name) => !initializers.has(name)));
+  const fresh = freshNames(namesOf(graph));
+  const made = new Map<string, Node>();
+  const read = new Map<string, Set<Node>>();
+  let order: Node[] = [];
+  let pending: Node[] = [];
+
+  const link = (node: Node): void => {
+    for (const output of node.outputs) if (output) made.set(output, node);
+    for (const name of readsOf(node)) {
+      const users = read.get(name);
+      if (users) users.add(node);
+      else read.set(name, new Set([node]));
+    }
+  };
+  const unlink = (node: Node): void => {
+    for (const output of node.outputs) if (made.get(output) === node) made.delete(output);
+    for (const name of readsOf(node)) read.get(name)?.delete(node);
+  };
+  for (const node of graph.nodes) {
+    order.push(node);
+    link(node);
+  }
+
+  const readers = (name: string): Node[] => [...(read.get(name) ?? [])];
+  const isReadInside = (name: string): boolean => readers(name).some((node) => !node.inputs.includes(name));
+  const isDead = (node: Node): boolean =>
+    node.outputs.every((name) => name === '' || (!outputs.has(name) && readers(name).length === 0));
+
+  const constant = (name: string): Tensor | undefined => {
+    const tensor = initializers.get(name);
+    if (tensor) return tensor;
+    const maker = made.get(name);
+    return maker ? constantOf(maker) : undefined;
+  };
+
+  const addWeight = (name: string, tensor: Tensor): string => {
+    initializers.set(name, tensor);
+    facts.set(name, factOf(name, tensor));
+    return name;
+  };
+  const weight: Edit['weight'] = (wish, tensor) => addWeight(fresh(wish), tensor);
+  const reweigh: Edit['reweigh'] = (name, tensor, ...allowed) => {
+    const others = readers(name).some((node) => !allowed.includes(node));
+    const isOurs = initializers.has(name) && !others && !isReadInside(name) && !outputs.has(name);
+    return isOurs ? addWeight(name, tensor) : weight(name, tensor);
+  };
+
+  const emit: Edit['emit'] = (op, inputs, attrs = {}, { like, domain = '', outputs: count = 1 } = {}) => {
+    const row = rowNamed(op, domain);
+    const { doc, metadata } = like ?? {};
+    const name = like?.name || fresh(op);
+    const node: Node = {
+      op,
+      domain,
+      name,
+      inputs,
+      outputs: Array.from({ length: count }, (_, i) => fresh(i === 0 ? `${name}_out` : `${name}_out${i}`)),
+      attrs: Object.fromEntries(
+        Object.entries(attrs).flatMap(([key, value]) =>
+          value === undefined ? [] : [[key, isAttr(value) ? value : attrOf(row, key, value)]],
+        ),
+      ),
+      ...(doc !== undefined && { doc }),
+      ...(metadata !== undefined && { metadata }),
+    };
+    pending.push(node);
+    inferNode(node, (input) => facts.get(input)).forEach((value, i) => {
+      if (value) facts.set(node.outputs[i]!, { ...value, name: node.outputs[i]! });
+    });
+    return node.outputs[0]!;
+  };
+
+  /** Every node as `change` has it, links kept right. */
+  const update = (nodes: Iterable<Node>, change: (node: Node) => Node): void => {
+    const changed = new Map<Node, Node>();
+    for (const node of nodes) {
+      const now = change(node);
+      if (now !== node) changed.set(node, now);
+    }
+    if (changed.size === 0) return;
+    for (const [before, now] of changed) {
+      unlink(before);
+      link(now);
+    }
+    order = order.map((node) => changed.get(node) ?? node);
+  };
+
+  const readInstead = (from: string, to: string): void =>
+    update(readers(from), (node) => renameReads([node], new Map([[from, to]]))[0]!);
+
+  /** The maker of `from` makes `to` instead, and all readers follow. */
+  const renameValue = (from: string, to: string): void => {
+    const maker = made.get(from)!;
+    update([maker], (node) => ({ ...node, outputs: node.outputs.map((name) => (name === from ? to : name)) }));
+    readInstead(from, to);
+    const fact = facts.get(from);
+    if (fact && !facts.has(to)) facts.set(to, { ...fact, name: to });
+  };
+
+  const remove = (node: Node): void => {
+    const gone = new Set<Node>();
+    const open = [node];
+    for (let next = open.pop(); next; next = open.pop()) {
+      if (gone.has(next) || !isDead(next)) continue;
+      gone.add(next);
+      unlink(next);
+      for (const name of readsOf(next)) {
+        const maker = made.get(name);
+        if (maker) open.push(maker);
+        else if (initializers.has(name) && !outputs.has(name) && readers(name).length === 0) initializers.delete(name);
+      }
+    }
+    if (gone.size > 0) order = order.filter((other) => !gone.has(other));
+  };
+
+  const replace: Edit['replace'] = (root, standIns) => {
+    const added = pending;
+    pending = [];
+    const isNew = (name: string): boolean => added.some((node) => node.outputs.includes(name));
+    const pairs = root.outputs.flatMap((name, i) => {
+      const other = standIns[i];
+      return name === '' || other === undefined ? [] : [[name, other] as const];
+    });
+    for (const [name, other] of pairs) {
+      const isFixed = outputs.has(other) || fed.has(other) || initializers.has(other);
+      if (outputs.has(name) && isFixed) return false;
+    }
+    // The root steps aside: it is unlinked first so that its outputs' names are free for the stand-ins.
+    unlink(root);
+    const at = order.indexOf(root);
+    order.splice(at, 1, ...added);
+    for (const node of added) link(node);
+    for (const [name, other] of pairs) {
+      if (isNew(other) || outputs.has(name)) renameValue(other, name);
+      else readInstead(name, other);
+    }
+    for (const name of readsOf(root)) {
+      const maker = made.get(name);
+      if (maker) remove(maker);
+      else if (initializers.has(name) && !outputs.has(name) && readers(name).length === 0) initializers.delete(name);
+    }
+    for (const node of added) remove(node);
+    return true;
+  };
+
+  return {
+    nodes: () => order,
+    maker: (name) => made.get(name),
+    readers,
+    isOutput: (name) => outputs.has(name),
+    isInput: (name) => fed.has(name),
+    isReadInside,
+    constant,
+    initializers,
+    fact: (name) => facts.get(name),
+    dims: (name) => facts.get(name)?.dims,
+    opset,
+    emit,
+    weight,
+    reweigh,
+    replace,
+    remove,
+    dropWeights: () => {
+      const unread = [...initializers.keys()].filter((name) => !outputs.has(name) && readers(name).length === 0);
+      for (const name of unread) initializers.delete(name);
+      return unread;
+    },
+    finish: () => {
+      const exists = (name: string): boolean => made.has(name);
+      return {
+        ...graph,
+        nodes: order,
+        initializers,
+        inputs: graph.inputs.filter(({ name }) => fed.has(name) || initializers.has(name)),
+        values: new Map([...graph.values].filter(([name]) => exists(name) || initializers.has(name))),
+      };
+    },
+  };
+}
