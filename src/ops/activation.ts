@@ -37,7 +37,10 @@ export const Sigmoid = unary('Sigmoid', ({ Y, dY }, _, g) => g.Mul(dY, g.Mul(Y, 
 export const HardSigmoid = unary(
   'HardSigmoid',
   ({ Y, dY }, { alpha }, g) => g.Mul(dY, g.Mul(g.Cast(g.And(g.Greater(Y, 0), g.Less(Y, 1)), { to: 1 }), alpha)),
-  { attrs: { alpha: float(0.2), beta: float(0.5) }, samples: [{ X: between(-2.3, 2.3, [3, 5]) }, { X: between(3, 5, [4]) }] },
+  {
+    attrs: { alpha: float(0.2), beta: float(0.5) },
+    samples: [{ X: between(-2.3, 2.3, [3, 5]) }, { X: between(3, 5, [4]) }],
+  },
 );
 export const Tanh = unary('Tanh', ({ Y, dY }, _, g) => g.Mul(dY, g.Sub(1, g.Mul(Y, Y))));
 export const Softplus = unary('Softplus', ({ X, dY }, _, g) => g.Mul(dY, g.Sigmoid(X)));

@@ -4,45 +4,57 @@ import type { Node } from '../graph/model.ts';
 import * as activation from './activation.ts';
 import * as arithmetic from './arithmetic.ts';
 import * as composite from './composite.ts';
+import * as constant from './constant.ts';
 import * as conv from './conv.ts';
+import * as gather from './gather.ts';
+import * as join from './join.ts';
 import * as matmul from './matmul.ts';
 import * as nchwc from './nchwc.ts';
 import * as norm from './norm.ts';
 import type { Row } from './op.ts';
+import * as pad from './pad.ts';
 import * as pool from './pool.ts';
 import * as quant from './quant.ts';
 import * as reduce from './reduce.ts';
-import * as shape from './shape.ts';
+import * as repeat from './repeat.ts';
+import * as reshape from './reshape.ts';
+import * as resize from './resize.ts';
+import * as scatter from './scatter.ts';
+import * as slice from './slice.ts';
 
 const families = {
   ...activation,
   ...arithmetic,
   ...composite,
+  ...constant,
   ...conv,
+  ...gather,
+  ...join,
   ...matmul,
   ...norm,
+  ...pad,
   ...pool,
   ...quant,
   ...reduce,
-  ...shape,
+  ...repeat,
+  ...reshape,
+  ...resize,
+  ...scatter,
+  ...slice,
 };
 
 /** The names under which the builder offers ops. */
-export type OpName =
-  | keyof typeof activation
-  | keyof typeof arithmetic
-  | keyof typeof composite
-  | keyof typeof conv
-  | keyof typeof matmul
-  | keyof typeof norm
-  | keyof typeof pool
-  | keyof typeof quant
-  | keyof typeof reduce
-  | keyof typeof shape;
+export type OpName = keyof typeof families;
+
+/** Rows of other domains, some of which share a name with an op of ai.onnx: known by domain and type alone. */
+const foreign = { ...nchwc };
 
 /** Every row, by `domain:type` ('' before the colon is ai.onnx). */
 export const ops: ReadonlyMap<string, Row> = new Map(
-  [...Object.values(families), ...Object.values(nchwc)].map((row) => [`${row.domain}:${row.type}`, row]),
+  [...Object.values(families), ...Object.values(foreign)].map((row): [string, Row] => [
+    `${row.domain}:${row.type}`,
+    row,
+  ]),
 );
 
 const DOMAINS = ['', 'com.microsoft', 'com.microsoft.nchwc', 'ai.onnx.ml', 'pare'];

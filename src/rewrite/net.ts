@@ -65,8 +65,7 @@ export interface Edit extends Net {
   readonly finish: () => Graph;
 }
 
-const isAttr = (x: AttrInput | Attr): x is Attr =>
-  typeof x === 'object' && x !== null && 'kind' in x && 'value' in x;
+const isAttr = (x: AttrInput | Attr): x is Attr => typeof x === 'object' && x !== null && 'kind' in x && 'value' in x;
 
 /** Opens a graph for rules. Sub-graphs are read but never changed inside. */
 export function openNet(graph: Graph, opset: number): Edit {

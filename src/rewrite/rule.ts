@@ -1,9 +1,9 @@
 /** A rewrite rule: what it looks for, when it holds back and why, what it puts in place. */
 
 import type { Graph, Model, Node } from '../graph/model.ts';
+import type { Builder } from '../ops/builder.ts';
 import { draft } from '../ops/builder.ts';
 import type { StaticValue } from '../ops/op.ts';
-import type { Builder } from '../ops/builder.ts';
 import type { Edit, Net } from './net.ts';
 import type { Match, NodePattern } from './pattern.ts';
 

@@ -370,14 +370,14 @@ for (const name of ['native', 'wasm'] as const) {
       const x = zeros('float32', [512, 512]);
       const before = AbortSignal.abort(new Error('changed my mind'));
       const early = await thrown(() => session.run({ x }, undefined, before));
-      expect(early.code).toBe('engine/aborted');
+      expect(early.code).toBe('work/aborted');
       expect((early.cause as Error).message).toBe('changed my mind');
 
       const controller = new AbortController();
       const running = session.run({ x }, undefined, controller.signal);
       if (name === 'native') setTimeout(() => controller.abort(), 5);
       else controller.abort();
-      expect((await thrown(() => running)).code).toBe('engine/aborted');
+      expect((await thrown(() => running)).code).toBe('work/aborted');
       expect((await session.run({ x: float32([1, 1], [1]) })).y!.dims).toEqual([1, 1]); // and goes on
     });
 

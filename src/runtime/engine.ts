@@ -36,7 +36,7 @@ export interface Session extends Disposable {
    * Runs once and returns fresh tensors: all outputs, or those named in `fetches`.
    * Does not block JavaScript where the engine can help it; stops early when `signal` aborts (native only: WASM ends the run first).
    * Throws   engine/run with the engine's words and the node's name; engine/feed for a missing or ill-typed input;
-   *          engine/aborted when `signal` aborts (its reason is the cause); engine/type for an output that is no tensor.
+   *          work/aborted when `signal` aborts (its reason is the cause); engine/type for an output that is no tensor.
    */
   run(feeds: Feeds, fetches?: readonly string[], signal?: AbortSignal): Promise<Record<string, Tensor>>;
   /**

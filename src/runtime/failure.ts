@@ -39,7 +39,3 @@ export function engineError(code: 'engine/load' | 'engine/run' | 'engine/device'
     cause: thrown,
   });
 }
-
-/** A run that was stopped on request. */
-export const aborted = (signal: AbortSignal): PareError =>
-  new PareError('engine/aborted', 'The run was stopped.', { cause: signal.reason });

@@ -5,6 +5,8 @@
  *   ratio   = median over rounds of sample(case) / sample(first case of the same round)
  */
 
+import { stopIfAborted } from './aborted.ts';
+
 export interface Case {
   readonly name: string;
   run(): Promise<void> | void;
@@ -19,7 +21,7 @@ export interface MeasureOptions {
   minMs?: number;
   /** Milliseconds on any scale. Default performance.now. */
   now?: () => number;
-  /** Stops between two samples. */
+  /** Stops between two samples: throws work/aborted. */
   signal?: AbortSignal;
 }
 
@@ -56,14 +58,14 @@ export async function measure(
   for (const { run } of cases) {
     for (let i = 0; i < warmup; i++) await run();
     inners.push(await chooseInner(run, minMs, now));
-    signal?.throwIfAborted();
+    stopIfAborted(signal);
   }
   const samples = cases.map((): number[] => []);
   for (let round = 0; round < rounds; round++) {
     for (let turn = 0; turn < cases.length; turn++) {
       const i = (round + turn) % cases.length;
       samples[i]!.push((await time(cases[i]!.run, inners[i]!, now)) / inners[i]!);
-      signal?.throwIfAborted();
+      stopIfAborted(signal);
     }
   }
   return cases.map(({ name }, i) => {

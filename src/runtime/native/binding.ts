@@ -2,8 +2,9 @@
 
 import { PareError } from '../../base/error.ts';
 import type { Tensor } from '../../graph/tensor.ts';
+import { aborted, stopIfAborted } from '../aborted.ts';
 import type { Feeds } from '../engine.ts';
-import { aborted, engineError } from '../failure.ts';
+import { engineError } from '../failure.ts';
 import type { Out, Pointer } from './api.ts';
 import type { Environment } from './environment.ts';
 import { type Borrowed, borrow, readValue } from './value.ts';
@@ -73,7 +74,7 @@ export function bindValues(env: Environment, session: Pointer, feeds: Feeds, out
 
 async function runLater(env: Environment, session: Pointer, io: Pointer, signal?: AbortSignal): Promise<void> {
   const { api } = env;
-  if (signal?.aborted) throw aborted(signal);
+  stopIfAborted(signal);
   const options = signal ? env.pointer((out) => api.CreateRunOptions(out)) : null;
   const stop = (): void => {
     if (options) api.RunOptionsSetTerminate(options);

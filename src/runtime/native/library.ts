@@ -8,8 +8,6 @@ import { type Api, bindApi, type Koffi, type Pointer } from './api.ts';
 import { firstLine, loadKoffi, missing } from './koffi.ts';
 
 export interface Library {
-  /** Unreferenced, it would be collected and the library unloaded under the feet of its functions. */
-  readonly handle: unknown;
   /** The loaded library; whoever holds this keeps its code in memory. */
   readonly handle: unknown;
   readonly koffi: Koffi;

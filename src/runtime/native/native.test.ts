@@ -57,7 +57,7 @@ describe('the native engine', () => {
     const controller = new AbortController();
     const running = slow.run(controller.signal);
     setTimeout(() => controller.abort(), 2);
-    await expect(running).rejects.toMatchObject({ code: 'engine/aborted' });
+    await expect(running).rejects.toMatchObject({ code: 'work/aborted' });
     await slow.run();
     const y = zeros('float32', [1, 1]);
     using quick = session.bind({ x }, { y });

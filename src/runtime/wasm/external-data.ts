@@ -13,41 +13,42 @@ const LOCATION = [0x0a, 8, ...new TextEncoder().encode('location'), 0x12];
 
 /** The files that the external tensors of these ONNX bytes name, each once. */
 export function externalPaths(model: Uint8Array): string[] {
-  const bytes = Buffer.from(model.buffer, model.byteOffset, model.byteLength);
-  const mark = Buffer.from(LOCATION);
   const names = new Set<string>();
-  for (let at = bytes.indexOf(mark); at >= 0; at = bytes.indexOf(mark, at + 1)) {
-    let cursor = at + mark.length;
+  for (let at = model.indexOf(LOCATION[0]!); at >= 0; at = model.indexOf(LOCATION[0]!, at + 1)) {
+    if (!LOCATION.every((byte, i) => model[at + i] === byte)) continue;
+    let cursor = at + LOCATION.length;
     let length = 0;
-    for (let shift = 0; ; shift += 7) {
-      const byte = bytes[cursor++] ?? 0;
-      length += (byte & 127) * 2 ** shift;
+    for (let scale = 1; ; scale *= 128) {
+      const byte = model[cursor++] ?? 0;
+      length += (byte & 127) * scale;
       if (byte < 128) break;
     }
-    names.add(bytes.toString('utf8', cursor, cursor + length));
+    names.add(new TextDecoder().decode(model.subarray(cursor, cursor + length)));
   }
   return [...names];
 }
 
 /**
- * A model file and the files that it names (Node only).
+ * A model file and the files that it names: from the disk in Node, by URL in a browser.
  *
  * Throws   engine/load when a file cannot be read.
  */
 export async function readModelFile(path: string): Promise<{ model: Uint8Array; external: ExternalFile[] }> {
-  const { readFile } = process.getBuiltinModule('node:fs/promises');
-  const { dirname, join } = process.getBuiltinModule('node:path');
-  const read = async (file: string): Promise<Uint8Array> => {
-    try {
-      return await readFile(file);
-    } catch (cause) {
-      throw new PareError('engine/load', `${file} cannot be read: ${(cause as Error).message}`, { where: file, cause });
-    }
-  };
+  const folder = path.slice(0, Math.max(path.lastIndexOf('/'), path.lastIndexOf('\\')) + 1);
   const model = await read(path);
-  const external = externalPaths(model).map(async (name) => ({
-    path: name,
-    data: await read(join(dirname(path), name)),
-  }));
+  const external = externalPaths(model).map(async (name) => ({ path: name, data: await read(folder + name) }));
   return { model, external: await Promise.all(external) };
+}
+
+async function read(file: string): Promise<Uint8Array> {
+  try {
+    if (typeof process !== 'undefined' && process.versions?.node) {
+      return await process.getBuiltinModule('node:fs/promises').readFile(file);
+    }
+    const response = await fetch(file);
+    if (!response.ok) throw new Error(`the server answered ${response.status}`);
+    return new Uint8Array(await response.arrayBuffer());
+  } catch (cause) {
+    throw new PareError('engine/load', `${file} cannot be read: ${(cause as Error).message}`, { where: file, cause });
+  }
 }

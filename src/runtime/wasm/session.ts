@@ -3,8 +3,9 @@
 import type * as Ort from 'onnxruntime-web';
 import { PareError } from '../../base/error.ts';
 import type { Tensor } from '../../graph/tensor.ts';
+import { stopIfAborted } from '../aborted.ts';
 import type { Binding, Device, Feeds, Port, Session, SessionOptions } from '../engine.ts';
-import { aborted, engineError } from '../failure.ts';
+import { engineError } from '../failure.ts';
 import { checkFeeds, checkFetches, find } from '../feed.ts';
 import { lifetime } from '../lifetime.ts';
 import { type ExternalFile, readModelFile } from './external-data.ts';
@@ -52,12 +53,12 @@ function open(ort: typeof Ort, session: Ort.InferenceSession): Session {
   const life = lifetime('session', () => void session.release());
 
   const run = async (feeds: Feeds, names: readonly string[], signal?: AbortSignal): Promise<Record<string, Tensor>> => {
-    if (signal?.aborted) throw aborted(signal);
+    stopIfAborted(signal);
     life.enter();
     try {
       const fed = Object.fromEntries(Object.entries(feeds).map(([name, tensor]) => [name, toOrt(ort, name, tensor)]));
       const results = await session.run(fed, names, { logSeverityLevel: LOG_FATAL_ONLY });
-      if (signal?.aborted) throw aborted(signal);
+      stopIfAborted(signal);
       return Object.fromEntries(names.map((name) => [name, fromOrt(name, results[name])]));
     } catch (thrown) {
       if (thrown instanceof Error && NOT_A_TENSOR.test(thrown.message)) {

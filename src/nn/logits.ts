@@ -1,0 +1,23 @@
+/** The logits behind a classifier's probabilities. */
+
+import { producers } from '../graph/edit.ts';
+import type { Graph } from '../graph/model.ts';
+
+/** Ops at the end of a classifier that a cross-entropy of logits makes superfluous. */
+const PROBABILITIES = new Set(['Softmax', 'LogSoftmax']);
+const CARRIERS = new Set(['Identity', 'Cast', 'Reshape', 'Flatten', 'Squeeze']);
+
+/** The value that holds the logits of `output`: what a final softmax reads, or the output itself. */
+export function logitsOf(graph: Graph, output: string): string {
+  const made = producers(graph);
+  let name = output;
+  for (
+    let node = made.get(name);
+    node && (CARRIERS.has(node.op) || PROBABILITIES.has(node.op));
+    node = made.get(name)
+  ) {
+    name = node.inputs[0]!;
+    if (PROBABILITIES.has(node.op)) return name;
+  }
+  return output;
+}

@@ -1,0 +1,140 @@
+/** Values made of nothing but attributes, sizes and ranges. */
+
+import { times } from '../graph/dim.ts';
+import type { Dim } from '../graph/model.ts';
+import { numbers, tensor } from '../graph/tensor.ts';
+import { fromFront, noMacs } from './answer.ts';
+import { free } from './link.ts';
+import { float, floatList, int, ints, op, tensorAttr, text, textList } from './op.ts';
+import { exactly, intVector } from './sample.ts';
+
+export const Constant = op({
+  type: 'Constant',
+  inputs: [],
+  attrs: {
+    value: tensorAttr(),
+    value_float: float(),
+    value_floats: floatList(),
+    value_int: int(),
+    value_ints: ints(),
+    value_string: text(),
+    value_strings: textList(),
+  },
+  shape: (_, a) => {
+    if (a.value)
+      return {
+        dims: a.value.dims,
+        dtype: a.value.dtype,
+        ints: a.value.dtype.includes('int') ? numbers(a.value).slice(0, 1024) : undefined,
+      };
+    if (a.value_int !== undefined) return { dims: [], dtype: 'int64', ints: [a.value_int] };
+    if (a.value_ints) return { dims: [a.value_ints.length], dtype: 'int64', ints: a.value_ints };
+    if (a.value_float !== undefined) return { dims: [], dtype: 'float32' };
+    if (a.value_floats) return { dims: [a.value_floats.length], dtype: 'float32' };
+    return { dims: a.value_strings ? [a.value_strings.length] : [], dtype: 'string' };
+  },
+  grad: 'none',
+  couple: 'none',
+  cost: noMacs,
+  quant: 'float',
+  samples: [],
+});
+
+export const Shape = op({
+  type: 'Shape',
+  inputs: ['X'],
+  attrs: { start: int(0), end: int() },
+  shape: ({ X }, { start, end }) => {
+    const rank = X.dims.length;
+    const clamp = (i: number) => Math.min(Math.max(fromFront(i, rank), 0), rank);
+    const part = X.dims.slice(clamp(start), clamp(end ?? rank));
+    return { dims: [part.length], dtype: 'int64', ints: part };
+  },
+  grad: 'none',
+  couple: ({ X }) => X.map(free),
+  cost: noMacs,
+  quant: 'float',
+  samples: [{ X: [2, 3, 4] }, { X: [2, 3, 4], attrs: { start: -2 } }],
+});
+
+export const Size = op({
+  type: 'Size',
+  inputs: ['X'],
+  attrs: {},
+  shape: ({ X }) => ({ dims: [], dtype: 'int64', ints: [times(...X.dims)] }),
+  grad: 'none',
+  couple: ({ X }) => X.map(free),
+  cost: noMacs,
+  quant: 'float',
+  samples: [{ X: [2, 3] }],
+});
+
+export const ConstantOfShape = op({
+  type: 'ConstantOfShape',
+  inputs: ['shape'],
+  attrs: { value: tensorAttr() },
+  shape: ({ shape }, { value }) => {
+    const dtype = value?.dtype ?? 'float32';
+    if (!shape.ints)
+      return typeof shape.dims[0] === 'number' ? { dims: new Array<Dim>(shape.dims[0]).fill(null), dtype } : null;
+    const count = times(...shape.ints);
+    const fill = dtype === 'int64' && typeof count === 'number' && count <= 1024 ? numbers(value!)[0]! : undefined;
+    return {
+      dims: shape.ints,
+      dtype,
+      ints: fill === undefined ? undefined : new Array<Dim>(count as number).fill(fill),
+    };
+  },
+  grad: 'none',
+  couple: 'none',
+  cost: noMacs,
+  quant: 'float',
+  samples: [{ shape: intVector(2, 3) }, { shape: intVector(2), attrs: { value: tensor('int64', [1], [7]) } }],
+});
+
+export const Range = op({
+  type: 'Range',
+  inputs: ['start', 'limit', 'delta'],
+  attrs: {},
+  shape: ({ start, limit, delta }) => {
+    const [a, b, d] = [start.ints?.[0], limit.ints?.[0], delta.ints?.[0]];
+    if (typeof a === 'number' && typeof b === 'number' && typeof d === 'number') {
+      const count = Math.max(0, Math.ceil((b - a) / d));
+      return {
+        dims: [count],
+        dtype: start.dtype,
+        ints: count <= 1024 ? Array.from({ length: count }, (_, i) => a + i * d) : undefined,
+      };
+    }
+    return { dims: [a === 0 && d === 1 && b !== undefined ? b : null], dtype: start.dtype };
+  },
+  grad: 'none',
+  couple: 'none',
+  cost: noMacs,
+  quant: 'float',
+  samples: [{ start: exactly('int64', [], [1]), limit: exactly('int64', [], [8]), delta: exactly('int64', [], [3]) }],
+});
+
+export const OneHot = op({
+  type: 'OneHot',
+  inputs: ['indices', 'depth', 'values'],
+  attrs: { axis: int(-1) },
+  shape: ({ indices, depth, values }, { axis }) => {
+    const at = fromFront(axis, indices.dims.length + 1);
+    return {
+      dims: [...indices.dims.slice(0, at), depth.ints?.[0] ?? null, ...indices.dims.slice(at)],
+      dtype: values.dtype,
+    };
+  },
+  grad: 'none',
+  couple: 'none',
+  cost: noMacs,
+  quant: 'float',
+  samples: [
+    {
+      indices: exactly('int64', [3], [0, 2, 1]),
+      depth: exactly('int64', [1], [4]),
+      values: exactly('float32', [2], [0, 1]),
+    },
+  ],
+});

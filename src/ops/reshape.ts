@@ -1,0 +1,167 @@
+/** The same elements under other dimensions. */
+
+import { over, times } from '../graph/dim.ts';
+import type { Dim } from '../graph/model.ts';
+import { fromFront, knownInts, noMacs } from './answer.ts';
+import { unary } from './element-wise.ts';
+import { type Axis, adjust, free, type Kept, type Link, tie } from './link.ts';
+import { misfit } from './misfit.ts';
+import { type HistoricNode, int, ints, type ModernMaker, op, type Value } from './op.ts';
+import { reshapeLinks } from './reshape-links.ts';
+import { intVector } from './sample.ts';
+
+export const Identity = unary('Identity', ({ dY }) => dY, { quant: 'passes', ints: (x) => x });
+
+/** The dimensions that a shape vector asks for: 0 copies, −1 takes what remains. */
+function reshaped(X: Value, wanted: readonly Dim[], allowZero: number): Dim[] {
+  const dims = wanted.map((dim, i) => (dim === 0 && !allowZero ? (X.dims[i] ?? null) : dim));
+  const open = dims.indexOf(-1);
+  if (open < 0) return dims;
+  const rest = times(...dims.filter((_, i) => i !== open));
+  dims[open] = rest === 0 ? 0 : over(times(...X.dims), rest);
+  return dims;
+}
+
+/** The shape vector after a cut: symbols stay open, numbers follow what was kept. */
+function reshapeAfterCut(wanted: readonly Dim[], Y: readonly Axis[], X: Value, kept: Kept): readonly number[] {
+  let open = wanted.some((dim) => dim === -1);
+  return Y.map((axis, i) => {
+    const dim = wanted[i]!;
+    if (dim === -1 || dim === 0) return dim;
+    if (typeof dim === 'number') return kept(axis).length;
+    if (X.dims[i] === dim) return 0;
+    if (open) throw new Error('a reshape with two open dimensions');
+    open = true;
+    return -1;
+  });
+}
+
+const canReopen = (wanted: readonly Dim[], X: Value): boolean =>
+  wanted.filter((dim, i) => dim === -1 || dim === null || (typeof dim === 'string' && X.dims[i] !== dim)).length <= 1;
+
+export const Reshape = op({
+  type: 'Reshape',
+  inputs: ['X', 'shape'],
+  attrs: { allowzero: int(0) },
+  shape: ({ X, shape }, { allowzero }) => {
+    if (shape.ints) {
+      const dims = reshaped(X, shape.ints, allowzero);
+      const [from, to] = [times(...X.dims), times(...dims)];
+      if (typeof from === 'number' && typeof to === 'number' && from !== to) {
+        throw misfit('Reshape', `${from} elements cannot become ${to}`, { X, shape: { ...shape, dims } });
+      }
+      return { dims, dtype: X.dtype, ints: X.ints };
+    }
+    const rank = shape.dims[0];
+    return typeof rank === 'number' ? { dims: new Array<Dim>(rank).fill(null), dtype: X.dtype, ints: X.ints } : null;
+  },
+  grad: ({ X, dY }, _, g) => ({ X: g.reshape(dY, X.dims) }),
+  couple: ({ X, Y }, _, { X: x, shape }) =>
+    shape.ints && canReopen(shape.ints, x)
+      ? [...reshapeLinks(X, Y), adjust((kept) => ({ ints: { shape: reshapeAfterCut(shape.ints!, Y, x, kept) } }))]
+      : [],
+  cost: noMacs,
+  quant: 'passes',
+  samples: [
+    { X: [2, 3, 4], shape: intVector(2, 12) },
+    { X: [2, 12], shape: intVector(0, 3, -1) },
+    { X: [4, 6], shape: intVector(2, 2, 6) },
+  ],
+});
+
+export const Flatten = op({
+  type: 'Flatten',
+  inputs: ['X'],
+  attrs: { axis: int(1) },
+  shape: ({ X }, { axis }) => {
+    const at = fromFront(axis, X.dims.length);
+    return [times(...X.dims.slice(0, at)), times(...X.dims.slice(at))];
+  },
+  grad: ({ X, dY }, _, g) => ({ X: g.reshape(dY, X.dims) }),
+  couple: ({ X, Y }) => reshapeLinks(X, Y),
+  cost: noMacs,
+  quant: 'passes',
+  samples: [{ X: [2, 3, 4] }, { X: [2, 3, 4], attrs: { axis: 2 } }, { X: [2, 3], attrs: { axis: 0 } }],
+});
+
+export const Transpose = op({
+  type: 'Transpose',
+  inputs: ['X'],
+  attrs: { perm: ints() },
+  shape: ({ X }, { perm }) => permutation(perm, X.dims.length).map((axis) => X.dims[axis]!),
+  grad: ({ X, dY }, { perm }, g) => {
+    const order = permutation(perm, X.dims.length);
+    return { X: g.Transpose(dY, { perm: order.map((_, i) => order.indexOf(i)) }) };
+  },
+  couple: ({ X, Y }, { perm }) => permutation(perm, X.length).map((axis, i) => tie(Y[i]!, X[axis]!, 'axis moved')),
+  cost: noMacs,
+  quant: 'passes',
+  samples: [{ X: [2, 3] }, { X: [2, 3, 4], attrs: { perm: [2, 0, 1] } }],
+});
+
+const permutation = (perm: readonly number[] | undefined, rank: number): readonly number[] =>
+  perm ?? Array.from({ length: rank }, (_, i) => rank - 1 - i);
+
+/** Axes given as an attribute up to opset 12. */
+const axesAttribute = {
+  until: 12,
+  modern: (node: HistoricNode, make: ModernMaker) => {
+    const { axes, ...attrs } = node.attrs;
+    return axes?.kind === 'ints'
+      ? { ...node, attrs, inputs: [node.inputs[0]!, make.constant('axes', intVector(...axes.value))] }
+      : { ...node, attrs };
+  },
+};
+
+const carried = (X: readonly Axis[], Y: readonly Axis[]): Link[] => {
+  const wide = Y.filter(({ size }) => size !== 1);
+  return [
+    ...X.filter(({ size }) => size !== 1).map((axis, i) => tie(wide[i]!, axis)),
+    ...[...X, ...Y].filter(({ size }) => size === 1).map(free),
+  ];
+};
+
+export const Squeeze = op({
+  type: 'Squeeze',
+  inputs: ['X', 'axes?'],
+  attrs: {},
+  shape: ({ X, axes }) => {
+    const list = axes ? knownInts(axes) : X.dims.flatMap((dim, i) => (dim === 1 ? [i] : []));
+    if (!list) return null;
+    const gone = list.map((axis) => fromFront(axis, X.dims.length));
+    return { dims: X.dims.filter((_, i) => !gone.includes(i)), dtype: X.dtype, ints: X.ints };
+  },
+  grad: ({ X, dY }, _, g) => ({ X: g.reshape(dY, X.dims) }),
+  couple: ({ X, Y }) => carried(X, Y),
+  cost: noMacs,
+  quant: 'passes',
+  samples: [{ X: [2, 1, 3], axes: intVector(1) }, { X: [1, 2, 1] }],
+  history: [axesAttribute],
+});
+
+export const Unsqueeze = op({
+  type: 'Unsqueeze',
+  inputs: ['X', 'axes'],
+  attrs: {},
+  shape: ({ X, axes }) => {
+    const list = knownInts(axes);
+    if (!list) return null;
+    const rank = X.dims.length + list.length;
+    const fresh = list.map((axis) => fromFront(axis, rank));
+    let at = 0;
+    return {
+      dims: Array.from({ length: rank }, (_, i) => (fresh.includes(i) ? 1 : X.dims[at++]!)),
+      dtype: X.dtype,
+      ints: X.ints,
+    };
+  },
+  grad: ({ X, dY }, _, g) => ({ X: g.reshape(dY, X.dims) }),
+  couple: ({ X, Y }) => carried(X, Y),
+  cost: noMacs,
+  quant: 'passes',
+  samples: [
+    { X: [2, 3], axes: intVector(0, 3) },
+    { X: [2], axes: intVector(-1) },
+  ],
+  history: [axesAttribute],
+});
