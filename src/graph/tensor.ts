@@ -74,7 +74,7 @@ export function elements(t: Tensor): TypedArray {
   const { bytes } = t;
   const width = array.BYTES_PER_ELEMENT;
   if (bytes.byteOffset % width === 0) return new array(bytes.buffer, bytes.byteOffset, bytes.byteLength / width);
-  const copy = bytes.slice();
+  const copy = new Uint8Array(bytes); // not slice(): a Buffer's is a view
   return new array(copy.buffer, 0, copy.byteLength / width);
 }
 

@@ -43,8 +43,26 @@ const families = {
   ...slice,
 };
 
-/** The names under which the builder offers ops. */
-export type OpName = keyof typeof families;
+/** The names under which the builder offers ops: names only, so that rows may be typed by what they themselves build with. */
+export type OpName =
+  | keyof typeof activation
+  | keyof typeof arithmetic
+  | keyof typeof composite
+  | keyof typeof constant
+  | keyof typeof conv
+  | keyof typeof gather
+  | keyof typeof join
+  | keyof typeof matmul
+  | keyof typeof norm
+  | keyof typeof pad
+  | keyof typeof pool
+  | keyof typeof quant
+  | keyof typeof reduce
+  | keyof typeof repeat
+  | keyof typeof reshape
+  | keyof typeof resize
+  | keyof typeof scatter
+  | keyof typeof slice;
 
 /** Rows of other domains, some of which share a name with an op of ai.onnx: known by domain and type alone. */
 const foreign = { ...nchwc };

@@ -5,7 +5,7 @@ import type { Dim } from '../graph/model.ts';
 import { fromFront, noMacs, zerosOf } from './answer.ts';
 import { type Axis, adjust, tie, tieRange } from './link.ts';
 import { misfit } from './misfit.ts';
-import { int, op, type StaticValue } from './op.ts';
+import { int, op, type StaticValue, type Value } from './op.ts';
 import { intVector } from './sample.ts';
 
 export const Concat = op({
@@ -109,11 +109,14 @@ export const Split = op({
       from += y[at]!.size;
       return y.map((a, i) => (i === at ? tieRange(a, 0, X[i]!, start, a.size, 'split off') : tie(a, X[i]!)));
     });
+    // Along an axis whose size only the run knows, nothing is cut and the parts stay as they are.
+    if (typeof (values.X as Value).dims[at] !== 'number') return links;
     return [
       ...links,
       adjust((kept) => ({
         ints: { split: Y.map((y) => kept(y[at]!).length) },
-        ...(values.split ? {} : { attrs: {} }),
+        // Parts of unequal sizes cannot be told by their number.
+        attrs: { num_outputs: undefined },
       })),
     ];
   },

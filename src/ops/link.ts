@@ -32,7 +32,8 @@ export type Link =
 export type Kept = (axis: Axis) => readonly number[];
 
 export interface Adjustment {
-  readonly attrs?: Readonly<Record<string, number | readonly number[]>>;
+  /** New attribute values; undefined takes the attribute away. */
+  readonly attrs?: Readonly<Record<string, number | readonly number[] | undefined>>;
   /** Constant integer inputs by slot. */
   readonly ints?: Readonly<Record<string, readonly number[]>>;
 }

@@ -7,6 +7,7 @@
 import type { Node } from '../graph/model.ts';
 import { sizeOf, type Tensor } from '../graph/tensor.ts';
 import { doubles, isCalculable, mapElements, rounded } from './arithmetic.ts';
+import { intsAttr, numberAttr, textAttr } from './attribute.ts';
 import type { Edit, Net } from './net.ts';
 
 /** The ops that this file knows. */
@@ -29,10 +30,8 @@ export interface Affine {
   readonly inputOf: (i: number) => number;
 }
 
-const intOf = (node: Node, key: string, fallback: number): number => {
-  const attr = node.attrs[key];
-  return attr?.kind === 'int' || attr?.kind === 'float' ? attr.value : fallback;
-};
+/** The layer of a node that `affineOf` accepted before. */
+export const affine = (node: Node, net: Net): Affine => affineOf(node, net) as Affine;
 
 /** The layer, or the reason why its weights cannot be computed with. */
 export function affineOf(node: Node, net: Net): Affine | string {
@@ -49,7 +48,7 @@ export function affineOf(node: Node, net: Net): Affine | string {
   const isRow = sizeOf(B.dims) === last && (last === 1 || last === layout.channels);
   if (!isRow) return `the bias "${bias}" differs from row to row`;
   const values = doubles(B);
-  const beta = intOf(node, 'beta', 1);
+  const beta = numberAttr(node, 'beta', 1);
   const b = Float64Array.from({ length: layout.channels }, (_, i) => beta * values[last === 1 ? 0 : i]!);
   return { node, W, b, ...layout };
 }
@@ -59,7 +58,7 @@ type Layout = Pick<Affine, 'channels' | 'inputs' | 'axis' | 'channelOf' | 'input
 function layoutOf(node: Node, W: Tensor, net: Net): Layout | string {
   if (node.op === 'Conv') {
     const [out = 0, perGroup = 0] = W.dims;
-    const group = intOf(node, 'group', 1);
+    const group = numberAttr(node, 'group', 1);
     const reach = sizeOf(W.dims.slice(2));
     const filter = perGroup * reach;
     const channelOf = (i: number): number => Math.floor(i / filter);
@@ -69,7 +68,7 @@ function layoutOf(node: Node, W: Tensor, net: Net): Layout | string {
   }
   if (node.op === 'ConvTranspose') {
     const [inputs = 0, perGroup = 0] = W.dims;
-    const group = intOf(node, 'group', 1);
+    const group = numberAttr(node, 'group', 1);
     const reach = sizeOf(W.dims.slice(2));
     const inputOf = (i: number): number => Math.floor(i / (perGroup * reach));
     const channelOf = (i: number): number =>
@@ -81,7 +80,7 @@ function layoutOf(node: Node, W: Tensor, net: Net): Layout | string {
   const row = (i: number): number => Math.floor(i / columns);
   const column = (i: number): number => i % columns;
   if (node.op === 'Gemm') {
-    return intOf(node, 'transB', 0)
+    return numberAttr(node, 'transB', 0)
       ? { channels: rows, inputs: columns, axis: 1, channelOf: row, inputOf: column }
       : { channels: columns, inputs: rows, axis: 1, channelOf: column, inputOf: row };
   }
@@ -144,7 +143,7 @@ export function scaleInputs(
   options: { wish?: string; readers?: readonly Node[] } = {},
 ): string {
   const { node, channels, channelOf, inputOf } = layer;
-  const alpha = intOf(node, 'alpha', 1);
+  const alpha = numberAttr(node, 'alpha', 1);
   const moved = Float64Array.from({ length: channels }, (_, c) => layer.b?.[c] ?? 0);
   const W = mapElements(layer.W, (value, i) => {
     moved[channelOf(i)]! += alpha * value * t[inputOf(i)]!;
@@ -155,8 +154,6 @@ export function scaleInputs(
   return emitAffine(edit, fed, W, bias, { ...options, readers: [node, ...(options.readers ?? [])] });
 }
 
-/** Does a window of this node reach beyond its input? Unknown counts as yes. */
-export function isPadded({ attrs: { pads, auto_pad } }: Node): boolean {
-  if (auto_pad?.kind === 'string' && auto_pad.value.startsWith('SAME')) return true;
-  return pads?.kind === 'ints' && pads.value.some((pad) => pad !== 0);
-}
+/** Does a window of this node reach beyond its input? */
+export const isPadded = (node: Node): boolean =>
+  textAttr(node, 'auto_pad').startsWith('SAME') || (intsAttr(node, 'pads') ?? []).some((pad) => pad !== 0);

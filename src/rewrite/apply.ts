@@ -76,8 +76,9 @@ function runPattern(rule: PatternRule, edit: Edit, fired: Firing[], missed: Firi
       continue;
     }
     const { outputs, why } = rule.rewrite(match, edit);
-    if (edit.replace(node, outputs)) fired.push(note(why));
-    else missed.push(note('it joins two values that the caller knows by name'));
+    const refused = edit.replace(node, outputs);
+    if (refused === undefined) fired.push(note(why));
+    else missed.push(note(refused));
   }
 }
 

@@ -54,9 +54,11 @@ export interface Edit extends Net {
   readonly reweigh: (name: string, tensor: Tensor, ...readers: readonly Node[]) => string;
   /**
    * Puts what was emitted in the root's place and lets `outputs` stand for the root's outputs, whose names live on.
-   * Returns false, and changes nothing, when both a value and its stand-in are names that the caller knows.
+   * Returns undefined, or the reason why it changed nothing.
    */
-  readonly replace: (root: Node, outputs: readonly (string | undefined)[]) => boolean;
+  readonly replace: (root: Node, outputs: readonly (string | undefined)[]) => string | undefined;
+  /** Every reader of `from` reads `to` instead. Returns undefined, or the reason why it changed nothing. */
+  readonly redirect: (from: string, to: string) => string | undefined;
   /** Removes a node that nobody reads, and what only it needed. */
   readonly remove: (node: Node) => void;
   /** Removes initialisers that nobody reads. Returns their names. */
@@ -196,9 +198,12 @@ export function openNet(graph: Graph, opset: number): Edit {
       const other = standIns[i];
       return name === '' || other === undefined ? [] : [[name, other] as const];
     });
+    const isTaken = (name: string): boolean => outputs.has(name) || fed.has(name) || initializers.has(name);
     for (const [name, other] of pairs) {
-      const isFixed = outputs.has(other) || fed.has(other) || initializers.has(other);
-      if (outputs.has(name) && isFixed) return false;
+      if (isNew(other)) continue;
+      if (outputs.has(name) && isTaken(other)) return 'it joins two values that the caller knows by name';
+      const inside = [name, other].find((value) => isReadInside(value) && (value === name || outputs.has(name)));
+      if (inside !== undefined) return `a sub-graph reads "${inside}"`;
     }
     // The root steps aside: it is unlinked first so that its outputs' names are free for the stand-ins.
     unlink(root);
@@ -215,7 +220,17 @@ export function openNet(graph: Graph, opset: number): Edit {
       else if (initializers.has(name) && !outputs.has(name) && readers(name).length === 0) initializers.delete(name);
     }
     for (const node of added) remove(node);
-    return true;
+    return undefined;
+  };
+
+  const redirect: Edit['redirect'] = (from, to) => {
+    if (outputs.has(from)) return `"${from}" is an output of the graph`;
+    if (isReadInside(from)) return `a sub-graph reads "${from}"`;
+    readInstead(from, to);
+    const maker = made.get(from);
+    if (maker) remove(maker);
+    else if (readers(from).length === 0) initializers.delete(from);
+    return undefined;
   };
 
   return {
@@ -234,6 +249,7 @@ export function openNet(graph: Graph, opset: number): Edit {
     weight,
     reweigh,
     replace,
+    redirect,
     remove,
     dropWeights: () => {
       const unread = [...initializers.keys()].filter((name) => !outputs.has(name) && readers(name).length === 0);

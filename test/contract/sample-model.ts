@@ -22,7 +22,10 @@ const isTensor = (fill: unknown): fill is Tensor => typeof fill === 'object' && 
 function distinct(dims: readonly number[], seed: number): Float32Array {
   const count = sizeOf(dims);
   const source = random(seed, 'sample');
-  const values = Float32Array.from({ length: count }, (_, i) => (i % 2 ? 1 : -1) * (0.2 + (1.3 * (i + 1 + 0.173 * (seed % 5))) / (count + 1)));
+  const values = Float32Array.from(
+    { length: count },
+    (_, i) => (i % 2 ? 1 : -1) * (0.2 + (1.3 * (i + 1 + 0.173 * (seed % 5))) / (count + 1)),
+  );
   return source.shuffle(values);
 }
 
@@ -30,7 +33,11 @@ const draw = (fill: Fill, seed: number): Tensor => {
   if (isTensor(fill)) return fill;
   if ('dims' in fill) {
     const source = random(seed, 'between');
-    return tensor('float32', fill.dims, Float32Array.from({ length: sizeOf(fill.dims) }, () => fill.low + (fill.high - fill.low) * source.uniform()));
+    return tensor(
+      'float32',
+      fill.dims,
+      Float32Array.from({ length: sizeOf(fill.dims) }, () => fill.low + (fill.high - fill.low) * source.uniform()),
+    );
   }
   return tensor('float32', fill, distinct(fill, seed));
 };
@@ -53,7 +60,11 @@ export function sampleModel(row: Row, sample: Sample): SampleModel {
     if (slot.startsWith('...')) return (fill as readonly Fill[]).map((one, i) => arrange(`${name}${i}`, one));
     return [arrange(name, fill as Fill)];
   });
-  const made = g.emit(row.type, operands, (sample.attrs ?? {}) as never, { domain: row.domain, outputs: sample.outputs ?? 1, name: 'tested' });
+  const made = g.emit(row.type, operands, (sample.attrs ?? {}) as never, {
+    domain: row.domain,
+    outputs: sample.outputs ?? 1,
+    name: 'tested',
+  });
   const outputs = made.map(({ name, dtype, dims }) => ({ name, type: { kind: 'tensor' as const, dtype, dims } }));
   const graph = building.finish(outputs);
   return {

@@ -4,7 +4,7 @@
  *   W ∗ (s · x + t) + b = (W · s) ∗ x + (b + Σ W · t)
  */
 
-import { affineOf, isPadded, scaleInputs } from '../affine.ts';
+import { affine, affineOf, isPadded, scaleInputs } from '../affine.ts';
 import { any, node } from '../pattern.ts';
 import { rule } from '../rule.ts';
 import { batchNorm, values } from '../sample.ts';
@@ -22,17 +22,17 @@ export const foldBatchNormAhead = rule({
     if (typeof fixed === 'string') return fixed;
     const transposed = layer!.attrs.transA;
     if (transposed?.kind === 'int' && transposed.value === 1) return 'the layer reads its input transposed';
-    const affine = affineOf(layer!, net);
-    if (typeof affine === 'string') return affine;
-    if (affine.axis !== 1) return `it normalises axis 1, ${layer!.op} reads its features on axis ${affine.axis}`;
+    const before = affineOf(layer!, net);
+    if (typeof before === 'string') return before;
+    if (before.axis !== 1) return `it normalises axis 1, ${layer!.op} reads its features on axis ${before.axis}`;
     const shifts = fixed.t.some((value) => value !== 0);
     return isPadded(layer!) && shifts ? 'the layer pads what the normalisation shifted' : undefined;
   },
 
   rewrite: ({ nodes: { layer, norm }, values: { x } }, edit) => {
-    const affine = affineOf(layer!, edit) as Exclude<ReturnType<typeof affineOf>, string>;
+    const before = affine(layer!, edit);
     const { s, t } = scaleAndShift(norm!, edit) as { s: Float64Array; t: Float64Array };
-    const output = scaleInputs(edit, affine, s, t, x!, { wish: norm!.inputs[2]!, readers: [norm!] });
+    const output = scaleInputs(edit, before, s, t, x!, { wish: norm!.inputs[2]!, readers: [norm!] });
     return { outputs: [output], why: `into ${layer!.op} "${layer!.name}" behind it` };
   },
 

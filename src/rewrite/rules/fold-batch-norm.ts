@@ -6,7 +6,7 @@
  */
 
 import type { Node } from '../../graph/model.ts';
-import { AFFINE, affineOf, scaleOutputs } from '../affine.ts';
+import { AFFINE, affine, affineOf, scaleOutputs } from '../affine.ts';
 import { doubles } from '../arithmetic.ts';
 import type { Net } from '../net.ts';
 import { any, node } from '../pattern.ts';
@@ -34,17 +34,17 @@ export const foldBatchNorm = rule({
   pattern: node('BatchNormalization', [node(AFFINE, [any()], { as: 'layer', once: true })], { as: 'norm' }),
 
   check: ({ nodes: { layer, norm } }, net) => {
-    const affine = affineOf(layer!, net);
-    if (typeof affine === 'string') return affine;
-    if (affine.axis !== 1) return `it normalises axis 1, ${layer!.op} makes its features on axis ${affine.axis}`;
+    const before = affineOf(layer!, net);
+    if (typeof before === 'string') return before;
+    if (before.axis !== 1) return `it normalises axis 1, ${layer!.op} makes its features on axis ${before.axis}`;
     const fixed = scaleAndShift(norm!, net);
     return typeof fixed === 'string' ? fixed : undefined;
   },
 
   rewrite: ({ nodes: { layer, norm } }, edit) => {
-    const affine = affineOf(layer!, edit) as Exclude<ReturnType<typeof affineOf>, string>;
+    const before = affine(layer!, edit);
     const { s, t } = scaleAndShift(norm!, edit) as { s: Float64Array; t: Float64Array };
-    const output = scaleOutputs(edit, affine, s, t, { wish: norm!.inputs[2]!, readers: [norm!] });
+    const output = scaleOutputs(edit, before, s, t, { wish: norm!.inputs[2]!, readers: [norm!] });
     return { outputs: [output], why: `into ${layer!.op} "${layer!.name}"` };
   },
 

@@ -77,5 +77,8 @@ for (const [name, rule] of Object.entries(rules)) {
 /** Largest difference over the largest expected magnitude. */
 function relativeError(got: readonly number[], expected: readonly number[]): number {
   const scale = Math.max(1e-6, ...expected.filter(Number.isFinite).map(Math.abs));
-  return Math.max(0, ...got.map((value, i) => (Object.is(value, expected[i]) ? 0 : Math.abs(value - expected[i]!) / scale)));
+  return Math.max(
+    0,
+    ...got.map((value, i) => (Object.is(value, expected[i]) ? 0 : Math.abs(value - expected[i]!) / scale)),
+  );
 }

@@ -1,0 +1,117 @@
+/**
+ * The form in which a model learns: today's ops, numbers for all dimensions, weights as inputs, and what each op does
+ * differently while learning (its row's `training` answer).
+ */
+
+import { PareError } from '../base/error.ts';
+import { isStatic, showDims } from '../graph/dim.ts';
+import { freshNames, namesOf, valueInfo } from '../graph/edit.ts';
+import { type Dim, feedsOf, type Graph, type Model, type Node, tensorType } from '../graph/model.ts';
+import { sizeOf, type Tensor } from '../graph/tensor.ts';
+import { rowOf } from '../ops/index.ts';
+import { slotAt } from '../ops/infer.ts';
+import { modernize } from '../ops/modern.ts';
+
+export interface LearningForm {
+  /** Static dimensions; weights in `weights` are inputs, not initialisers. */
+  readonly graph: Graph;
+  /** Weights that may move, and statistics that flow, by name. */
+  readonly weights: ReadonlyMap<string, Tensor>;
+  /** Weight → value that replaces it after each step (running statistics). */
+  readonly state: ReadonlyMap<string, string>;
+}
+
+export interface LearningOptions {
+  /** Samples per run. */
+  readonly batch: number;
+  /** Dimensions of one sample by input, where the model leaves them open. */
+  readonly samples?: Readonly<Record<string, readonly number[]>>;
+  /** Learning (dropout, batch statistics) or scoring. Default true. */
+  readonly learning?: boolean;
+}
+
+/**
+ * Brings a model into the form in which it learns (or is scored with weights that still move).
+ *
+ * Throws   train/batch when the model is made for another batch size; train/shape when a dimension stays open.
+ */
+export function learningForm(model: Model, { batch, samples = {}, learning = true }: LearningOptions): LearningForm {
+  const modern = modernize(model).graph;
+  const { graph: formed, state } = learning
+    ? whileLearning(modern)
+    : { graph: modern, state: new Map<string, string>() };
+  const weights = new Map([...formed.initializers].filter(([name, tensor]) => isLearnable(name, tensor, formed)));
+  const feeds = feedsOf(formed).map((info) => {
+    const type = tensorType(info);
+    const dims = type?.dims?.map((dim, axis) => sizeFor(dim, axis, batch, samples[info.name], info.name));
+    if (!type || !isStatic(dims)) {
+      throw new PareError('train/shape', `The input "${info.name}" has a dimension that the data does not tell.`, {
+        where: info.name,
+        got: showDims(type?.dims),
+      });
+    }
+    return valueInfo(info.name, type.dtype, dims);
+  });
+  const weightInputs = [...weights].map(([name, { dtype, dims }]) => valueInfo(name, dtype, dims));
+  const initializers = new Map([...formed.initializers].filter(([name]) => !weights.has(name)));
+  const outputs = formed.outputs.map(({ name }) => ({ name }));
+  return {
+    graph: { ...formed, inputs: [...feeds, ...weightInputs], initializers, values: new Map(), outputs },
+    weights,
+    state,
+  };
+}
+
+const sizeFor = (dim: Dim, axis: number, batch: number, sample: readonly number[] | undefined, name: string): Dim => {
+  if (axis > 0) return typeof dim === 'number' ? dim : (sample?.[axis - 1] ?? null);
+  if (typeof dim === 'number' && dim !== batch) {
+    throw new PareError('train/batch', `The model's input "${name}" is made for batches of ${dim}, not ${batch}.`, {
+      where: name,
+      hint: `use a batch of ${dim}`,
+    });
+  }
+  return batch;
+};
+
+/** Float weights of more than a single element that some node computes with (not shapes, not quantisation scales). */
+function isLearnable(name: string, tensor: Tensor, graph: Graph): boolean {
+  if (tensor.dtype !== 'float32' || sizeOf(tensor.dims) < 2) return false;
+  return graph.nodes.some((node) => node.inputs.includes(name) && rowOf(node) !== undefined && !INERT.has(node.op));
+}
+
+/** Ops whose float constants are settings, not weights. */
+const INERT = new Set(['Resize', 'Upsample', 'QuantizeLinear', 'DequantizeLinear', 'Pad', 'OneHot', 'Clip']);
+
+/** Every node as its row says it behaves while learning. */
+function whileLearning(graph: Graph): { graph: Graph; state: Map<string, string> } {
+  const fresh = freshNames(namesOf(graph));
+  const initializers = new Map(graph.initializers);
+  const state = new Map<string, string>();
+  const nodes = graph.nodes.map((node): Node => {
+    const row = rowOf(node);
+    if (!row?.training) return node;
+    const { attrs = {}, inputs: constants = {}, state: flows = {} } = row.training;
+    const inputs = row.inputs.map((slot, i) => {
+      const constant = constants[slot.replace('?', '')];
+      if (!constant) return node.inputs[i] ?? '';
+      const name = fresh(`${node.name}_${slotAt(row.inputs, i)}`);
+      initializers.set(name, constant);
+      return name;
+    });
+    const outputs = row.outputs
+      .slice(0, Object.keys(flows).length > 0 ? undefined : node.outputs.length)
+      .map((slot, i) => {
+        const name = node.outputs[i] || fresh(`${node.outputs[0]}_${slotAt(row.outputs, i)}`);
+        const weight = Object.entries(flows).find(([, output]) => output === slot.replace('?', ''))?.[0];
+        const at = weight === undefined ? -1 : row.inputs.findIndex((input) => input.replace('?', '') === weight);
+        if (at >= 0) state.set(node.inputs[at]!, name);
+        return name;
+      });
+    while (inputs[inputs.length - 1] === '') inputs.pop();
+    const ints = Object.fromEntries(
+      Object.entries(attrs).map(([key, value]) => [key, { kind: 'int' as const, value }]),
+    );
+    return { ...node, inputs, outputs, attrs: { ...node.attrs, ...ints } };
+  });
+  return { graph: { ...graph, nodes, initializers }, state };
+}

@@ -1,0 +1,212 @@
+/**
+ * One training step as one graph: forward, loss, slopes. Weights live in an arena that the engine reads and the optimiser
+ * updates in place; slopes are written straight into it.
+ */
+
+import { PareError } from '../base/error.ts';
+import { differentiate } from '../grad/differentiate.ts';
+import { expand, OWN_DOMAIN } from '../grad/expand.ts';
+import { isStatic } from '../graph/dim.ts';
+import type { DType, TypedArray } from '../graph/dtype.ts';
+import { removeDead } from '../graph/edit.ts';
+import { feedsOf, type Graph, type Model, tensorType } from '../graph/model.ts';
+import { elements, sizeOf, type Tensor, tensor, zeros } from '../graph/tensor.ts';
+import { logitsOf } from '../nn/logits.ts';
+import { writeModel } from '../onnx/index.ts';
+import { draft } from '../ops/builder.ts';
+import { infer } from '../ops/infer.ts';
+import { STEP } from '../ops/random-uniform.ts';
+import { lower } from '../rewrite/lower/lower.ts';
+import type { Binding, Engine, Lab } from '../runtime/index.ts';
+import { type LearningForm, type LearningOptions, learningForm } from './learning-form.ts';
+import type { Loss } from './loss/loss.ts';
+import type { Arena, ParameterSpec } from './optim/arena.ts';
+
+/** A step, ready to be bound to memory. */
+export interface StepGraph {
+  readonly graph: Graph;
+  readonly form: LearningForm;
+  /** Weights that get a slope, in order: the parameters of the arena. */
+  readonly parameters: readonly ParameterSpec[];
+  /** Weight → graph output that holds its slope. */
+  readonly slopes: ReadonlyMap<string, string>;
+  /** What a batch fills: input → dtype and dimensions, batch included. */
+  readonly columns: ReadonlyMap<string, { readonly dtype: DType; readonly dims: readonly number[] }>;
+  readonly lossName: string;
+}
+
+export interface StepOptions extends LearningOptions {
+  readonly loss: Loss;
+  /** Which weights learn. Default: all that the loss depends on. */
+  readonly learns?: (name: string) => boolean;
+}
+
+/** Forward, loss and slopes of a model as one graph. */
+export function stepGraph(
+  model: Model,
+  { loss, learns = () => true, ...options }: StepOptions,
+  engine: Pick<Engine, 'blockSize'>,
+): StepGraph {
+  const form = learningForm(model, options);
+  const { graph: forward, lossName } = withLoss(form.graph, loss, options.batch);
+  const wanted = [...form.weights.keys()].filter((name) => learns(name) && !form.state.has(name));
+  const { graph: joint, slopes } = differentiate(forward, lossName, wanted, infer(forward));
+  const trained = wanted.filter((name) => slopes.has(name));
+  if (trained.length === 0)
+    throw new PareError('train/nothing', 'The loss depends on no weight that may learn.', {
+      hint: 'look at what is frozen',
+    });
+  const { graph: named, outputs } = withOwnOutputs(joint, [lossName, ...trained.map((name) => slopes.get(name)!)]);
+  const states = [...form.state.values()];
+  const whole = removeDead({ ...named, outputs: [...outputs, ...states].map((name) => ({ name })) });
+  const ready = removeDead(
+    lower(removeDead(expand(whole, infer(whole), ({ domain }) => domain === OWN_DOMAIN)), engine.blockSize),
+  );
+  return {
+    graph: withStatedOutputs(ready),
+    form,
+    parameters: trained.map((name) => ({ name, length: sizeOf(form.weights.get(name)!.dims) })),
+    slopes: new Map(trained.map((name, i) => [name, outputs[i + 1]!])),
+    columns: columnsOf(ready, form),
+    lossName: outputs[0]!,
+  };
+}
+
+/** The graph with the loss behind it. */
+export function withLoss(graph: Graph, loss: Loss, batch: number): { graph: Graph; lossName: string; logits: string } {
+  const building = draft(graph, infer(graph));
+  const { g } = building;
+  const outputName = graph.outputs[0]!.name;
+  const logits = logitsOf(graph, outputName);
+  const made = loss(g, {
+    output: g.of(outputName),
+    logits: g.of(logits),
+    value: g.of,
+    column: (name, dtype, dims) => (g.has(name) ? g.of(name) : g.input(name, dtype, [batch, ...dims])),
+  });
+  return { graph: building.finish(), lossName: made.name, logits };
+}
+
+/** Each name as a graph output of its own: inputs and repeated values get an Identity. */
+function withOwnOutputs(graph: Graph, names: readonly string[]): { graph: Graph; outputs: string[] } {
+  const building = draft(graph, infer(graph));
+  const taken = new Set(graph.inputs.map(({ name }) => name));
+  for (const name of graph.initializers.keys()) taken.add(name);
+  const outputs = names.map((name) => {
+    const own = taken.has(name) ? building.g.Identity(building.g.of(name)).name : name;
+    taken.add(own);
+    return own;
+  });
+  return { graph: building.finish(), outputs };
+}
+
+/** Outputs with their types, as the file format wants them. */
+export function withStatedOutputs(graph: Graph): Graph {
+  const facts = infer(graph);
+  const outputs = graph.outputs.map(({ name }) => {
+    const fact = facts.get(name);
+    return {
+      name,
+      type: { kind: 'tensor' as const, dtype: fact?.dtype ?? ('float32' as const), ...(fact && { dims: fact.dims }) },
+    };
+  });
+  return { ...graph, outputs };
+}
+
+/** The inputs that a batch fills. */
+export function columnsOf(graph: Graph, form: LearningForm): StepGraph['columns'] {
+  const columns = new Map<string, { dtype: DType; dims: readonly number[] }>();
+  for (const info of feedsOf(graph)) {
+    const type = tensorType(info);
+    if (form.weights.has(info.name) || info.name === STEP || !type || !isStatic(type.dims)) continue;
+    columns.set(info.name, { dtype: type.dtype, dims: type.dims });
+  }
+  return columns;
+}
+
+/** A bound step. Two sets of batch memory take turns: one is filled while the engine reads the other. */
+export interface Program extends Disposable {
+  /** Memory of set 0 or 1 that a batch is written into, by column. */
+  readonly feeds: readonly [Readonly<Record<string, TypedArray>>, Readonly<Record<string, TypedArray>>];
+  readonly runs: readonly [Binding, Binding];
+  /** The loss of the last run. */
+  loss(): number;
+  /** The number of the step, which random masks depend on. Set before each run. */
+  setStep(step: number): void;
+  /** Takes running statistics over into the weights; after each run. */
+  flow(): void;
+  /** Values of statistics and frozen weights as they are now, by name. */
+  readonly held: ReadonlyMap<string, Tensor>;
+}
+
+const modelOf = (graph: Graph): Model => ({
+  ir: 10,
+  opsets: { '': 21, 'com.microsoft': 1, 'com.microsoft.nchwc': 1 },
+  graph,
+  producer: { name: 'pare', version: '' },
+  metadata: {},
+});
+
+/** A graph of ours as the bytes that an engine loads. */
+export const engineBytes = (graph: Graph): Uint8Array => writeModel(modelOf(graph));
+
+/**
+ * Binds a step to an arena that holds the weights.
+ *
+ * `shared`: memory of frozen weights and statistics that another program already holds.
+ */
+export async function bindStep(step: StepGraph, arena: Arena, lab: Lab): Promise<Program> {
+  const session = await lab.engine.load(engineBytes(step.graph), {
+    optimize: 'none',
+    ...(lab.threads && { threads: lab.threads }),
+  });
+  const ports = new Set(session.inputs.map(({ name }) => name));
+  const held = new Map(
+    [...step.form.weights]
+      .filter(([name]) => !step.slopes.has(name))
+      .map(([name, t]) => [name, { ...t, bytes: t.bytes.slice() }]),
+  );
+  const lossTensor = zeros('float32', []);
+  const stepTensor = tensor('uint32', [], Uint32Array.of(0));
+  const flowing = new Map(
+    [...step.form.state].map(([weight, output]) => [
+      weight,
+      { output, next: zeros('float32', held.get(weight)!.dims) },
+    ]),
+  );
+
+  const weights: Record<string, Tensor> = {};
+  const outputs: Record<string, Tensor> = { [step.lossName]: lossTensor };
+  for (const { name } of step.parameters) {
+    const { dims } = step.form.weights.get(name)!;
+    if (ports.has(name)) weights[name] = tensor('float32', dims, arena.view('w', name));
+    outputs[step.slopes.get(name)!] = tensor('float32', dims, arena.view('g', name));
+  }
+  for (const [name, t] of held) if (ports.has(name)) weights[name] = t;
+  if (ports.has(STEP)) weights[STEP] = stepTensor;
+  for (const { output, next } of flowing.values()) outputs[output] = next;
+
+  const sets = [0, 1].map(() => {
+    const tensors = Object.fromEntries([...step.columns].map(([name, { dtype, dims }]) => [name, zeros(dtype, dims)]));
+    return {
+      feeds: Object.fromEntries(Object.entries(tensors).map(([name, t]) => [name, elements(t)])),
+      binding: session.bind({ ...weights, ...tensors }, outputs),
+    };
+  });
+  return {
+    feeds: [sets[0]!.feeds, sets[1]!.feeds],
+    runs: [sets[0]!.binding, sets[1]!.binding],
+    loss: () => (elements(lossTensor) as Float32Array)[0]!,
+    setStep: (n) => {
+      (elements(stepTensor) as Uint32Array)[0] = n;
+    },
+    flow: () => {
+      for (const [weight, { next }] of flowing) held.get(weight)!.bytes.set(next.bytes);
+    },
+    held,
+    [Symbol.dispose]: () => {
+      for (const { binding } of sets) binding[Symbol.dispose]();
+      session[Symbol.dispose]();
+    },
+  };
+}
