@@ -1,5 +1,6 @@
 /** Activations, and the soft maxima that close a classifier. */
 
+import { fromFront } from './answer.ts';
 import type { Builder } from './builder.ts';
 import { unary } from './element-wise.ts';
 import { mixes, tie, tieBroadcast } from './link.ts';
@@ -69,7 +70,19 @@ export const Swish = unary(
     const s = g.Sigmoid(g.Mul(X, alpha));
     return g.Mul(dY, g.Add(s, g.Mul(g.Mul(g.Mul(X, alpha), s), g.Sub(1, s))));
   },
-  { attrs: { alpha: float(1) }, samples: [] },
+  { attrs: { alpha: float(1) }, since: 24, samples: [{ X: [2, 3] }, { X: [2, 5], attrs: { alpha: 1.7 } }] },
+);
+// y = max(0, x) + min(0, α·(e^(x/α) − 1)):  1 where x > 0, else e^(x/α)
+export const Celu = unary(
+  'Celu',
+  ({ X, dY }, { alpha }, g) => g.Mul(dY, g.Where(g.Greater(X, 0), g.scalar(1), g.Exp(g.Div(X, alpha)))),
+  { attrs: { alpha: float(1) }, samples: [{ X: [2, 3] }, { X: [2, 5], attrs: { alpha: 0.6 } }] },
+);
+// y = x + bias below −λ, x − bias above λ, 0 between
+export const Shrink = unary(
+  'Shrink',
+  ({ X, dY }, { lambd }, g) => g.Mul(dY, g.Cast(g.Greater(g.Abs(X), lambd), { to: 1 })),
+  { attrs: { bias: float(0), lambd: float(0.5) }, samples: [{ X: [3, 5], attrs: { lambd: 0.77, bias: 0.3 } }] },
 );
 
 // exact: y = x·Φ(x), y' = Φ(x) + x·φ(x);  tanh: y = x/2·(1 + tanh u), u = √(2/π)(x + 0.044715 x³)
@@ -112,19 +125,22 @@ export const PRelu = op({
   ],
 });
 
-const axisOf = (axis: number, rank: number): number => (axis < 0 ? axis + rank : axis);
-
 const softmaxAttrs = { axis: int(-1) } satisfies AttrSpecs;
-const soft = (type: string, grad: (v: { Y: StaticValue; dY: StaticValue }, axis: number, g: Builder) => StaticValue) =>
+type SoftGrad = (v: { Y: StaticValue; dY: StaticValue }, axis: number, g: Builder) => StaticValue;
+
+const soft = (type: string, grad: SoftGrad | 'none') =>
   op({
     type,
     inputs: ['X'],
     attrs: softmaxAttrs,
     shape: ({ X }) => X.dims,
-    grad: ({ X, Y, dY }, { axis }, g) => ({ X: grad({ Y, dY }, axisOf(axis, X.dims.length), g) }),
+    grad:
+      grad === 'none'
+        ? 'none'
+        : ({ X, Y, dY }, { axis }, g) => ({ X: grad({ Y, dY }, fromFront(axis, X.dims.length), g) }),
     couple: ({ X, Y }, { axis }) =>
       X.flatMap((x, i) =>
-        i === axisOf(axis, X.length)
+        i === fromFront(axis, X.length)
           ? [mixes(x, `${type} normalises over it`), mixes(Y[i]!, `${type} normalises over it`)]
           : [tie(Y[i]!, x)],
       ),
@@ -138,7 +154,7 @@ const soft = (type: string, grad: (v: { Y: StaticValue; dY: StaticValue }, axis:
         modern: (node, make) => {
           const axis = node.attrs['axis']?.kind === 'int' ? node.attrs['axis'].value : 1;
           const rank = make.rank(node.inputs[0]!);
-          const flat = rank !== undefined && axisOf(axis, rank) === rank - 1;
+          const flat = rank !== undefined && fromFront(axis, rank) === rank - 1;
           if (flat) return { ...node, attrs: { axis: { kind: 'int', value: -1 } } };
           const shape = make.fresh(`${node.outputs[0]}_shape`);
           const flattened = make.fresh(`${node.outputs[0]}_flat`);
@@ -157,6 +173,8 @@ const soft = (type: string, grad: (v: { Y: StaticValue; dY: StaticValue }, axis:
     ],
   });
 
+/** 1 at the first maximum along the axis, 0 elsewhere. */
+export const Hardmax = soft('Hardmax', 'none');
 // dX = Y ⊙ (dY − Σ dY ⊙ Y)
 export const Softmax = soft('Softmax', ({ Y, dY }, axis, g) => g.Mul(Y, g.Sub(dY, g.ReduceSum(g.Mul(dY, Y), [axis]))));
 // dX = dY − softmax(X) · Σ dY

@@ -21,16 +21,18 @@ export const Constant = op({
     value_strings: textList(),
   },
   shape: (_, a) => {
-    if (a.value)
-      return {
-        dims: a.value.dims,
-        dtype: a.value.dtype,
-        ints: a.value.dtype.includes('int') ? numbers(a.value).slice(0, 1024) : undefined,
-      };
-    if (a.value_int !== undefined) return { dims: [], dtype: 'int64', ints: [a.value_int] };
-    if (a.value_ints) return { dims: [a.value_ints.length], dtype: 'int64', ints: a.value_ints };
-    if (a.value_float !== undefined) return { dims: [], dtype: 'float32' };
-    if (a.value_floats) return { dims: [a.value_floats.length], dtype: 'float32' };
+    const constant =
+      a.value ??
+      (a.value_int !== undefined
+        ? tensor('int64', [], [a.value_int])
+        : a.value_ints
+          ? tensor('int64', [a.value_ints.length], a.value_ints)
+          : a.value_float !== undefined
+            ? tensor('float32', [], [a.value_float])
+            : a.value_floats
+              ? tensor('float32', [a.value_floats.length], a.value_floats)
+              : undefined);
+    if (constant) return { dims: constant.dims, dtype: constant.dtype, constant };
     return { dims: a.value_strings ? [a.value_strings.length] : [], dtype: 'string' };
   },
   grad: 'none',

@@ -1,7 +1,7 @@
 /** Makers of element-wise rows: one input or two, numpy broadcasting, no multiply-accumulates. */
 
-import { broadcast } from '../graph/dim.ts';
-import type { DType } from '../graph/dtype.ts';
+import { broadcast, times } from '../graph/dim.ts';
+import { type DType, isFloat } from '../graph/dtype.ts';
 import type { Dim } from '../graph/model.ts';
 import type { Builder } from './builder.ts';
 import { tieBroadcast } from './link.ts';
@@ -22,6 +22,7 @@ interface UnaryOptions<A extends AttrSpecs> {
   /** What it does to known integers. */
   ints?: (x: Dim) => Dim;
   domain?: string;
+  since?: number;
   history?: Row['history'];
 }
 
@@ -36,12 +37,14 @@ export function unary<const A extends AttrSpecs = Record<never, never>>(
     dtype,
     ints,
     domain,
+    since,
     history,
   }: UnaryOptions<A> = {},
 ): Row {
   return op({
     type,
     ...(domain !== undefined && { domain }),
+    ...(since !== undefined && { since }),
     inputs: ['X'],
     attrs: (attrs ?? {}) as A,
     shape: ({ X }) => ({ dims: X.dims, dtype: dtype ?? X.dtype, ...(ints && X.ints && { ints: X.ints.map(ints) }) }),
@@ -64,6 +67,8 @@ interface BinaryOptions {
   quant?: 'own' | 'float';
   dtype?: DType;
   ints?: (a: Dim, b: Dim) => Dim;
+  /** The same for float operands, where it differs. */
+  floatInts?: (a: Dim, b: Dim) => Dim;
 }
 
 const BROADCASTS: readonly Sample[] = [
@@ -77,7 +82,7 @@ const BROADCASTS: readonly Sample[] = [
 export function binary(
   type: string,
   grad: 'none' | BinaryGrad,
-  { samples = BROADCASTS, quant = 'float', dtype, ints }: BinaryOptions = {},
+  { samples = BROADCASTS, quant = 'float', dtype, ints, floatInts = wholeOnly(ints) }: BinaryOptions = {},
 ): Row {
   return op({
     type,
@@ -86,7 +91,8 @@ export function binary(
     shape: ({ A, B }) => {
       const dims = broadcast(A.dims, B.dims);
       if (!dims) throw misfit(type, 'the operands cannot be broadcast to one shape', { A, B });
-      return { dims, dtype: dtype ?? A.dtype, ints: ints && pairwise(A, B, ints) };
+      const rule = isFloat(A.dtype) ? floatInts : ints;
+      return { dims, dtype: dtype ?? A.dtype, ints: rule && pairwise(A, B, dims, rule) };
     },
     grad:
       grad === 'none'
@@ -102,9 +108,19 @@ export function binary(
   });
 }
 
-/** Known integers of two operands combined; one of them may be a single element. */
-function pairwise(A: Value, B: Value, f: (a: Dim, b: Dim) => Dim): readonly Dim[] | undefined {
-  if (!A.ints || !B.ints) return undefined;
+type Pairing = (a: Dim, b: Dim) => Dim;
+
+/** Symbols stand for whole numbers; together with a fraction nothing is told. */
+const wholeOnly = (ints: Pairing | undefined): Pairing | undefined =>
+  ints &&
+  ((a, b) => {
+    const isMixed = typeof a !== typeof b && [a, b].some((x) => typeof x === 'number' && !Number.isInteger(x));
+    return isMixed ? null : ints(a, b);
+  });
+
+/** Known elements of two operands combined; one of them may be a single element. */
+function pairwise(A: Value, B: Value, dims: readonly Dim[], f: Pairing): readonly Dim[] | undefined {
+  if (!A.ints || !B.ints || times(...dims) !== Math.max(A.ints.length, B.ints.length)) return undefined;
   const length = Math.max(A.ints.length, B.ints.length);
   if ((A.ints.length !== length && A.ints.length !== 1) || (B.ints.length !== length && B.ints.length !== 1))
     return undefined;

@@ -3,11 +3,13 @@
 import type { Node } from '../graph/model.ts';
 import * as activation from './activation.ts';
 import * as arithmetic from './arithmetic.ts';
+import * as cast from './cast.ts';
 import * as composite from './composite.ts';
 import * as constant from './constant.ts';
 import * as conv from './conv.ts';
 import * as gather from './gather.ts';
 import * as join from './join.ts';
+import * as logic from './logic.ts';
 import * as matmul from './matmul.ts';
 import * as nchwc from './nchwc.ts';
 import * as norm from './norm.ts';
@@ -21,8 +23,12 @@ import * as reshape from './reshape.ts';
 import * as resize from './resize.ts';
 import * as scatter from './scatter.ts';
 import * as slice from './slice.ts';
+import * as trigonometric from './trigonometric.ts';
 
 const families = {
+  ...trigonometric,
+  ...cast,
+  ...logic,
   ...activation,
   ...arithmetic,
   ...composite,
@@ -45,6 +51,9 @@ const families = {
 
 /** The names under which the builder offers ops: names only, so that rows may be typed by what they themselves build with. */
 export type OpName =
+  | keyof typeof trigonometric
+  | keyof typeof cast
+  | keyof typeof logic
   | keyof typeof activation
   | keyof typeof arithmetic
   | keyof typeof composite

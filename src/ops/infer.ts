@@ -2,17 +2,22 @@
 
 import { PareError } from '../base/error.ts';
 import { bind } from '../graph/dim.ts';
+import { isFloat } from '../graph/dtype.ts';
 import { type Dim, type Graph, type Node, tensorType } from '../graph/model.ts';
 import { numbers, sizeOf, type Tensor } from '../graph/tensor.ts';
 import { rowOf } from './index.ts';
-import type { Attrs, Named, Out, Row, ShapeAnswer, Value } from './op.ts';
+import type { Attrs, Named, Out, Row, Scope, ShapeAnswer, Value } from './op.ts';
 
 /** What is known of every value of a graph, by name. */
 export type Facts = ReadonlyMap<string, Value>;
 
+/** Looks a value up by its name. */
+type Known = (name: string) => Value | undefined;
+type Symbols = Readonly<Record<string, number>>;
+
 export interface InferOptions {
   /** Sizes of symbolic dimensions, such as `{ N: 64 }`. */
-  symbols?: Readonly<Record<string, number>>;
+  symbols?: Symbols;
   /** Dimensions of graph inputs that replace what the file says. */
   inputs?: Readonly<Record<string, readonly Dim[]>>;
 }
@@ -20,10 +25,14 @@ export interface InferOptions {
 /** Constants up to this many elements take part in shape arithmetic. */
 const SMALL = 1024;
 const COUNTABLE = new Set(['int64', 'int32', 'uint8', 'int8', 'int16', 'uint16', 'uint32', 'bool']);
+/** Float constants take part while they are as short as a list of scales is. */
+const FEW = 16;
 
 /** What is known of a constant. */
 export function factOf(name: string, constant: Tensor): Value {
-  const small = COUNTABLE.has(constant.dtype) && sizeOf(constant.dims) <= SMALL;
+  const most = COUNTABLE.has(constant.dtype) ? SMALL : isFloat(constant.dtype) ? FEW : -1;
+  const small =
+    sizeOf(constant.dims) <= most && !constant.dtype.startsWith('float8') && !constant.dtype.startsWith('float4');
   return { name, dtype: constant.dtype, dims: constant.dims, constant, ...(small && { ints: numbers(constant) }) };
 }
 
@@ -69,7 +78,7 @@ const asOuts = (answer: ShapeAnswer, row: Row, inputs: readonly (Value | undefin
  *
  * Throws   shape/… from the row when the inputs cannot fit each other.
  */
-export function inferNode(node: Node, known: (name: string) => Value | undefined): readonly (Value | undefined)[] {
+export function inferNode(node: Node, known: Known, symbols: Symbols = {}): readonly (Value | undefined)[] {
   const row = rowOf(node);
   if (!row) return node.outputs.map(() => undefined);
   const inputs = node.inputs.map((name) => (name === '' ? undefined : known(name)));
@@ -82,48 +91,99 @@ export function inferNode(node: Node, known: (name: string) => Value | undefined
       got: node.inputs.join(', '),
     });
   }
-  const answer = row.shape(bySlot(row.inputs, inputs) as Named<Value>, attrsOf(row, node), node.outputs.length);
+  const answer = row.shape(
+    bySlot(row.inputs, inputs) as Named<Value>,
+    attrsOf(row, node),
+    node.outputs.length,
+    scopeOf(known, symbols),
+  );
   const outs = asOuts(answer, row, inputs);
   const fallback = inputs.find((value) => value !== undefined)?.dtype ?? 'float32';
   return node.outputs.map((name, i) => {
     const out = outs[i];
     if (!out || name === '') return undefined;
-    const { dims, ints, dtype = fallback } = out;
+    const { dims, ints, constant, dtype = fallback } = out;
+    if (constant) return factOf(name, constant);
     return { name, dtype, dims, ...(ints && ints.length <= SMALL && { ints }) };
   });
 }
+
+/** What surrounds a sub-graph: it reads the values around it, and its inputs are what the node hands it. */
+const scopeOf = (known: Known, symbols: Symbols): Scope => ({
+  outputsOf: (graph, inputs) => {
+    const own = inferScope(graph, { symbols }, known, inputs);
+    return graph.outputs.map(({ name }) => own.get(name) ?? known(name));
+  },
+});
 
 /**
  * What is known of every value of the graph.
  *
  * Dimensions that the file states for inner values serve where no row can answer.
+ * `outer` is what is known around the graph; the answer holds it too.
  */
-export function infer(graph: Graph, { symbols = {}, inputs = {} }: InferOptions = {}, outer?: Facts): Facts {
-  const facts = new Map<string, Value>(outer);
+export function infer(graph: Graph, options: InferOptions = {}, outer?: Facts): Facts {
+  const own = inferScope(graph, options, (name) => outer?.get(name));
+  return outer ? new Map([...outer, ...own]) : own;
+}
+
+/** The graph's own values; `given` are the values that a node hands to the inputs of its sub-graph. */
+function inferScope(
+  graph: Graph,
+  { symbols = {}, inputs = {} }: InferOptions,
+  outer: Known,
+  given: readonly (Omit<Value, 'name'> | undefined)[] = [],
+): Map<string, Value> {
+  const learner = learn(graph, { symbols, inputs }, outer, given);
+  for (const node of graph.nodes) learner.see(node);
+  return learner.facts;
+}
+
+export interface Learner {
+  /** What is known so far. */
+  readonly facts: Map<string, Value>;
+  /** Adds what the next node computes. */
+  see(node: Node): void;
+}
+
+/** Inference in the making, node by node: starts from the graph's inputs and initialisers. */
+export function learn(
+  graph: Graph,
+  { symbols = {}, inputs = {} }: InferOptions = {},
+  outer: Known = () => undefined,
+  given: readonly (Omit<Value, 'name'> | undefined)[] = [],
+): Learner {
+  const facts = new Map<string, Value>();
   for (const [name, constant] of graph.initializers) facts.set(name, factOf(name, constant));
-  for (const info of graph.inputs) {
+  graph.inputs.forEach((info, i) => {
     const type = tensorType(info);
-    if (!type || facts.has(info.name)) continue;
-    const dims = inputs[info.name] ?? type.dims?.map((dim) => bind(dim, symbols));
-    if (dims) facts.set(info.name, { name: info.name, dtype: type.dtype, dims });
-  }
+    if (facts.has(info.name)) return;
+    const handed = given[i];
+    const dims = inputs[info.name] ?? type?.dims?.map((dim) => bind(dim, symbols));
+    if (handed)
+      facts.set(
+        info.name,
+        dims ? refine({ ...handed, name: info.name }, dims, symbols) : { ...handed, name: info.name },
+      );
+    else if (dims && type) facts.set(info.name, { name: info.name, dtype: type.dtype, dims });
+  });
   const stated = new Map([...graph.values.values(), ...graph.outputs].map((info) => [info.name, tensorType(info)]));
-  for (const node of graph.nodes) {
-    const known = inferNode(node, (name) => facts.get(name));
-    node.outputs.forEach((name, i) => {
+  const known: Known = (name) => facts.get(name) ?? outer(name);
+  const see = (node: Node): void => {
+    inferNode(node, known, symbols).forEach((value, i) => {
+      const name = node.outputs[i]!;
       if (name === '') return;
       const type = stated.get(name);
-      const value = known[i];
       if (value) facts.set(name, type?.dims ? refine(value, type.dims, symbols) : value);
       else if (type?.dims)
         facts.set(name, { name, dtype: type.dtype, dims: type.dims.map((dim) => bind(dim, symbols)) });
     });
-  }
-  return facts;
+  };
+  return { facts, see };
 }
 
 /** Unknown dimensions of an inferred value, filled in from what the file states. */
-function refine(value: Value, stated: readonly Dim[], symbols: Readonly<Record<string, number>>): Value {
+function refine(value: Value, stated: readonly Dim[], symbols: Symbols): Value {
   if (stated.length !== value.dims.length || value.dims.every((dim) => dim !== null)) return value;
   return { ...value, dims: value.dims.map((dim, i) => dim ?? bind(stated[i]!, symbols)) };
 }

@@ -84,8 +84,18 @@ export const Split = op({
   shape: ({ X, split }, { axis, num_outputs }, outputs) => {
     const at = fromFront(axis, X.dims.length);
     const sizes = split ? split.ints : evenSplit(X.dims[at]!, num_outputs ?? outputs);
+    let from = 0;
     return sizes
-      ? sizes.map((size) => ({ dims: X.dims.map((dim, i) => (i === at ? size : dim)), dtype: X.dtype }))
+      ? sizes.map((size) => {
+          const start = from;
+          from += typeof size === 'number' ? size : Number.NaN;
+          const isVector = X.ints && X.dims.length === 1 && !Number.isNaN(from);
+          return {
+            dims: X.dims.map((dim, i) => (i === at ? size : dim)),
+            dtype: X.dtype,
+            ints: isVector ? X.ints!.slice(start, from) : undefined,
+          };
+        })
       : Array.from({ length: outputs }, () => ({
           dims: X.dims.map((dim, i) => (i === at ? null : dim)),
           dtype: X.dtype,

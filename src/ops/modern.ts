@@ -4,7 +4,7 @@ import { freshNames, namesOf } from '../graph/edit.ts';
 import type { Graph, Model, Node } from '../graph/model.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import { rowOf } from './index.ts';
-import { type Facts, infer } from './infer.ts';
+import { type Facts, factOf, learn } from './infer.ts';
 import type { HistoricNode } from './op.ts';
 
 /** The ai.onnx version in which rows are written, and its IR version. */
@@ -28,11 +28,13 @@ export function modernize(model: Model): Model {
 }
 
 function modernGraph(graph: Graph, opset: number, fresh: (wish: string) => string, outer?: Facts): Graph {
-  const facts = infer(graph, {}, outer);
+  // Node by node: only today's form of what came before tells the shapes that the next old form is read by.
+  const learner = learn(graph, {}, (name) => outer?.get(name));
+  const about = (name: string) => learner.facts.get(name) ?? outer?.get(name);
   const initializers = new Map<string, Tensor>(graph.initializers);
   const nodes: Node[] = [];
   for (const node of graph.nodes) {
-    const inner = withModernGraphs(node, opset, fresh, facts);
+    const inner = withModernGraphs(node, opset, fresh, () => new Map([...(outer ?? []), ...learner.facts]));
     const steps = (rowOf(node)?.history ?? []).filter(({ until }) => opset <= until);
     const before: HistoricNode[] = [];
     const after: HistoricNode[] = [];
@@ -40,10 +42,11 @@ function modernGraph(graph: Graph, opset: number, fresh: (wish: string) => strin
       constant: (wish: string, value: Tensor) => {
         const name = fresh(`${node.name || node.op}_${wish}`);
         initializers.set(name, value);
+        learner.facts.set(name, factOf(name, value));
         return name;
       },
-      rank: (name: string) => facts.get(name)?.dims.length,
-      dtype: (name: string) => facts.get(name)?.dtype,
+      rank: (name: string) => about(name)?.dims.length,
+      dtype: (name: string) => about(name)?.dtype,
       before: (extra: HistoricNode) => void before.push(extra),
       after: (extra: HistoricNode) => void after.push(extra),
       fresh,
@@ -54,21 +57,23 @@ function modernGraph(graph: Graph, opset: number, fresh: (wish: string) => strin
       name: fresh(`${node.name || node.op}_${extra.op}`),
       ...extra,
     });
-    nodes.push(
+    const today = [
       ...before.map(asNode),
       ...(now ? [now === inner ? inner : { ...inner, ...now }] : []),
       ...after.map(asNode),
-    );
+    ];
+    for (const one of today) learner.see(one);
+    nodes.push(...today);
   }
   return { ...graph, nodes, initializers };
 }
 
-function withModernGraphs(node: Node, opset: number, fresh: (wish: string) => string, facts: Facts): Node {
+function withModernGraphs(node: Node, opset: number, fresh: (wish: string) => string, facts: () => Facts): Node {
   const graphs = Object.entries(node.attrs).filter(([, attr]) => attr.kind === 'graph');
   if (graphs.length === 0) return node;
   const attrs = { ...node.attrs };
   for (const [key, attr] of graphs) {
-    if (attr.kind === 'graph') attrs[key] = { kind: 'graph', value: modernGraph(attr.value, opset, fresh, facts) };
+    if (attr.kind === 'graph') attrs[key] = { kind: 'graph', value: modernGraph(attr.value, opset, fresh, facts()) };
   }
   return { ...node, attrs };
 }

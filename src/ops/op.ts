@@ -1,7 +1,7 @@
 /** The row of an operator: the few questions that every op answers, asked by rooms that know no op by name. */
 
 import type { DType } from '../graph/dtype.ts';
-import type { AttrValue, Dim } from '../graph/model.ts';
+import type { AttrValue, Dim, Graph } from '../graph/model.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import type { Builder } from './builder.ts';
 import type { Axis, Link } from './link.ts';
@@ -13,7 +13,7 @@ export interface Value {
   readonly dtype: DType;
   /** Undefined when even the rank is unknown; rules are only asked when the ranks they need are known. */
   readonly dims: readonly Dim[];
-  /** The elements, where they are known ahead of running: constants, and the results of shape arithmetic (small integers only). */
+  /** The elements, where they are known ahead of running: small constants, and the results of shape arithmetic. */
   readonly ints?: readonly Dim[];
   /** The whole tensor, where the value is a constant. */
   readonly constant?: Tensor;
@@ -30,6 +30,17 @@ export interface Out {
   readonly dims: readonly Dim[];
   /** Elements of a small integer output, when they follow from what is known. */
   readonly ints?: readonly Dim[] | undefined;
+  /** The whole tensor, where it is a constant. */
+  readonly constant?: Tensor | undefined;
+}
+
+/** What is known around a node: how control-flow ops learn what their sub-graphs compute. */
+export interface Scope {
+  /** What a sub-graph's outputs are, given what its inputs are (by position; undefined where unknown). */
+  readonly outputsOf: (
+    graph: Graph,
+    inputs: readonly (Omit<Value, 'name'> | undefined)[],
+  ) => readonly (Value | undefined)[];
 }
 
 /** One answer for the single output, several for several, null for "cannot be told from what is known". */
@@ -117,6 +128,7 @@ export const ints = spec<readonly number[]>('ints');
 export const floatList = spec<readonly number[]>('floats');
 export const textList = spec<readonly string[]>('strings');
 export const tensorAttr = spec<Tensor>('tensor');
+export const graphAttr = spec<Graph>('graph');
 
 /* ---- slots ---- */
 
@@ -144,12 +156,14 @@ export interface OpSpec<S extends string, O extends string, A extends AttrSpecs>
   readonly type: string;
   /** Default '' (ai.onnx). */
   readonly domain?: string;
+  /** The first ai.onnx opset that has the op, where that is later than the one rows are written in. */
+  readonly since?: number;
   readonly inputs: readonly S[];
   /** Default ['Y']. */
   readonly outputs?: readonly O[];
   readonly attrs: A;
   /** Dimensions (and dtypes, and known integers) of the outputs. */
-  readonly shape: (inputs: Slots<S, Value>, attrs: AttrsOf<A>, outputs: number) => ShapeAnswer;
+  readonly shape: (inputs: Slots<S, Value>, attrs: AttrsOf<A>, outputs: number, scope: Scope) => ShapeAnswer;
   /** Slopes of the inputs, as nodes; 'none' where the op is flat or discrete; 'missing' where nobody has written them yet. */
   readonly grad:
     | 'none'
@@ -190,10 +204,11 @@ export interface OpSpec<S extends string, O extends string, A extends AttrSpecs>
 export interface Row {
   readonly type: string;
   readonly domain: string;
+  readonly since?: number;
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
   readonly attrs: AttrSpecs;
-  readonly shape: (inputs: Named<Value>, attrs: Attrs, outputs: number) => ShapeAnswer;
+  readonly shape: (inputs: Named<Value>, attrs: Attrs, outputs: number, scope: Scope) => ShapeAnswer;
   readonly grad: 'none' | 'missing' | ((values: Named<StaticValue>, attrs: Attrs, g: Builder) => Named<StaticValue>);
   readonly couple: 'none' | ((axes: Named<readonly Axis[]>, attrs: Attrs, values: Named<Value>) => readonly Link[]);
   readonly cost: 'none' | ((values: Named<StaticValue>, attrs: Attrs) => Cost);

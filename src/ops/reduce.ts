@@ -1,5 +1,6 @@
 /** Reductions over axes. */
 
+import { plus, times } from '../graph/dim.ts';
 import type { Dim } from '../graph/model.ts';
 import type { Builder } from './builder.ts';
 import { type Axis, free, type Link, mixes, tie } from './link.ts';
@@ -35,13 +36,15 @@ interface ReduceOptions {
   samples?: readonly import('./sample.ts').Sample[];
   /** Is the result of a cut network that of the masked one? True for sums: a zero adds nothing. */
   ignoresZeros?: boolean;
+  /** Known elements of a whole vector reduced to one. */
+  ints?: (a: Dim, b: Dim) => Dim;
 }
 
 /** Y and dY reach `grad` with the reduced axes kept as 1, so that they broadcast against X. */
 function reduction(
   type: string,
   grad: 'none' | ReduceGrad,
-  { attributeUntil = 17, samples, ignoresZeros = false }: ReduceOptions = {},
+  { attributeUntil = 17, samples, ignoresZeros = false, ints }: ReduceOptions = {},
 ): Row {
   return op({
     type,
@@ -51,7 +54,8 @@ function reduction(
       const known = axesOf(X, axes, noop_with_empty_axes);
       const dims = known ? reducedDims(X.dims, known, keepdims) : keepdims ? X.dims.map(() => null) : null;
       // Products and sums of known sizes are how exporters compute element counts.
-      return dims && { dims, dtype: X.dtype };
+      const all = ints && X.ints && known?.length === X.dims.length ? [X.ints.reduce(ints)] : undefined;
+      return dims && { dims, dtype: X.dtype, ints: all };
     },
     grad:
       grad === 'none'
@@ -98,6 +102,7 @@ function reduceLinks(
 export const ReduceSum = reduction('ReduceSum', ({ X, dY }, g) => g.Expand(dY, [...X.dims]), {
   attributeUntil: 12,
   ignoresZeros: true,
+  ints: plus,
 });
 export const ReduceMean = reduction('ReduceMean', ({ X, dY, count }, g) => g.Expand(g.Mul(dY, 1 / count), [...X.dims]));
 /** Elements that tie for the extreme share its slope. */
@@ -107,9 +112,13 @@ const extreme: ReduceGrad = ({ X, Y, dY }, g) => {
   const count = axes.length === 0 ? isExtreme : g.ReduceSum(isExtreme, axes);
   return g.Mul(isExtreme, g.Div(dY, count));
 };
-export const ReduceMax = reduction('ReduceMax', extreme);
-export const ReduceMin = reduction('ReduceMin', extreme);
-export const ReduceProd = reduction('ReduceProd', ({ X, Y, dY }, g) => g.Div(g.Mul(dY, Y), X));
+const ofNumbers =
+  (f: (...x: number[]) => number) =>
+  (a: Dim, b: Dim): Dim =>
+    typeof a === 'number' && typeof b === 'number' ? f(a, b) : a === b ? a : null;
+export const ReduceMax = reduction('ReduceMax', extreme, { ints: ofNumbers(Math.max) });
+export const ReduceMin = reduction('ReduceMin', extreme, { ints: ofNumbers(Math.min) });
+export const ReduceProd = reduction('ReduceProd', ({ X, Y, dY }, g) => g.Div(g.Mul(dY, Y), X), { ints: times });
 export const ReduceL1 = reduction('ReduceL1', ({ X, dY }, g) => g.Mul(g.Sign(X), dY), { ignoresZeros: true });
 export const ReduceL2 = reduction('ReduceL2', ({ X, Y, dY }, g) => g.Mul(X, g.Div(dY, g.Max(Y, 1e-20))), {
   ignoresZeros: true,

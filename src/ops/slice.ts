@@ -29,13 +29,13 @@ function sliceOf(dims: readonly Dim[], starts: Value, ends: Value, axes: Value |
   });
 }
 
+/** Exporters write "to the end" as 1e9, 2^31 − 1 or 2^63 − 1. */
+const BEYOND = 1e9;
+
 /** The size of a slice of a symbolic axis, where it can be told. */
 function sliceSize(size: Dim, start: Dim, end: Dim, step: number): Dim {
-  if (step !== 1)
-    return start === 0 && typeof end === 'number' && end > 2 ** 31 && step > 0
-      ? over(plus(size, step - 1), step)
-      : null;
-  const isEnd = (typeof end === 'number' && end > 2 ** 31 - 2) || end === size;
+  const isEnd = (typeof end === 'number' && end >= BEYOND) || end === size;
+  if (step !== 1) return start === 0 && isEnd && step > 0 ? over(plus(size, step - 1), step) : null;
   const stop = isEnd ? size : typeof end === 'number' && end < 0 ? plus(size, end) : end;
   if (typeof start === 'number' && start < 0) return isEnd ? -start : null;
   return isEnd || typeof end === 'string' || (typeof end === 'number' && end < 0) ? minus(stop, start) : null;

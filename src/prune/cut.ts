@@ -54,7 +54,9 @@ export function cut(model: Model, solved: Solved, cuts: readonly Units[]): Model
   for (const [name, value] of graph.initializers) initializers.set(name, slice(name, value, left));
   const nodes = adjusted(graph, solved, left, initializers);
   const shorten = (info: ValueInfo): ValueInfo => shortened(info, left);
-  const values = new Map([...graph.values].filter(([name]) => !left.has(name)));
+  // What the file states of inner values may be stale; only what nobody can infer is worth keeping.
+  const opaque = new Set(graph.nodes.flatMap((node) => (rowOf(node) ? [] : node.outputs)));
+  const values = new Map([...graph.values].filter(([name]) => opaque.has(name) && !left.has(name)));
   const readers = consumers({ ...graph, nodes });
   const outputs = graph.outputs.map(shorten);
   const returned = new Set(outputs.map(({ name }) => name));

@@ -72,6 +72,8 @@ export interface Solved {
   readonly ties: readonly Tie[];
   /** What each node answered; nodes that gave no answer are missing. */
   readonly links: ReadonlyMap<Node, readonly Link[]>;
+  /** Values that do not depend on what is fed. */
+  readonly constants: ReadonlySet<string>;
 }
 
 export interface SolveOptions {
@@ -89,6 +91,8 @@ interface Ward {
   readonly why: string;
   /** Lower is told first. */
   readonly rank: number;
+  /** Not worth telling: a kernel's own axes. */
+  readonly isSilent?: boolean;
 }
 
 const showNode = (node: Node): string => `${node.op} "${node.name || (node.outputs[0] ?? '')}"`;
@@ -98,6 +102,7 @@ const keyOf = (value: string, axis: number): string => `${value}\u0000${axis}`;
 export function solve(graph: Graph, { symbols = {}, cutPorts = false }: SolveOptions = {}): Solved {
   const bound = bindGraph(graph, symbols);
   const axes = axesOf(bound);
+  const constants = constantsOf(graph);
   const wards: Ward[] = [];
   const links = new Map<Node, readonly Link[]>();
   const ties: Tie[] = [];
@@ -129,18 +134,39 @@ export function solve(graph: Graph, { symbols = {}, cutPorts = false }: SolveOpt
     for (const name of named)
       for (const { axis } of axes.get(name) ?? [])
         if (!mentioned.has(keyOf(name, axis)))
-          ward(name, `${node.op} does not say what cutting this axis would mean`, 3, axis);
+          wards.push({
+            value: name,
+            axis,
+            where: showNode(node),
+            why: `${node.op} does not say what cutting this axis would mean`,
+            rank: 3,
+            isSilent: constants.has(name) && !node.inputs.every((input) => constants.has(input)),
+          });
   }
   if (!cutPorts) {
     for (const { name } of feedsOf(graph)) wards.push({ value: name, where: `input "${name}"`, why: 'a graph input', rank: 2 });
     for (const { name } of graph.outputs) wards.push({ value: name, where: `output "${name}"`, why: 'a graph output', rank: 2 });
   }
-  for (const [name, { dims }] of bound.symbolic) {
-    dims.forEach((dim, axis) => {
-      if (typeof dim !== 'number') wards.push({ value: name, axis, where: name, why: 'a size that is only known at run time', rank: 4 });
-    });
+  const isOpen = ({ value, axis }: Axis): boolean => typeof bound.symbolic.get(value)?.dims[axis] !== 'number';
+  for (const axis of [...axes.values()].flat()) {
+    if (isOpen(axis)) wards.push({ ...axis, where: axis.value, why: 'a size that is only known at run time', rank: 4 });
   }
-  return { graph, bound, ties, links, ...classify(graph, axes, joins, wards) };
+  // How much of a fixed axis an open one takes is not known either: a table of positions, sliced to the length.
+  for (const { node, a, b } of ties) {
+    if (isOpen(a) === isOpen(b)) continue;
+    wards.push({ ...(isOpen(a) ? b : a), where: showNode(node), why: 'read as far as the run asks', rank: 4 });
+  }
+  return { graph, bound, ties, links, constants, ...classify(graph, axes, joins, wards) };
+}
+
+/** Values that do not depend on what is fed: initialisers, and what is computed from them alone. */
+function constantsOf(graph: Graph): Set<string> {
+  const fed = new Set(feedsOf(graph).map(({ name }) => name));
+  const constants = new Set([...graph.initializers.keys()].filter((name) => !fed.has(name)));
+  for (const node of graph.nodes) {
+    if (rowOf(node) && readsOf(node).every((name) => constants.has(name))) for (const name of node.outputs) constants.add(name);
+  }
+  return constants;
 }
 
 type Axes = ReadonlyMap<string, readonly Axis[]>;
@@ -218,7 +244,7 @@ function classify(
       const root = sets.find(from + i);
       const ward = reason.get(root);
       if (ward) {
-        if (isWeight && size > 1 && tied.has(key)) note(kept, ward, value, axis);
+        if (isWeight && size > 1 && tied.has(key) && !ward.isSilent) note(kept, ward, value, axis);
         continue;
       }
       const own = members.get(root) ?? new Map<number, number[]>();

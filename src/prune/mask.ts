@@ -81,5 +81,5 @@ function withGates(graph: Graph, gone: Gone, facts: Facts): Graph {
     });
     nodes.push({ ...read!, outputs }, ...gates);
   }
-  return { ...graph, nodes, initializers };
+  return { ...graph, nodes, initializers, values: new Map() };
 }

@@ -68,7 +68,7 @@ function runPattern(rule: PatternRule, edit: Edit, fired: Firing[], missed: Firi
   for (const node of [...edit.nodes()]) {
     if (!rule.pattern.ops.includes(node.op) || !alive(node)) continue;
     const match = matchAt(rule.pattern, node, edit);
-    if (!match) continue;
+    if (!match || rule.where?.(match, edit) === false) continue;
     const note = (why: string): Firing => ({ rule: rule.name, node: called(node), why });
     const reason = sharedReason(match.once, edit) ?? rule.check(match, edit);
     if (reason !== undefined) {

@@ -59,6 +59,8 @@ export interface Edit extends Net {
   readonly replace: (root: Node, outputs: readonly (string | undefined)[]) => string | undefined;
   /** Every reader of `from` reads `to` instead. Returns undefined, or the reason why it changed nothing. */
   readonly redirect: (from: string, to: string) => string | undefined;
+  /** A node's single output becomes an initialiser of the same name. */
+  readonly settle: (node: Node, tensor: Tensor) => void;
   /** Removes a node that nobody reads, and what only it needed. */
   readonly remove: (node: Node) => void;
   /** Removes initialisers that nobody reads. Returns their names. */
@@ -174,6 +176,10 @@ export function openNet(graph: Graph, opset: number): Edit {
     if (fact && !facts.has(to)) facts.set(to, { ...fact, name: to });
   };
 
+  const dropUnread = (name: string): void => {
+    if (!outputs.has(name) && readers(name).length === 0) initializers.delete(name);
+  };
+
   const remove = (node: Node): void => {
     const gone = new Set<Node>();
     const open = [node];
@@ -184,10 +190,19 @@ export function openNet(graph: Graph, opset: number): Edit {
       for (const name of readsOf(next)) {
         const maker = made.get(name);
         if (maker) open.push(maker);
-        else if (initializers.has(name) && !outputs.has(name) && readers(name).length === 0) initializers.delete(name);
+        else dropUnread(name);
       }
     }
     if (gone.size > 0) order = order.filter((other) => !gone.has(other));
+  };
+
+  /** Removes what only a node that is gone has read. */
+  const sweepUp = (gone: Node): void => {
+    for (const name of readsOf(gone)) {
+      const maker = made.get(name);
+      if (maker) remove(maker);
+      else dropUnread(name);
+    }
   };
 
   const replace: Edit['replace'] = (root, standIns) => {
@@ -214,11 +229,7 @@ export function openNet(graph: Graph, opset: number): Edit {
       if (isNew(other) || outputs.has(name)) renameValue(other, name);
       else readInstead(name, other);
     }
-    for (const name of readsOf(root)) {
-      const maker = made.get(name);
-      if (maker) remove(maker);
-      else if (initializers.has(name) && !outputs.has(name) && readers(name).length === 0) initializers.delete(name);
-    }
+    sweepUp(root);
     for (const node of added) remove(node);
     return undefined;
   };
@@ -229,8 +240,15 @@ export function openNet(graph: Graph, opset: number): Edit {
     readInstead(from, to);
     const maker = made.get(from);
     if (maker) remove(maker);
-    else if (readers(from).length === 0) initializers.delete(from);
+    else dropUnread(from);
     return undefined;
+  };
+
+  const settle: Edit['settle'] = (node, tensor) => {
+    unlink(node);
+    order = order.filter((other) => other !== node);
+    addWeight(node.outputs[0]!, tensor);
+    sweepUp(node);
   };
 
   return {
@@ -250,11 +268,12 @@ export function openNet(graph: Graph, opset: number): Edit {
     reweigh,
     replace,
     redirect,
+    settle,
     remove,
     dropWeights: () => {
-      const unread = [...initializers.keys()].filter((name) => !outputs.has(name) && readers(name).length === 0);
-      for (const name of unread) initializers.delete(name);
-      return unread;
+      const before = [...initializers.keys()];
+      before.forEach(dropUnread);
+      return before.filter((name) => !initializers.has(name));
     },
     finish: () => {
       const exists = (name: string): boolean => made.has(name);

@@ -21,6 +21,8 @@ export interface PatternRule {
   /** One sentence: what becomes what. */
   readonly about: string;
   readonly pattern: NodePattern;
+  /** What a pattern cannot say. Where it is false, nothing was found, and nothing is reported. */
+  readonly where?: (match: Match, net: Net) => boolean;
   /** Why the rule holds back here, or undefined when it fires. */
   readonly check: (match: Match, net: Net) => string | undefined;
   readonly rewrite: (match: Match, edit: Edit) => Replacement;

@@ -13,7 +13,7 @@ import { ops } from '../../src/ops/index.ts';
 import { attrsOf, bySlot, infer } from '../../src/ops/infer.ts';
 import type { Named, StaticValue } from '../../src/ops/op.ts';
 import { type Engine, openEngine } from '../../src/runtime/index.ts';
-import { opsets, sampleModel, show } from './sample-model.ts';
+import { sampleModel, show } from './sample-model.ts';
 
 let engine: Engine;
 beforeAll(async () => {
@@ -21,7 +21,11 @@ beforeAll(async () => {
 });
 afterAll(() => engine[Symbol.dispose]());
 
-const run = async (graph: Graph, feeds: Record<string, Tensor>): Promise<Record<string, Tensor>> => {
+const run = async (
+  opsets: Model['opsets'],
+  graph: Graph,
+  feeds: Record<string, Tensor>,
+): Promise<Record<string, Tensor>> => {
   const model: Model = { ir: 10, opsets, graph, producer: { name: 'test', version: '' }, metadata: {} };
   using session = await engine.load(writeModel(model), { optimize: 'none', threads: 1 });
   return await session.run(feeds);
@@ -38,7 +42,7 @@ for (const row of ops.values()) {
 
       it('infers the shape it computes', async () => {
         const facts = infer(graph);
-        const computed = await run(graph, feeds);
+        const computed = await run(model.opsets, graph, feeds);
         for (const name of outputs) {
           expect(facts.get(name)?.dims, name).toEqual([...computed[name]!.dims]);
           expect(facts.get(name)?.dtype, name).toBe(computed[name]!.dtype);
@@ -78,7 +82,7 @@ for (const row of ops.values()) {
             name,
             type: { kind: 'tensor' as const, dtype: 'float32' as const },
           }));
-          const computed = await run(removeDead({ ...ready, outputs: dedupe(slopeOutputs) }), feeds);
+          const computed = await run(model.opsets, removeDead({ ...ready, outputs: dedupe(slopeOutputs) }), feeds);
 
           using session = await engine.load(writeModel(model), { optimize: 'none', threads: 1 });
           const lossAt = async (fed: Record<string, Tensor>): Promise<number> => {
@@ -148,7 +152,7 @@ for (const row of ops.values()) {
           ]),
         );
         const inputs = graph.inputs.filter(({ name }) => bare.inputs.includes(name));
-        const result = await run({ ...graph, nodes: [bare], inputs }, ones);
+        const result = await run(model.opsets, { ...graph, nodes: [bare], inputs }, ones);
         expect(floats(result[outputs[0]!]!).reduce((a, b) => a + b, 0)).toBeCloseTo(macs, 3);
       });
     });

@@ -14,7 +14,13 @@ export interface SampleModel {
   readonly outputs: readonly string[];
 }
 
-export const opsets = { '': 21, 'com.microsoft': 1, 'com.microsoft.nchwc': 1 };
+/** The opset that rows are written in, or the one that brought the op. */
+const opsetsFor = ({ since = 21 }: Row) => ({
+  '': since,
+  'com.microsoft': 1,
+  'com.microsoft.nchwc': 1,
+  'ai.onnx.ml': 4,
+});
 
 const isTensor = (fill: unknown): fill is Tensor => typeof fill === 'object' && fill !== null && 'bytes' in fill;
 
@@ -68,7 +74,7 @@ export function sampleModel(row: Row, sample: Sample): SampleModel {
   const outputs = made.map(({ name, dtype, dims }) => ({ name, type: { kind: 'tensor' as const, dtype, dims } }));
   const graph = building.finish(outputs);
   return {
-    model: { ir: 10, opsets, graph, producer: { name: 'test', version: '' }, metadata: {} },
+    model: { ir: 10, opsets: opsetsFor(row), graph, producer: { name: 'test', version: '' }, metadata: {} },
     feeds,
     outputs: outputs.map(({ name }) => name),
   };

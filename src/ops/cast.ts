@@ -1,0 +1,80 @@
+/** Other element types, and limits. */
+
+import { dtypeOf } from '../graph/dtype.ts';
+import { tieBroadcast } from './link.ts';
+import { int, op } from './op.ts';
+import { between, exactly } from './sample.ts';
+
+export const Cast = op({
+  type: 'Cast',
+  inputs: ['X'],
+  attrs: { to: int(1), saturate: int(1) },
+  shape: ({ X }, { to }) => ({ dims: X.dims, dtype: dtypeOf(to) ?? 'float32', ints: X.ints }),
+  grad: ({ X, dY }, _, g) => ({ X: X.dtype === 'float32' && dY.dtype === 'float32' ? dY : g.Cast(dY, { to: 1 }) }),
+  couple: ({ X, Y }) => tieBroadcast(Y, X),
+  cost: () => ({ macs: 0 }),
+  quant: 'float',
+  samples: [
+    { X: [2, 3], attrs: { to: 1 } },
+    { X: between(-4, 4, [3]), attrs: { to: 1 } },
+  ],
+});
+
+/** The dtype of the second operand. */
+export const CastLike = op({
+  type: 'CastLike',
+  inputs: ['X', 'like'],
+  attrs: { saturate: int(1) },
+  shape: ({ X, like }) => ({ dims: X.dims, dtype: like.dtype, ints: X.ints }),
+  grad: ({ dY }, _, g) => ({ X: dY.dtype === 'float32' ? dY : g.Cast(dY, { to: 1 }) }),
+  couple: ({ X, Y }) => tieBroadcast(Y, X),
+  cost: () => ({ macs: 0 }),
+  quant: 'float',
+  samples: [{ X: [2, 3], like: exactly('float32', [1], [0]) }],
+});
+
+/** The same bits under another dtype of the same width. */
+export const BitCast = op({
+  type: 'BitCast',
+  since: 26,
+  inputs: ['X'],
+  attrs: { to: int(1) },
+  shape: ({ X }, { to }) => ({ dims: X.dims, dtype: dtypeOf(to) ?? 'float32' }),
+  grad: 'none',
+  couple: ({ X, Y }) => tieBroadcast(Y, X),
+  cost: () => ({ macs: 0 }),
+  quant: 'float',
+  samples: [{ X: exactly('float32', [2], [1, -2]), attrs: { to: 6 } }],
+});
+
+export const Clip = op({
+  type: 'Clip',
+  inputs: ['X', 'min?', 'max?'],
+  attrs: {},
+  shape: ({ X }) => X.dims,
+  grad: ({ X, min, max, dY }, _, g) => {
+    const above = min && g.Cast(g.Greater(X, min), { to: 1 });
+    const below = max && g.Cast(g.Less(X, max), { to: 1 });
+    const inside = above && below ? g.Mul(above, below) : (above ?? below);
+    return { X: inside ? g.Mul(dY, inside) : dY };
+  },
+  couple: ({ X, Y }) => tieBroadcast(Y, X),
+  cost: () => ({ macs: 0 }),
+  quant: 'passes',
+  samples: [
+    { X: [2, 3, 4], min: exactly('float32', [], [-0.7]), max: exactly('float32', [], [0.9]) },
+    { X: [2, 3], min: exactly('float32', [], [0]) },
+    { X: [2, 3] },
+  ],
+  history: [
+    {
+      until: 10,
+      modern: (node, make) => {
+        const { min, max, ...attrs } = node.attrs;
+        const bound = (attr: typeof min, name: string) =>
+          attr?.kind === 'float' ? make.constant(name, exactly('float32', [], [attr.value])) : '';
+        return { ...node, attrs, inputs: [node.inputs[0]!, bound(min, 'clip_min'), bound(max, 'clip_max')] };
+      },
+    },
+  ],
+});

@@ -1,0 +1,98 @@
+/** Comparison, logic and bits. */
+
+import { broadcast } from '../graph/dim.ts';
+import type { Dim } from '../graph/model.ts';
+import { binary, unary } from './element-wise.ts';
+import { tieBroadcast } from './link.ts';
+import { misfit } from './misfit.ts';
+import { op, text } from './op.ts';
+import { exactly } from './sample.ts';
+
+const ifKnown =
+  (f: (a: number, b: number) => boolean) =>
+  (a: Dim, b: Dim): Dim =>
+    typeof a === 'number' && typeof b === 'number' ? Number(f(a, b)) : null;
+
+export const Not = unary('Not', 'none', {
+  ints: (x) => (typeof x === 'number' ? 1 - x : null),
+  samples: [{ X: exactly('bool', [3], [0, 1, 1]) }],
+});
+
+export const IsNaN = unary('IsNaN', 'none', { dtype: 'bool' });
+
+export const IsInf = unary('IsInf', 'none', { dtype: 'bool' });
+
+const compared = { dtype: 'bool' as const };
+
+export const Equal = binary('Equal', 'none', {
+  ...compared,
+  ints: (a, b) => (a === null || b === null ? null : typeof a === typeof b ? Number(a === b) : null),
+});
+
+export const Greater = binary('Greater', 'none', { ...compared, ints: ifKnown((a, b) => a > b) });
+
+export const GreaterOrEqual = binary('GreaterOrEqual', 'none', { ...compared, ints: ifKnown((a, b) => a >= b) });
+
+export const Less = binary('Less', 'none', { ...compared, ints: ifKnown((a, b) => a < b) });
+
+export const LessOrEqual = binary('LessOrEqual', 'none', { ...compared, ints: ifKnown((a, b) => a <= b) });
+
+const truths = {
+  samples: [{ A: exactly('bool', [2], [0, 1]), B: exactly('bool', [2], [1, 1]) }],
+  dtype: 'bool' as const,
+};
+
+export const And = binary('And', 'none', { ...truths, ints: ifKnown((a, b) => a * b !== 0) });
+
+export const Or = binary('Or', 'none', { ...truths, ints: ifKnown((a, b) => a + b !== 0) });
+
+export const Xor = binary('Xor', 'none', truths);
+
+export const BitwiseNot = unary('BitwiseNot', 'none', { samples: [{ X: exactly('int32', [2], [5, -9]) }] });
+const bitwise = { samples: [{ A: exactly('uint32', [2], [5, 9]), B: exactly('uint32', [2], [3, 1]) }] };
+
+export const BitwiseXor = binary('BitwiseXor', 'none', bitwise);
+
+export const BitwiseAnd = binary('BitwiseAnd', 'none', bitwise);
+
+export const BitwiseOr = binary('BitwiseOr', 'none', bitwise);
+
+export const BitShift = op({
+  type: 'BitShift',
+  inputs: ['X', 'Z'],
+  attrs: { direction: text('LEFT') },
+  shape: ({ X, Z }) => broadcast(X.dims, Z.dims) ?? null,
+  grad: 'none',
+  couple: ({ X, Z, Y }) => [...tieBroadcast(Y, X), ...tieBroadcast(Y, Z)],
+  cost: () => ({ macs: 0 }),
+  quant: 'float',
+  samples: [{ X: exactly('uint32', [2], [5, 9]), Z: exactly('uint32', [], [1]), attrs: { direction: 'RIGHT' } }],
+});
+
+export const Where = op({
+  type: 'Where',
+  inputs: ['condition', 'X', 'Z'],
+  attrs: {},
+  shape: ({ condition, X, Z }) => {
+    const dims = broadcast(condition.dims, X.dims, Z.dims);
+    if (!dims) throw misfit('Where', 'the operands cannot be broadcast to one shape', { condition, X, Z });
+    const chosen =
+      condition.ints && X.ints && Z.ints && condition.ints.every((c) => typeof c === 'number')
+        ? condition.ints.map((c, i) =>
+            c ? X.ints![X.ints!.length === 1 ? 0 : i]! : Z.ints![Z.ints!.length === 1 ? 0 : i]!,
+          )
+        : undefined;
+    return { dims, dtype: X.dtype, ints: chosen };
+  },
+  grad: ({ condition, X, Z, dY }, _, g) => ({
+    X: g.sumTo(g.Where(condition, dY, g.scalar(0, dY.dtype)), X.dims),
+    Z: g.sumTo(g.Where(condition, g.scalar(0, dY.dtype), dY), Z.dims),
+  }),
+  couple: ({ condition, X, Z, Y }) => [condition, X, Z].flatMap((operand) => tieBroadcast(Y, operand)),
+  cost: () => ({ macs: 0 }),
+  quant: 'float',
+  samples: [
+    { condition: exactly('bool', [2, 3], [1, 0, 1, 0, 0, 1]), X: [2, 3], Z: [1, 3] },
+    { condition: exactly('bool', [3], [1, 0, 1]), X: [2, 3], Z: [2, 1] },
+  ],
+});

@@ -1,0 +1,179 @@
+/** Gathers what criteria need: weights as the network reads them, slopes, and activations over data. */
+
+import { PareError } from '../base/error.ts';
+import type { Dataset } from '../data/index.ts';
+import { differentiate } from '../grad/differentiate.ts';
+import { expand, OWN_DOMAIN } from '../grad/expand.ts';
+import { isFloat } from '../graph/dtype.ts';
+import { removeDead, valueInfo } from '../graph/edit.ts';
+import type { Graph, Model } from '../graph/model.ts';
+import { numbers, type Tensor } from '../graph/tensor.ts';
+import { writeModel } from '../onnx/index.ts';
+import { draft } from '../ops/builder.ts';
+import { infer } from '../ops/infer.ts';
+import { type Lab, type Session, stopIfAborted } from '../runtime/index.ts';
+import type { Need } from './criterion/criterion.ts';
+import { feeding } from './data-batches.ts';
+import type { Solved } from './group.ts';
+import { withLoss } from './loss.ts';
+import { type Member, membersOf } from './member.ts';
+
+/** What was gathered. Arrays lie as the weights do; activations by `value axis`, one figure per position. */
+export interface Evidence {
+  readonly weights: ReadonlyMap<string, ArrayLike<number>>;
+  readonly gradients: ReadonlyMap<string, Float64Array>;
+  readonly squares: ReadonlyMap<string, Float64Array>;
+  readonly activations: ReadonlyMap<string, Activation>;
+}
+
+export interface Activation {
+  readonly mean: Float64Array;
+  readonly rms: Float64Array;
+}
+
+export interface CollectOptions {
+  needs: readonly Need[];
+  data?: Dataset | undefined;
+  /** Samples for slopes and activations. Default all, but no more than 256. */
+  samples?: number | undefined;
+}
+
+export const activationKey = ({ value, axis }: Member['partner']): string => `${value} ${axis}`;
+
+/**
+ * Gathers what is needed for the members of all groups.
+ *
+ * Throws   prune/data when slopes or activations are needed and there is no data; grad/missing for an op without a gradient.
+ */
+export async function collect(model: Model, solved: Solved, lab: Lab, { needs, data, samples }: CollectOptions): Promise<Evidence> {
+  const members = membersOf(solved).flat();
+  const names = [...new Set(members.map(({ place }) => place.value))];
+  const weights = await weightsOf(model, names, lab);
+  const needed = needs.filter((need) => need !== 'weight');
+  if (needed.length > 0 && !data) {
+    throw new PareError('prune/data', 'This criterion looks at the network at work and needs data.', {
+      expected: `data for ${needed.join(' and ')}`,
+      hint: 'give data, or take a criterion that looks at weights alone, such as l2',
+    });
+  }
+  const has = (need: Need): boolean => needs.includes(need);
+  return {
+    weights,
+    gradients: has('gradient') ? await slopes(model, names, lab, data!, samples, 'sum') : new Map(),
+    squares: has('square') ? await slopes(model, names, lab, data!, samples, 'squares') : new Map(),
+    activations: has('activation') ? await activations(model, members, lab, data!, samples) : new Map(),
+  };
+}
+
+/** The elements of float constants: initialisers as they are, what is computed from constants by the engine. */
+async function weightsOf(model: Model, names: readonly string[], lab: Lab): Promise<Map<string, ArrayLike<number>>> {
+  const { graph } = model;
+  const computed = names.filter((name) => !graph.initializers.has(name));
+  const weights = new Map<string, ArrayLike<number>>();
+  for (const name of names) {
+    const own = graph.initializers.get(name);
+    if (own) weights.set(name, numbers(own));
+  }
+  if (computed.length === 0) return weights;
+  const wanted = removeDead({ ...graph, inputs: [], values: new Map(), outputs: computed.map((name) => ({ name })) });
+  using session = await load(model, withTypes(wanted), lab);
+  for (const [name, value] of Object.entries(await session.run({}, undefined, lab.signal))) weights.set(name, numbers(value));
+  return weights;
+}
+
+const withTypes = (graph: Graph): Graph => {
+  const facts = infer(graph);
+  const outputs = graph.outputs.map(({ name }) => {
+    const fact = facts.get(name);
+    return fact ? valueInfo(name, fact.dtype, fact.dims) : { name };
+  });
+  return { ...graph, outputs };
+};
+
+const load = (model: Model, graph: Graph, lab: Lab): Promise<Session> =>
+  lab.engine.load(writeModel({ ...model, graph, opsets: { 'com.microsoft': 1, ...model.opsets } }), {
+    optimize: 'none',
+    ...(lab.threads && { threads: lab.threads }),
+  });
+
+/** Mean slopes of the loss, or means of the squared slopes of single samples. */
+async function slopes(
+  model: Model,
+  names: readonly string[],
+  lab: Lab,
+  data: Dataset,
+  samples: number | undefined,
+  how: 'sum' | 'squares',
+): Promise<Map<string, Float64Array>> {
+  const feed = feeding(model.graph, data, { samples, seed: lab.seed, ...(how === 'squares' && { batch: 1 }) });
+  const { graph, loss, labels } = withLoss(feed.graph, data.task === 'classification');
+  const { graph: joint, slopes: found } = differentiate(graph, loss, names, infer(graph));
+  const ready = expand(joint, infer(joint), ({ domain }) => domain === OWN_DOMAIN);
+  const outputs = [...new Set(found.values())].map((name) => ({ name }));
+  if (outputs.length === 0) return new Map();
+  const totals = new Map<string, Float64Array>();
+  using session = await load(model, withTypes(removeDead({ ...ready, outputs })), lab);
+  let done = 0;
+  for (const batch of feed.each()) {
+    stopIfAborted(lab.signal);
+    const feeds: Record<string, Tensor> = { ...batch.feeds };
+    if (labels && batch.labels) feeds[labels] = asInt64(batch.labels);
+    const values = await session.run(feeds, undefined, lab.signal);
+    for (const [name, slope] of found) {
+      const now = numbers(values[slope]!);
+      const total = totals.get(name) ?? new Float64Array(now.length);
+      totals.set(name, total);
+      for (let i = 0; i < now.length; i++) total[i]! += (how === 'sum' ? now[i]! : now[i]! ** 2) / feed.count;
+    }
+    lab.onProgress?.({ task: 'slopes', done: ++done, total: feed.count });
+  }
+  return totals;
+}
+
+const asInt64 = (labels: Tensor): Tensor =>
+  labels.dtype === 'int64' ? labels : { dtype: 'int64', dims: labels.dims, bytes: new Uint8Array(BigInt64Array.from(numbers(labels), BigInt).buffer) };
+
+/** Mean |x| and √(mean x²) per position of every axis that a weight reads. */
+async function activations(
+  model: Model,
+  members: readonly Member[],
+  lab: Lab,
+  data: Dataset,
+  samples: number | undefined,
+): Promise<Map<string, Activation>> {
+  const feed = feeding(model.graph, data, { samples, seed: lab.seed });
+  const facts = infer(feed.graph);
+  const building = draft(feed.graph, facts);
+  const { g } = building;
+  const wanted = new Map<string, { mean: string; square: string }>();
+  for (const { role, partner } of members) {
+    const key = activationKey(partner);
+    const fact = facts.get(partner.value);
+    if (role !== 'in' || wanted.has(key) || !fact || !isFloat(fact.dtype)) continue;
+    const x = g.of(partner.value);
+    const others = x.dims.flatMap((_, axis) => (axis === partner.axis ? [] : [axis]));
+    const reduce = (value: typeof x): string => (others.length === 0 ? value : g.ReduceMean(value, others, { keepdims: 0 })).name;
+    wanted.set(key, { mean: reduce(g.Abs(x)), square: reduce(g.Mul(x, x)) });
+  }
+  const found = new Map<string, Activation>();
+  if (wanted.size === 0) return found;
+  const outputs = [...wanted.values()].flatMap(({ mean, square }) => [{ name: mean }, { name: square }]);
+  using session = await load(model, withTypes(removeDead({ ...building.finish(), outputs })), lab);
+  let done = 0;
+  for (const { feeds } of feed.each()) {
+    stopIfAborted(lab.signal);
+    const values = await session.run(feeds, undefined, lab.signal);
+    for (const [key, { mean, square }] of wanted) {
+      const [a, b] = [numbers(values[mean]!), numbers(values[square]!)];
+      const before = found.get(key) ?? { mean: new Float64Array(a.length), rms: new Float64Array(a.length) };
+      found.set(key, before);
+      for (let i = 0; i < a.length; i++) {
+        before.mean[i]! += a[i]! / feed.count;
+        before.rms[i]! += b[i]! / feed.count;
+      }
+    }
+    lab.onProgress?.({ task: 'activations', done: ++done, total: feed.count });
+  }
+  for (const { rms } of found.values()) rms.forEach((square, i) => (rms[i] = Math.sqrt(square)));
+  return found;
+}

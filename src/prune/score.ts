@@ -1,0 +1,104 @@
+/** From evidence to one score per unit of every group. */
+
+import { random } from '../base/random.ts';
+import { sizeOf } from '../graph/tensor.ts';
+import { activationKey, type Evidence } from './collect.ts';
+import { type Combination, combine } from './combine.ts';
+import type { Criterion, Slice } from './criterion/criterion.ts';
+import { l2 } from './criterion/l2.ts';
+import type { Solved } from './group.ts';
+import { type Member, membersOf, scorable } from './member.ts';
+import { type Normalization, normalize } from './normalize.ts';
+
+export interface ScoreOptions {
+  /** How the scores of a group's members become one. Default 'mean'. */
+  combination?: Combination | undefined;
+  /** Default: the criterion's own. */
+  normalization?: Normalization | undefined;
+  /** Default 0. */
+  seed?: number | undefined;
+}
+
+/** Scores by group, one per unit, comparable across groups; the lowest go first. */
+export function score(
+  solved: Solved,
+  evidence: Evidence,
+  criterion: Criterion,
+  { combination = 'mean', normalization = criterion.normalization ?? 'mean', seed = 0 }: ScoreOptions = {},
+): Float64Array[] {
+  return membersOf(solved).map((members, i) => {
+    const slices = scorable(solved, members).map((member) => sliceOf(member, solved, evidence, seed));
+    const accepted = slices.filter((slice) => criterion.accepts?.(slice) ?? true);
+    const [by, used] = accepted.length > 0 ? [criterion, accepted] : [l2, slices];
+    const size = solved.groups[i]!.size;
+    const scores = used.length > 0 ? combine(used.map(by.score), combination) : new Float64Array(size);
+    return normalize(scores.map((value) => (Number.isFinite(value) ? value : 0)), normalization);
+  });
+}
+
+function sliceOf({ place, role, slot, partner }: Member, { bound }: Solved, evidence: Evidence, seed: number): Slice {
+  const { value, axis, each, positions } = place;
+  const dims = bound.concrete.get(value)!.dims as number[];
+  const units = positions.length / each;
+  const inner = sizeOf(dims.slice(axis + 1));
+  const outer = sizeOf(dims.slice(0, axis));
+  const along = dims[axis]!;
+  const elements = (unit: number): Int32Array => {
+    const list = new Int32Array(each * inner * outer);
+    let at = 0;
+    for (let k = 0; k < each; k++) {
+      const position = positions[unit * each + k]!;
+      for (let o = 0; o < outer; o++) for (let i = 0; i < inner; i++) list[at++] = (o * along + position) * inner + i;
+    }
+    return list;
+  };
+  const sum: Slice['sum'] = (f) => {
+    const total = new Float64Array(units);
+    for (let p = 0; p < positions.length; p++) {
+      const unit = Math.floor(p / each);
+      for (let o = 0; o < outer; o++) {
+        const from = (o * along + positions[p]!) * inner;
+        for (let i = from; i < from + inner; i++) total[unit]! += f(i);
+      }
+    }
+    return total;
+  };
+  const blank = { length: sizeOf(dims) } as ArrayLike<number>;
+  const zero = new Proxy(blank, { get: (target, key) => (key === 'length' ? target.length : 0) });
+  return {
+    name: value,
+    axis,
+    dims,
+    role,
+    slot,
+    units,
+    weight: evidence.weights.get(value) ?? zero,
+    // A weight that the loss does not depend on has no slope: it moves nothing.
+    gradient: evidence.gradients.get(value) ?? zero,
+    square: evidence.squares.get(value) ?? zero,
+    activation: activationOf(role, place, partner, evidence),
+    sum,
+    elements,
+    random: random(seed, `prune/${value}/${axis}`),
+  };
+}
+
+/** The activation figures of each unit: the mean over its positions on the axis that the weight reads. */
+function activationOf(
+  role: Member['role'],
+  { each, positions }: Member['place'],
+  partner: Member['partner'],
+  { activations }: Evidence,
+): Slice['activation'] {
+  const found = role === 'in' ? activations.get(activationKey(partner)) : undefined;
+  if (!found) return { mean: [], rms: [] };
+  const mean = new Float64Array(positions.length / each);
+  const rms = new Float64Array(positions.length / each);
+  // Grouped layers read the same place in each group: positions beyond the axis wrap around.
+  positions.forEach((position, p) => {
+    const unit = Math.floor(p / each);
+    mean[unit]! += found.mean[position % found.mean.length]! / each;
+    rms[unit]! += found.rms[position % found.rms.length]! / each;
+  });
+  return { mean, rms };
+}

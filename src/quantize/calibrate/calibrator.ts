@@ -1,0 +1,16 @@
+/** What a calibrator is: four verbs over the values of one tensor, seen batch by batch. */
+
+import type { Range } from '../range.ts';
+
+/** S is what it remembers; its size does not grow with the number of values seen (at most a few numbers a batch). */
+export interface Calibrator<S = unknown> {
+  /** With its settings, as a report shows it. */
+  readonly name: string;
+  readonly start: () => S;
+  /** Looks at the values of one batch. */
+  readonly see: (seen: S, x: ArrayLike<number>) => void;
+  /** Adds what another state has seen after this one: exactly as if one had seen it all. */
+  readonly merge: (into: S, from: S) => void;
+  /** The range to quantise. Throws nothing: a range of nothing is caught where a grid is made of it. */
+  readonly range: (seen: S) => Range;
+}

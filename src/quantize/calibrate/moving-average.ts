@@ -1,0 +1,30 @@
+import { NOTHING, type Range, rangeOf } from '../range.ts';
+import type { Calibrator } from './calibrator.ts';
+
+/**
+ * An exponential average of the batches' extremes: one odd batch moves the range by a share of its excess only.
+ *
+ *   m ← momentum · m + (1 − momentum) · extreme of the batch        the first batch sets m
+ *
+ * Source   Jacob et al. 2018, arXiv:1712.05877, section 3.1.
+ */
+export const movingAverage = ({ momentum = 0.9 } = {}): Calibrator<Range[]> => ({
+  name: `moving-average ${momentum}`,
+  start: () => [],
+  see: (seen, x) => {
+    if (x.length > 0) seen.push(rangeOf(x));
+  },
+  merge: (into, from) => {
+    into.push(...from);
+  },
+  range: (seen) => {
+    const [first = NOTHING, ...rest] = seen;
+    return rest.reduce(
+      (m, now) => ({
+        lo: momentum * m.lo + (1 - momentum) * now.lo,
+        hi: momentum * m.hi + (1 - momentum) * now.hi,
+      }),
+      first,
+    );
+  },
+});

@@ -1,0 +1,237 @@
+/**
+ * Writes a plan into a graph: pairs of QuantizeLinear and DequantizeLinear around every kernel, integer weights and biases.
+ *
+ *   x → Q → DQ → kernel → Q → DQ → …        the form that engines fuse into integer kernels
+ *   w: s8 → DQ(scale per channel)           b: s32 → DQ(s = sx · sw)
+ *
+ * Names no op that it finds. Graph inputs and outputs keep names and types; inner values keep theirs behind the DQ.
+ */
+
+import { freshNames, namesOf, removeDead, sortNodes } from '../graph/edit.ts';
+import type { Attr, Graph, Node } from '../graph/model.ts';
+import { elements, float32, floats, sizeOf, type Tensor, tensor } from '../graph/tensor.ts';
+import { operandsOf, type Plan } from './plan.ts';
+import { rangeOf } from './range.ts';
+import type { Role } from './role.ts';
+import { type Grid, gridOf, roundEven } from './scheme.ts';
+import { along, quantizeWeight, weightScales } from './weight.ts';
+
+export interface InsertOptions {
+  /** A weight scale per channel. Default true. */
+  perChannel?: boolean;
+  /** The largest integer of a weight: 127 (8 bits) or 64 (7 bits: pairs cannot overflow int16). Default 127. */
+  weightLimit?: number;
+  /** Grids of weights chosen elsewhere: scales by weight name. Default: from the largest |w|. */
+  weightScales?: ReadonlyMap<string, Float32Array>;
+  /** Integers of weights chosen elsewhere (AdaRound, GPTQ), for the scales given. */
+  weightCodes?: ReadonlyMap<string, Int8Array>;
+}
+
+/** A bias must fit into int32 with room for the sum it is added to. */
+const BIAS_LIMIT = 2 ** 30;
+const NODE = { domain: '', name: '', attrs: {} } as const;
+
+export function insertPairs(
+  graph: Graph,
+  plan: Plan,
+  grids: ReadonlyMap<string, Grid>,
+  options: InsertOptions = {},
+): Graph {
+  const { perChannel = true, weightLimit = 127 } = options;
+  const { kernels, movers, dropped, groupOf } = plan;
+  const rename = renaming(dropped);
+  const initializers = new Map(graph.initializers);
+  const fresh = shortNames(graph);
+  const nodes: Node[] = [];
+  const shared = new Map<string, string>();
+
+  const share = (key: string, make: () => Tensor): string => {
+    let name = shared.get(key);
+    if (name === undefined) {
+      name = fresh();
+      initializers.set(name, make());
+      shared.set(key, name);
+    }
+    return name;
+  };
+  const scalar = (value: number): string => share(`s${value}`, () => float32([], [value]));
+  const zeroOf = ({ dtype, zeroPoint }: Grid): string =>
+    share(`${dtype}${zeroPoint}`, () => tensor(dtype, [], [zeroPoint]));
+  const zeros = (dims: readonly number[]): string =>
+    share(`z${dims.join()}`, () => tensor('int8', dims, new Int8Array(sizeOf(dims))));
+  const pair = (grid: Grid): string[] => [scalar(grid.scale), zeroOf(grid)];
+  const node = (op: string, inputs: readonly string[], output: string, attrs: Record<string, Attr> = {}): void => {
+    nodes.push({ ...NODE, op, inputs, outputs: [output], attrs });
+  };
+  const gridFor = (name: string): Grid | undefined => {
+    const group = groupOf.get(name);
+    return group === undefined ? undefined : grids.get(group);
+  };
+
+  /** What integer kernels read instead of a value. */
+  const reading = new Map<string, string>();
+  /** The integers themselves. */
+  const integersOf = new Map<string, string>();
+  const makers = new Set([...kernels.keys(), ...movers]);
+  const outputs = new Set(graph.outputs.map(({ name }) => name));
+
+  const quantizeAfter = (source: string, name: string, grid: Grid): void => {
+    const q = fresh();
+    integersOf.set(name, q);
+    node('QuantizeLinear', [source, ...pair(grid)], q);
+    const out = source === name ? fresh() : name;
+    if (out !== name) reading.set(name, out);
+    node('DequantizeLinear', [q, ...pair(grid)], out);
+  };
+
+  const constantOperand = (name: string): string => {
+    const key = `c ${name}`;
+    const known = shared.get(key);
+    if (known !== undefined) return known;
+    const value = initializers.get(name)!;
+    const x = floats(value);
+    const grid = gridOf(rangeOf(x), name);
+    const q = fresh();
+    const steps = Uint8Array.from(x, (v) => Math.min(255, Math.max(0, roundEven(v / grid.scale) + grid.zeroPoint)));
+    initializers.set(q, tensor('uint8', value.dims, steps));
+    const out = fresh();
+    node('DequantizeLinear', [q, ...pair(grid)], out);
+    shared.set(key, out);
+    return out;
+  };
+
+  const weightOperands = (maker: Node, role: Extract<Role, { kind: 'weighted' }>): Map<number, string> => {
+    const { input, weight, bias, axis } = role;
+    const replaced = new Map<number, string>();
+    const name = maker.inputs[weight]!;
+    const value = graph.initializers.get(name)!;
+    const w = floats(value);
+    const lie = along(value.dims, axis);
+    const scales = options.weightScales?.get(name)?.slice() ?? weightScales(w, lie, weightLimit, perChannel);
+    const biasName = bias >= 0 ? maker.inputs[bias]! : '';
+    const biasValue = graph.initializers.get(biasName);
+    const fits = biasValue?.dtype === 'float32' && sizeOf(biasValue.dims) === lie.channels && plainBias(maker);
+    const inputScale = gridFor(maker.inputs[input]!)!.scale;
+    const codes = options.weightCodes?.get(name);
+    if (fits && !codes) widenForBias(scales, floats(biasValue), inputScale, perChannel);
+
+    const isBatched = role.product && value.dims.length > 2;
+    const vector = perChannel && !isBatched;
+    if (isBatched) scales.fill(Math.max(...scales));
+    const scaleKey = vector ? `v${scales.join()}` : '';
+    const scaleName = vector
+      ? share(scaleKey, () => float32([lie.channels], scales))
+      : scalar(Math.fround(Math.max(...scales)));
+    const q = share(`w ${name} ${scaleName}`, () =>
+      tensor('int8', value.dims, codes ?? quantizeWeight(w, scales, lie, weightLimit)),
+    );
+    replaced.set(weight, dequantized(q, scaleName, zeros(vector ? [lie.channels] : []), vector ? axis : undefined));
+
+    if (fits) {
+      const b = floats(biasValue);
+      const step = Float32Array.from(scales, (s) => inputScale * s);
+      const steps = Int32Array.from(b, (v, c) => roundEven(v / step[c]!));
+      const stepName = vector ? share(`v${step.join()}`, () => float32([lie.channels], step)) : scalar(step[0]!);
+      const qb = share(`b ${biasName} ${stepName}`, () => tensor('int32', [lie.channels], steps));
+      replaced.set(bias, dequantized(qb, stepName, undefined, vector ? 0 : undefined));
+    }
+    return replaced;
+  };
+
+  const dequantized = (q: string, scale: string, zero: string | undefined, axis: number | undefined): string => {
+    const key = `d ${q} ${scale}`;
+    const known = shared.get(key);
+    if (known !== undefined) return known;
+    const out = fresh();
+    // The default axis of DequantizeLinear is 1.
+    const attrs: Record<string, Attr> = axis === undefined || axis === 1 ? {} : { axis: { kind: 'int', value: axis } };
+    node('DequantizeLinear', [q, scale, ...(zero === undefined ? [] : [zero])], out, attrs);
+    shared.set(key, out);
+    return out;
+  };
+
+  for (const { name } of graph.inputs) {
+    const grid = gridFor(name);
+    if (grid && !graph.initializers.has(name)) quantizeAfter(name, name, grid);
+  }
+  for (const original of graph.nodes) {
+    if (dropped.has(original)) continue;
+    const role = kernels.get(original);
+    const isMaker = makers.has(original);
+    const named = original.outputs.map((name) => rename.get(name) ?? name);
+    const grid = original.outputs.map((name, i) => gridFor(name) ?? gridFor(named[i]!));
+    const padding = movers.has(original) && paddingOf(original, integersOf, initializers);
+    if (padding && grid[0]) {
+      // Padding with zeros is padding the integers with the zero point.
+      const q = fresh();
+      integersOf.set(named[0]!, q);
+      const [, pads, , ...rest] = original.inputs;
+      nodes.push({ ...original, inputs: [padding, pads!, zeroOf(grid[0]), ...rest], outputs: [q] });
+      node('DequantizeLinear', [q, ...pair(grid[0])], named[0]!);
+      continue;
+    }
+    const replaced = role?.kind === 'weighted' ? weightOperands(original, role) : new Map<number, string>();
+    const operands = new Set(role ? operandsOf(original, role) : movers.has(original) ? [original.inputs[0]!] : []);
+    const inputs = original.inputs.map((name, i) => {
+      const other = replaced.get(i);
+      if (other !== undefined) return other;
+      if (!operands.has(name)) return name;
+      return graph.initializers.has(name) ? constantOperand(name) : (reading.get(name) ?? name);
+    });
+    const sources = named.map((name, i) => {
+      // A product's float result may be what the caller asked for: then integers are made beside it.
+      const beside = outputs.has(name) && role?.kind !== 'own' && !(role?.kind === 'weighted' && !role.product);
+      return name && grid[i] && isMaker && !beside ? fresh() : name;
+    });
+    const same =
+      inputs.every((name, i) => name === original.inputs[i]) && sources.every((s, i) => s === original.outputs[i]);
+    nodes.push(same ? original : { ...original, inputs, outputs: sources });
+    named.forEach((name, i) => {
+      if (name && grid[i]) quantizeAfter(sources[i]!, name, grid[i]);
+    });
+  }
+  return removeDead(sortNodes({ ...graph, nodes, initializers, values: new Map() }));
+}
+
+/** Each value that only a dropped clamp reads takes the name of the clamp's result. */
+function renaming(dropped: ReadonlySet<Node>): Map<string, string> {
+  const next = new Map([...dropped].map((node) => [node.inputs[0]!, node.outputs[0]!]));
+  return new Map(
+    [...next.keys()].map((name) => {
+      let last = name;
+      for (let to = next.get(last); to !== undefined; to = next.get(last)) last = to;
+      return [name, last];
+    }),
+  );
+}
+
+/** Names of one to three letters: in a small model, names are a good part of the file. */
+function shortNames(graph: Graph): () => string {
+  const fresh = freshNames(namesOf(graph));
+  let count = 0;
+  return () => fresh((count++).toString(36));
+}
+
+/** A scale that is too small for its bias grows until the bias fits (weights of a dead channel are all nearly 0). */
+function widenForBias(scales: Float32Array, bias: Float32Array, inputScale: number, perChannel: boolean): void {
+  const least = Array.from(bias, (b) => Math.abs(b) / (inputScale * BIAS_LIMIT));
+  const all = least.reduce((a, b) => Math.max(a, b), 0);
+  scales.forEach((scale, c) => {
+    scales[c] = Math.max(scale, perChannel ? least[c]! : all);
+  });
+}
+
+/** Does the bias enter with factor 1? */
+const plainBias = ({ attrs }: Node): boolean =>
+  (attrs['beta']?.kind !== 'float' || attrs['beta'].value === 1) &&
+  (attrs['alpha']?.kind !== 'float' || attrs['alpha'].value === 1);
+
+/** The integers that a padding node can work on, or undefined. */
+const paddingOf = (
+  node: Node,
+  integersOf: ReadonlyMap<string, string>,
+  initializers: ReadonlyMap<string, Tensor>,
+): string | undefined => {
+  const pads = initializers.get(node.inputs[1] ?? '');
+  return node.op === 'Pad' && pads && elements(pads).length > 0 ? integersOf.get(node.inputs[0]!) : undefined;
+};

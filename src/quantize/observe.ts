@@ -1,0 +1,142 @@
+/** Runs a model over samples and shows its inner values, batch by batch, in bounded memory. */
+
+import { PareError } from '../base/error.ts';
+import type { Dataset } from '../data/dataset.ts';
+import { factsOf } from '../graph/dtype.ts';
+import { valueInfo } from '../graph/edit.ts';
+import { type Dim, feedsOf, type Graph, type Model, tensorType } from '../graph/model.ts';
+import { floats, sizeOf, type Tensor } from '../graph/tensor.ts';
+import { writeModel } from '../onnx/write.ts';
+import { infer } from '../ops/infer.ts';
+import type { Feeds, Lab } from '../runtime/index.ts';
+import { stopIfAborted } from '../runtime/index.ts';
+
+/** Bytes of inner values that one run may hand out. */
+const ROOM = 128 * 2 ** 20;
+const MOST_PER_RUN = 32;
+
+/** The column of a data set that feeds each input; a single input takes a single column whatever their names. */
+export function columnsOf(graph: Graph, data: Dataset): Map<string, string> {
+  const feeds = feedsOf(graph);
+  const columns = Object.keys(data.inputs);
+  return new Map(
+    feeds.map(({ name }) => {
+      if (Object.hasOwn(data.inputs, name)) return [name, name];
+      if (feeds.length === 1 && columns.length === 1) return [name, columns[0]!];
+      throw new PareError('data/port', `"${data.name}" has no column for the model's input "${name}".`, {
+        where: name,
+        expected: name,
+        got: columns.join(', '),
+      });
+    }),
+  );
+}
+
+/** The samples with these numbers as the model's inputs. */
+export function feedsFor(graph: Graph, data: Dataset, indices: ArrayLike<number>): Record<string, Tensor> {
+  const feeds: Record<string, Tensor> = {};
+  for (const [input, column] of columnsOf(graph, data)) {
+    const { dtype, dims } = data.inputs[column]!;
+    const array = factsOf(dtype).array as unknown as new (length: number) => Float32Array;
+    const into = new array(indices.length * sizeOf(dims));
+    data.fill(column, indices, into);
+    const port = tensorType(graph.inputs.find(({ name }) => name === input))?.dims;
+    const shape =
+      port && fits(port, [indices.length, ...dims]) ? [indices.length, ...dims] : shaped(port, indices.length, dims);
+    feeds[input] = { dtype, dims: shape, bytes: new Uint8Array(into.buffer) };
+  }
+  return feeds;
+}
+
+const fits = (port: readonly Dim[], dims: readonly number[]): boolean =>
+  port.length === dims.length && port.every((dim, i) => typeof dim !== 'number' || dim === dims[i]);
+
+/** The input's own dimensions when the samples have as many elements in another shape. */
+function shaped(port: readonly Dim[] | undefined, batch: number, dims: readonly number[]): number[] {
+  const own = port?.map((dim, axis) => (typeof dim === 'number' ? dim : axis === 0 ? batch : 1));
+  return own && sizeOf(own) === batch * sizeOf(dims) ? own : [batch, ...dims];
+}
+
+/** Samples per run that the model asks for, or undefined when it takes any number. */
+export function fixedBatch(graph: Graph): number | undefined {
+  const first = feedsOf(graph).map((info) => tensorType(info)?.dims?.[0]);
+  return first.find((dim) => typeof dim === 'number');
+}
+
+export interface ObserveOptions {
+  /** Numbers of the samples to run. */
+  readonly samples: ArrayLike<number>;
+  /** What is being done, for the progress bar. */
+  readonly task: string;
+  /** Samples per run; default: as many as memory allows, at most 32. */
+  readonly batch?: number;
+}
+
+/**
+ * Shows `see` every batch of the named values: graph inputs, inner values or outputs, all float32.
+ *
+ * Memory   at most about 128 MB of values at a time, however many samples there are; one value of one batch at the least.
+ * Throws   data/port; work/aborted.
+ */
+export async function observe(
+  model: Model,
+  names: readonly string[],
+  data: Dataset,
+  see: (name: string, value: Float32Array, dims: readonly number[]) => void,
+  { samples, task, batch: asked }: ObserveOptions,
+  lab: Lab,
+): Promise<void> {
+  const { graph } = model;
+  const fed = new Set(feedsOf(graph).map(({ name }) => name));
+  const inner = names.filter((name) => !fed.has(name));
+  const bytes = bytesPerSample(graph);
+  const total = inner.reduce((n, name) => n + bytes(name), 0);
+  const batch =
+    fixedBatch(graph) ?? asked ?? Math.max(1, Math.min(MOST_PER_RUN, Math.floor(ROOM / Math.max(1, total))));
+  const parts = partition(inner, (name) => bytes(name) * batch, ROOM);
+  let done = 0;
+  const all = parts.length * samples.length;
+  for (const [i, part] of parts.entries()) {
+    const outputs = part.map((name) => graph.outputs.find((info) => info.name === name) ?? valueInfo(name, 'float32'));
+    const shown: Model = { ...model, graph: { ...graph, outputs: outputs.length > 0 ? outputs : graph.outputs } };
+    using session = await lab.engine.load(writeModel(shown), lab.threads === undefined ? {} : { threads: lab.threads });
+    // A model with a fixed batch sees the samples that fill it; what is left over is left out.
+    for (let at = 0; at + (fixedBatch(graph) ?? 1) <= samples.length; at += batch) {
+      stopIfAborted(lab.signal);
+      const indices = Array.from({ length: Math.min(batch, samples.length - at) }, (_, k) => samples[at + k]!);
+      const feeds: Feeds = feedsFor(graph, data, indices);
+      if (i === 0) for (const name of names) if (fed.has(name)) see(name, floats(feeds[name]!), feeds[name]!.dims);
+      if (part.length > 0) {
+        const results = await session.run(feeds, part, lab.signal);
+        for (const name of part) see(name, floats(results[name]!), results[name]!.dims);
+      }
+      done += indices.length;
+      lab.onProgress?.({ task, done, total: all });
+    }
+  }
+}
+
+/** Values in parts that fit into the room; at least one part. */
+function partition(names: readonly string[], size: (name: string) => number, room: number): string[][] {
+  const parts: string[][] = [[]];
+  let used = 0;
+  for (const name of names) {
+    const bytes = size(name);
+    if (used > 0 && used + bytes > room) {
+      parts.push([]);
+      used = 0;
+    }
+    parts.at(-1)!.push(name);
+    used += bytes;
+  }
+  return parts;
+}
+
+/** Bytes of a value for one sample; unknown dimensions count as 1. */
+function bytesPerSample(graph: Graph): (name: string) => number {
+  const facts = infer(graph);
+  const fixed = fixedBatch(graph) ?? 1;
+  return (name) =>
+    (4 / fixed) *
+    (facts.get(name)?.dims ?? []).reduce<number>((n, dim) => (typeof dim === 'number' ? n * Math.max(1, dim) : n), 1);
+}

@@ -1,0 +1,29 @@
+/** Brings a model into the form that quantises best: batch norms and scales folded, constants in the open. */
+
+import { removeDead } from '../graph/edit.ts';
+import type { Model } from '../graph/model.ts';
+import { applyRules, type Rule, rules } from '../rewrite/index.ts';
+
+const RULES = [
+  'constant-to-initializer',
+  'drop-identity',
+  'drop-dropout',
+  'drop-noop',
+  'fold-known-integers',
+  'fold-constant-layout',
+  'fold-batch-norm',
+  'fold-batch-norm-ahead',
+  'fold-scale',
+  'fold-scale-ahead',
+  'matmul-add-to-gemm',
+  'reduce-mean-to-global-average-pool',
+  'merge-reshapes',
+] as const;
+
+/** The same function in the form that quantises best; it speaks the modern opset. */
+export function prepare(model: Model): Model {
+  const known: Readonly<Record<string, Rule>> = rules;
+  const wanted = RULES.flatMap((name) => known[name] ?? []);
+  const prepared = applyRules(model, wanted).model;
+  return { ...prepared, graph: removeDead(prepared.graph) };
+}

@@ -1,0 +1,163 @@
+/** Static int8: from a float model and a few samples to a model that runs on integers. */
+
+import { PareError } from '../base/error.ts';
+import { random } from '../base/random.ts';
+import { pick } from '../base/suggest.ts';
+import { costOf } from '../cost/cost.ts';
+import type { Dataset } from '../data/dataset.ts';
+import type { Model } from '../graph/model.ts';
+import { writeModel } from '../onnx/write.ts';
+import { type Facts, infer } from '../ops/infer.ts';
+import type { Lab } from '../runtime/index.ts';
+import { type Agreement, agreement } from './agreement.ts';
+import { type Calibrator, type CalibratorName, calibrators } from './calibrate/index.ts';
+import { type EngineView, viewOf } from './engine-view.ts';
+import { type InsertOptions, insertPairs } from './insert.ts';
+import { observe } from './observe.ts';
+import { type Kept, type Plan, type PlanOptions, planOf } from './plan.ts';
+import { prepare } from './prepare.ts';
+import type { Range } from './range.ts';
+import { saturates } from './saturate.ts';
+import { type Grid, gridOf } from './scheme.ts';
+
+export interface QuantizeOptions extends PlanOptions {
+  /** Samples to calibrate on, as the model is fed in use. Labels are not needed. */
+  data: Dataset;
+  /** How many of them. Default 300, or all there are. */
+  samples?: number;
+  /** How ranges of activations are chosen: a name or a calibrator. Default `minmax`. */
+  calibrate?: CalibratorName | Calibrator;
+  /** A weight scale per channel. Default true. */
+  perChannel?: boolean;
+  /** Bits of a weight; 7 where 8 would overflow on this engine, found out by trying. */
+  weightBits?: 7 | 8;
+}
+
+/** Size of a model. */
+export interface Size {
+  /** Of the ONNX file. */
+  readonly bytes: number;
+  /** Weights and biases; scales are not counted. */
+  readonly parameters: number;
+}
+
+export interface QuantizeReport {
+  readonly before: Size;
+  readonly after: Size;
+  /** Such as "int8 static, u8 activations (minmax), s8 weights of 7 bits per channel". */
+  readonly scheme: string;
+  readonly weightBits: 7 | 8;
+  /** Samples that calibration saw. */
+  readonly samples: number;
+  /** Nodes that run on integers, as written. */
+  readonly quantized: number;
+  /** What stayed in floats, and why. */
+  readonly kept: readonly Kept[];
+  /** What the engine makes of it; undefined where it cannot show that. */
+  readonly fused?: EngineView;
+  /** How close the answers are to the float model's, on up to 64 of the samples. */
+  readonly agreement: Agreement;
+}
+
+export interface Quantized {
+  readonly model: Model;
+  readonly report: QuantizeReport;
+}
+
+/** A model ready to be quantised, again and again: its form, its plan and the ranges it showed. */
+export interface Calibrated {
+  readonly model: Model;
+  readonly facts: Facts;
+  readonly ranges: ReadonlyMap<string, Range>;
+}
+
+const CHECKED = 64;
+
+/**
+ * Quantises weights and activations to 8 bits.
+ *
+ * The result takes and gives the same float32 tensors under the same names, for any batch that the model took. It is run
+ * before it is returned; the report says how close it is and what the engine fused.
+ *
+ * Throws   quantize/nothing when no node can run on integers; quantize/range when a value is never finite;
+ *          data/port when the samples do not fit the inputs; option/unknown; work/aborted.
+ */
+export async function quantize(model: Model, options: QuantizeOptions, lab: Lab): Promise<Quantized> {
+  const { data, samples = 300, perChannel = true } = options;
+  const calibrator = calibratorOf(options.calibrate);
+  const weightBits = options.weightBits ?? ((await saturates(lab.engine)) ? 7 : 8);
+  const chosen = chooseSamples(data, samples, lab.seed);
+  const calibrated = await calibrate(prepare(model), calibrator, data, chosen, lab, options);
+  const { plan, written } = write(calibrated, { ...options, perChannel, weightBits });
+  if (plan.kernels.size === 0) {
+    throw new PareError('quantize/nothing', 'No node of this model can run on integers.', {
+      where: model.graph.name,
+      expected: 'convolutions or matrix products with float32 weights',
+      ...(plan.kept[0] && { got: `${plan.kept[0].op} "${plan.kept[0].node}": ${plan.kept[0].why}` }),
+    });
+  }
+  const fused = await viewOf(written, lab);
+  return {
+    model: written,
+    report: {
+      before: { bytes: writeModel(model).length, parameters: costOf(model).parameters },
+      after: { bytes: writeModel(written).length, parameters: costOf(calibrated.model).parameters },
+      scheme: `int8 static, u8 activations (${calibrator.name}), s8 weights of ${weightBits} bits per ${perChannel ? 'channel' : 'tensor'}`,
+      weightBits,
+      samples: chosen.length,
+      quantized: plan.kernels.size,
+      kept: plan.kept,
+      ...(fused && { fused }),
+      agreement: await agreement(model, written, data, chosen.subarray(0, CHECKED), lab),
+    },
+  };
+}
+
+export const calibratorOf = (named: CalibratorName | Calibrator = 'minmax'): Calibrator =>
+  typeof named === 'string' ? pick(calibrators, named, 'calibrator')() : named;
+
+/** Some of the samples, the same for the same seed; all when there are no more. */
+export function chooseSamples(data: Dataset, count: number, seed = 0): Int32Array {
+  const all = Int32Array.from({ length: data.size }, (_, i) => i);
+  if (data.size <= count) return all;
+  return random(seed, 'calibrate').shuffle(all).slice(0, count).sort();
+}
+
+/** Runs the samples through the prepared model and notes the range of every value that could be quantised. */
+export async function calibrate(
+  model: Model,
+  calibrator: Calibrator,
+  data: Dataset,
+  samples: Int32Array,
+  lab: Lab,
+  options: PlanOptions = {},
+): Promise<Calibrated> {
+  const facts = infer(model.graph);
+  const plan = planOf(model.graph, facts, options);
+  const names = [...new Set(plan.watch.values())];
+  const states = new Map(names.map((name) => [name, calibrator.start()]));
+  await observe(
+    model,
+    names,
+    data,
+    (name, x) => calibrator.see(states.get(name), x),
+    { samples, task: 'calibrate' },
+    lab,
+  );
+  const ranges = new Map([...states].map(([name, seen]) => [name, calibrator.range(seen)]));
+  return { model, facts, ranges };
+}
+
+export interface WriteOptions extends PlanOptions, Omit<InsertOptions, 'weightLimit'> {
+  weightBits?: 7 | 8;
+}
+
+/** The quantised model of a calibrated one. Cheap: nothing is run. */
+export function write({ model, facts, ranges }: Calibrated, options: WriteOptions): { plan: Plan; written: Model } {
+  const plan = planOf(model.graph, facts, options);
+  const grids = new Map<string, Grid>();
+  for (const [group, watched] of plan.watch) grids.set(group, gridOf(ranges.get(watched)!, watched));
+  const weightLimit = options.weightBits === 7 ? 64 : 127;
+  const graph = insertPairs(model.graph, plan, grids, { ...options, weightLimit });
+  return { plan, written: { ...model, producer: { name: 'pare', version: '' }, graph } };
+}

@@ -1,0 +1,64 @@
+/** Weights as integers: symmetric, one scale per channel or one for all. */
+
+import { sizeOf } from '../graph/tensor.ts';
+import { roundEven, symmetricScale } from './scheme.ts';
+
+/** How a tensor's elements lie along one axis: element = (outer · channels + channel) · inner + place. */
+export interface Along {
+  readonly channels: number;
+  readonly inner: number;
+}
+
+export const along = (dims: readonly number[], axis: number): Along => ({
+  channels: dims[axis]!,
+  inner: sizeOf(dims.slice(axis + 1)),
+});
+
+/** The largest |w| of each channel. */
+export function channelMaxima(w: ArrayLike<number>, { channels, inner }: Along): Float64Array {
+  const most = new Float64Array(channels);
+  for (let i = 0, at = 0; at < w.length; i++) {
+    const c = i % channels;
+    let m = most[c]!;
+    for (const end = at + inner; at < end; at++) {
+      const size = Math.abs(w[at]!);
+      if (size > m) m = size;
+    }
+    most[c] = m;
+  }
+  return most;
+}
+
+/** Symmetric scales of each channel for integers up to `limit`; all the same when not per channel. */
+export function weightScales(w: ArrayLike<number>, lie: Along, limit: number, perChannel: boolean): Float32Array {
+  const most = channelMaxima(w, lie);
+  if (!perChannel) most.fill(most.reduce((a, b) => Math.max(a, b), 0));
+  return Float32Array.from(most, (size) => symmetricScale(size, limit));
+}
+
+/**
+ * round(w / s) of each element, within ±limit.
+ *
+ * Shapes   w and the result as `lie` says; scales one per channel.
+ */
+export function quantizeWeight(
+  w: ArrayLike<number>,
+  scales: Float32Array,
+  { channels, inner }: Along,
+  limit: number,
+): Int8Array {
+  const q = new Int8Array(w.length);
+  for (let i = 0, at = 0; at < w.length; i++) {
+    const scale = scales[i % channels]!;
+    for (const end = at + inner; at < end; at++) {
+      const step = roundEven(w[at]! / scale);
+      q[at] = step > limit ? limit : step < -limit ? -limit : step;
+    }
+  }
+  return q;
+}
+
+/** The floats that integers stand for. */
+export function dequantizeWeight(q: Int8Array, scales: Float32Array, { channels, inner }: Along): Float32Array {
+  return Float32Array.from(q, (step, at) => step * scales[Math.floor(at / inner) % channels]!);
+}

@@ -1,0 +1,67 @@
+/** A model and what a method made of it, side by side: the `before` and `after` of every method's result. */
+
+import type { Dataset } from '../data/index.ts';
+import type { Lab } from '../runtime/lab.ts';
+import { agreement, evaluate, type Metric } from './evaluate.ts';
+import { compareLayers, type LayerChange } from './layers.ts';
+import { type MeasureModelsOptions, measureModels } from './measure-models.ts';
+import type { Subject } from './subject.ts';
+import { type LatencyMs, type Step, stepOf } from './summary.ts';
+
+export interface Figures {
+  readonly parameters: number;
+  readonly macs: number;
+  readonly bytes: number;
+  readonly metric?: Metric;
+  readonly latencyMs: LatencyMs;
+  readonly latencyRatio?: LatencyMs;
+}
+
+export interface BeforeAfter {
+  readonly before: Figures;
+  readonly after: Figures;
+  readonly steps: readonly [Step, Step];
+  readonly layers: readonly LayerChange[];
+}
+
+export interface BeforeAfterOptions extends MeasureModelsOptions {
+  /** Samples to score on: accuracy with labels, agreement with the original without. Default: no score. */
+  readonly eval?: Dataset;
+}
+
+/**
+ * Sizes, speeds and scores of both models.
+ *
+ * Without labels the metric is agreement: 1 for the original, for the other the share of its answers that are the same.
+ *
+ * Throws   what measureModels, evaluate and agreement throw.
+ */
+export async function beforeAfter(
+  before: Subject,
+  after: Subject,
+  lab: Lab,
+  { eval: dataset, ...timing }: BeforeAfterOptions = {},
+): Promise<BeforeAfter> {
+  const [old, now] = await measureModels([before, after], lab, timing);
+  const [oldMetric, nowMetric] = dataset ? await scores(before, after, dataset, lab) : [undefined, undefined];
+  const steps = [
+    stepOf(old!, { ...(oldMetric && { metric: oldMetric }) }),
+    stepOf(now!, { ...(nowMetric && { metric: nowMetric }) }),
+  ] as const;
+  const figures = ({ name: _, ...rest }: Step): Figures => rest;
+  return {
+    before: figures(steps[0]),
+    after: figures(steps[1]),
+    steps,
+    layers: compareLayers(before.model, after.model),
+  };
+}
+
+async function scores(before: Subject, after: Subject, dataset: Dataset, lab: Lab): Promise<[Metric, Metric]> {
+  if (dataset.labels) {
+    const old = await evaluate(before, dataset, lab, { task: `score ${before.name}` });
+    return [old.metric, (await evaluate(after, dataset, lab, { task: `score ${after.name}` })).metric];
+  }
+  const same = await agreement(after, before, dataset, lab, { task: 'compare answers' });
+  return [{ name: 'agreement', value: 1 }, same.metric];
+}

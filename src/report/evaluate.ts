@@ -1,0 +1,177 @@
+/** How good a model is on a data set: its accuracy and loss, or how often its answer is another model's. */
+
+import { PareError } from '../base/error.ts';
+import type { Dataset } from '../data/index.ts';
+import { numbers, sizeOf, type Tensor } from '../graph/tensor.ts';
+import { stopIfAborted } from '../runtime/aborted.ts';
+import type { Session } from '../runtime/engine.ts';
+import type { Lab } from '../runtime/lab.ts';
+import { comfortableBatch, feedsOf, fixedBatch, labelsOf } from './feeds.ts';
+import { answersOf, lossOf, type Scale, scaleOf } from './scoring.ts';
+import { loadSubject, type Subject } from './subject.ts';
+
+export interface Metric {
+  /** 'accuracy' and 'agreement' are shares from 0 to 1; 'rmse' is in the units of the target. */
+  readonly name: string;
+  readonly value: number;
+}
+
+export interface EvaluateOptions {
+  /** Samples per run. Default: what the model insists on, else what is comfortable. */
+  readonly batch?: number;
+  /** What the progress is called. Default 'evaluate'. */
+  readonly task?: string;
+}
+
+export interface Evaluation {
+  readonly samples: number;
+  readonly metric: Metric;
+  /** Mean cross-entropy in nats, or mean squared error for numbers to predict. */
+  readonly loss: number;
+  /** The model's answer to each sample: a class number; −1 where an output is not a number. Empty for regression. */
+  readonly answers: Int32Array;
+}
+
+/**
+ * Scores the model's first output on labelled samples.
+ *
+ * Classes: accuracy (first index wins a tie) and cross-entropy; whether the output is logits, probabilities or their
+ * logarithms is read off its values. Numbers: root mean squared error. A model with a fixed batch gets that batch, the
+ * last one filled up with repeated samples that are not counted.
+ *
+ * Shapes   the first output is [N, C], or [N, C, 1, 1]; [N, 1] or [N] for a yes or no
+ * Throws   data/unlabelled without labels; data/classes when a label is no class of the model; data/shape when the
+ *          output has no row per sample; engine/… from the runs.
+ */
+export async function evaluate(
+  subject: Subject,
+  dataset: Dataset,
+  lab: Lab,
+  options: EvaluateOptions = {},
+): Promise<Evaluation> {
+  if (!dataset.labels) {
+    throw new PareError('data/unlabelled', `"${dataset.name}" has no labels to score against.`, {
+      where: dataset.name,
+      expected: 'labels',
+      hint: 'without labels, the agreement with a reference model can be measured',
+    });
+  }
+  const answers = new Int32Array(dataset.task === 'classification' ? dataset.size : 0);
+  let [right, lossSum, scale] = [0, 0, undefined as Scale | undefined];
+  await eachBatch(subject, dataset, lab, options, (outputs, indices) => {
+    const targets = numbers(labelsOf(dataset, indices));
+    const width = outputs.length / indices.length;
+    if (dataset.task !== 'classification') {
+      if (targets.length !== outputs.length) throw misfit(subject, `${targets.length / indices.length}`, width);
+      lossSum += targets.reduce((sum, target, i) => sum + (outputs[i]! - target) ** 2, 0) / width;
+      return;
+    }
+    scale ??= scaleOf(outputs, width);
+    checkLabels(targets, Math.max(2, width), subject, dataset);
+    const own = answersOf(outputs, width, scale);
+    answers.set(own, indices[0]!);
+    own.forEach((answer, i) => {
+      if (answer === targets[i]) right += 1;
+    });
+    lossSum += lossOf(outputs, width, scale, targets);
+  });
+  const loss = lossSum / dataset.size;
+  const metric: Metric =
+    dataset.task === 'classification'
+      ? { name: 'accuracy', value: right / dataset.size }
+      : { name: 'rmse', value: Math.sqrt(loss) };
+  return { samples: dataset.size, metric, loss, answers };
+}
+
+/**
+ * The share of samples on which `subject` gives the answer that `reference` gives. Needs no labels.
+ *
+ * Throws   data/shape when the two have different numbers of classes; engine/… from the runs.
+ */
+export async function agreement(
+  subject: Subject,
+  reference: Subject,
+  dataset: Dataset,
+  lab: Lab,
+  options: EvaluateOptions = {},
+): Promise<{ readonly samples: number; readonly metric: Metric }> {
+  const [wanted, own] = [
+    await classify(reference, dataset, lab, options),
+    await classify(subject, dataset, lab, options),
+  ];
+  if (wanted.width !== own.width) throw misfit(subject, `${wanted.width}, as "${reference.name}" has`, own.width);
+  let same = 0;
+  own.answers.forEach((answer, i) => {
+    if (answer >= 0 && answer === wanted.answers[i]) same += 1;
+  });
+  return { samples: dataset.size, metric: { name: 'agreement', value: same / dataset.size } };
+}
+
+/** The answer to every sample, and the numbers of the first output per sample. */
+async function classify(
+  subject: Subject,
+  dataset: Dataset,
+  lab: Lab,
+  options: EvaluateOptions,
+): Promise<{ answers: Int32Array; width: number }> {
+  const answers = new Int32Array(dataset.size);
+  let width = 0;
+  let scale: Scale | undefined;
+  await eachBatch(subject, dataset, lab, options, (outputs, indices) => {
+    width = outputs.length / indices.length;
+    scale ??= scaleOf(outputs, width);
+    answers.set(answersOf(outputs, width, scale), indices[0]!);
+  });
+  return { answers, width };
+}
+
+/** Runs all samples in order; hands over the first output of the real ones as plain numbers. */
+async function eachBatch(
+  subject: Subject,
+  dataset: Dataset,
+  lab: Lab,
+  { batch, task = 'evaluate' }: EvaluateOptions,
+  take: (outputs: Float64Array, indices: Int32Array) => void,
+): Promise<void> {
+  const fixed = fixedBatch(subject.model.graph);
+  const size = fixed ?? batch ?? comfortableBatch(dataset);
+  using session: Session = await loadSubject(subject, lab);
+  const first = session.outputs[0]!.name;
+  for (let from = 0; from < dataset.size; from += size) {
+    stopIfAborted(lab.signal);
+    const count = Math.min(size, dataset.size - from);
+    const padded = Int32Array.from({ length: fixed ?? count }, (_, i) => from + Math.min(i, count - 1));
+    const { [first]: output } = await session.run(feedsOf(dataset, padded), [first], lab.signal);
+    take(rowsOf(output!, padded.length, count, subject), padded.subarray(0, count));
+    lab.onProgress?.({ task, done: from + count, total: dataset.size });
+  }
+}
+
+function rowsOf(output: Tensor, rows: number, count: number, subject: Subject): Float64Array {
+  const size = sizeOf(output.dims);
+  if (size % rows !== 0 || size === 0 || (output.dims[0] !== rows && rows > 1)) {
+    throw new PareError('data/shape', `The first output of "${subject.name}" does not hold a row for each sample.`, {
+      where: subject.name,
+      expected: `[${rows}, classes]`,
+      got: `[${output.dims.join(', ')}]`,
+    });
+  }
+  return Float64Array.from(numbers(output)).subarray(0, (size / rows) * count);
+}
+
+const misfit = (subject: Subject, expected: string, width: number): PareError =>
+  new PareError('data/shape', `The first output of "${subject.name}" has another width than the targets.`, {
+    where: subject.name,
+    expected: `${expected} numbers per sample`,
+    got: `${width}`,
+  });
+
+function checkLabels(targets: readonly number[], classes: number, subject: Subject, dataset: Dataset): void {
+  const beyond = targets.find((target) => target < 0 || target >= classes);
+  if (beyond === undefined) return;
+  throw new PareError('data/classes', `"${dataset.name}" has a class that "${subject.name}" does not know.`, {
+    where: dataset.name,
+    expected: `labels 0 to ${classes - 1}`,
+    got: `${beyond}`,
+  });
+}

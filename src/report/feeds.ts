@@ -1,0 +1,44 @@
+/** Samples as a model takes them: a batch of a data set, or of random numbers, under the model's input names. */
+
+import { type Dataset, LABELS, noise, portsOf } from '../data/index.ts';
+import { byteLength } from '../graph/dtype.ts';
+import type { Graph } from '../graph/model.ts';
+import { elements, sizeOf, type Tensor } from '../graph/tensor.ts';
+
+/** The batch that the model insists on, or undefined when any will do. */
+export function fixedBatch(graph: Graph): number | undefined {
+  const sizes = portsOf(graph).flatMap(({ dims }) => (typeof dims[0] === 'number' ? [dims[0]] : []));
+  return sizes[0];
+}
+
+/** The samples with these numbers as one batch: a tensor [N, …] for each input. */
+export function feedsOf(dataset: Dataset, indices: ArrayLike<number>): Record<string, Tensor> {
+  return Object.fromEntries(Object.keys(dataset.inputs).map((name) => [name, columnOf(dataset, name, indices)]));
+}
+
+/** The class numbers (or targets) of these samples: int64 [N] or float32 [N, k]. */
+export const labelsOf = (dataset: Dataset, indices: ArrayLike<number>): Tensor => columnOf(dataset, LABELS, indices);
+
+function columnOf(dataset: Dataset, name: string, indices: ArrayLike<number>): Tensor {
+  const { dtype, dims } = name === LABELS ? dataset.labels! : dataset.inputs[name]!;
+  const all = [indices.length, ...dims];
+  const tensor: Tensor = { dtype, dims: all, bytes: new Uint8Array(byteLength(dtype, sizeOf(all))) };
+  dataset.fill(name, indices, elements(tensor));
+  return tensor;
+}
+
+/** Random inputs of the model's shapes and types; see `noise` for what is drawn. */
+export const randomFeeds = (graph: Graph, batch: number, seed = 0): Record<string, Tensor> =>
+  feedsOf(
+    noise(portsOf(graph), { size: batch, seed }),
+    Array.from({ length: batch }, (_, i) => i),
+  );
+
+/** Samples per run: as many as keep a batch of inputs under 32 MB, at most 128. */
+export function comfortableBatch(dataset: Dataset): number {
+  const bytes = Object.values(dataset.inputs).reduce(
+    (sum, { dtype, dims }) => sum + byteLength(dtype, sizeOf(dims)),
+    0,
+  );
+  return Math.max(1, Math.min(128, dataset.size, Math.floor(2 ** 25 / Math.max(1, bytes))));
+}

@@ -1,0 +1,82 @@
+/**
+ * Layer by layer, before and after: parameters, MACs and bytes. Names no op.
+ *
+ * A weight may reach its layer through nodes that compute with constants only (a DequantizeLinear, a Transpose):
+ * it counts for the first node that also reads something else.
+ */
+
+import { isFloat } from '../graph/dtype.ts';
+import type { Graph, Model } from '../graph/model.ts';
+import { sizeOf } from '../graph/tensor.ts';
+import { costOfAny } from './measure-models.ts';
+
+export interface LayerSize {
+  readonly parameters: number;
+  /** Multiply-accumulates of one sample. */
+  readonly macs: number;
+  readonly bytes: number;
+}
+
+export interface LayerChange {
+  readonly name: string;
+  readonly op: string;
+  /** Absent where the layer is new. */
+  readonly before?: LayerSize;
+  /** Absent where the layer is gone. */
+  readonly after?: LayerSize;
+}
+
+type Layers = ReadonlyMap<string, LayerSize & { readonly op: string }>;
+
+/** The layers that hold weights or do arithmetic, in the order of the model. */
+export function layersOf(model: Model): Layers {
+  const { graph } = model;
+  const macs = new Map(costOfAny(model).layers.map((layer) => [layer.node, layer.macs]));
+  const weights = weightsByNode(graph);
+  const layers = new Map<string, LayerSize & { op: string }>();
+  for (const node of graph.nodes) {
+    const name = node.name || (node.outputs[0] ?? '');
+    const own = weights.get(node) ?? { parameters: 0, bytes: 0 };
+    const work = macs.get(name) ?? 0;
+    if (own.parameters > 0 || work > 0) layers.set(name, { op: node.op, ...own, macs: work });
+  }
+  return layers;
+}
+
+function weightsByNode(graph: Graph): Map<Graph['nodes'][number], { parameters: number; bytes: number }> {
+  const behind = new Map<string, ReadonlySet<string>>();
+  for (const name of graph.initializers.keys()) behind.set(name, new Set([name]));
+  const found = new Map<Graph['nodes'][number], { parameters: number; bytes: number }>();
+  const counted = new Set<string>();
+  for (const node of graph.nodes) {
+    const reads = node.inputs.filter((name) => name !== '');
+    const sources = new Set(reads.flatMap((name) => [...(behind.get(name) ?? [])]));
+    if (reads.length > 0 && reads.every((name) => behind.has(name))) {
+      for (const output of node.outputs) behind.set(output, sources);
+      continue;
+    }
+    let [parameters, bytes] = [0, 0];
+    for (const name of sources) {
+      const { dtype, dims } = graph.initializers.get(name)!;
+      if (counted.has(name) || !(isFloat(dtype) || /int(4|8)$/.test(dtype))) continue;
+      counted.add(name); // a weight that two layers share counts once
+      parameters += sizeOf(dims);
+      bytes += graph.initializers.get(name)!.bytes.byteLength;
+    }
+    if (parameters > 0) found.set(node, { parameters, bytes });
+  }
+  return found;
+}
+
+/** The layers of both models, paired by name: first those of `before` in its order, then those that are new. */
+export function compareLayers(before: Model, after: Model): LayerChange[] {
+  const [old, now] = [layersOf(before), layersOf(after)];
+  const size = ({ parameters, macs, bytes }: LayerSize): LayerSize => ({ parameters, macs, bytes });
+  const changes: LayerChange[] = [];
+  for (const [name, layer] of old) {
+    const partner = now.get(name);
+    changes.push({ name, op: layer.op, before: size(layer), ...(partner && { after: size(partner) }) });
+  }
+  for (const [name, layer] of now) if (!old.has(name)) changes.push({ name, op: layer.op, after: size(layer) });
+  return changes;
+}

@@ -1,0 +1,170 @@
+/** Size and speed of several models, timed in turn on the same machine so that their ratios hold. */
+
+import { asPareError } from '../base/error.ts';
+import { costOf } from '../cost/cost.ts';
+import type { Dataset } from '../data/index.ts';
+import type { Model } from '../graph/model.ts';
+import { modernize } from '../ops/modern.ts';
+import { stopIfAborted } from '../runtime/aborted.ts';
+import type { Session } from '../runtime/engine.ts';
+import type { Lab } from '../runtime/lab.ts';
+import { type Case, type Latency, type MeasureOptions, measure } from '../runtime/measure.ts';
+import { feedsOf, fixedBatch, randomFeeds } from './feeds.ts';
+import { loadSubject, type Subject, subjectBytes } from './subject.ts';
+
+export interface Timing {
+  /** Samples per run. */
+  readonly batch: number;
+  readonly p50Ms: number;
+  readonly p95Ms: number;
+  /** Time over the first model's at the same batch, in the same round: median, 10th and 90th percentile. */
+  readonly ratio: number;
+  readonly ratioLow: number;
+  readonly ratioHigh: number;
+  /** The first model at this batch, which `ratio` is against. */
+  readonly against: string;
+}
+
+export interface Measured {
+  readonly name: string;
+  /** The file with its external data. */
+  readonly bytes: number;
+  readonly parameters: number;
+  /** Multiply-accumulates of one sample. */
+  readonly macs: number;
+  /** Nodes whose cost could not be told. */
+  readonly unknown: readonly string[];
+  readonly timings: readonly Timing[];
+}
+
+export interface MeasureModelsOptions extends Pick<MeasureOptions, 'rounds' | 'warmup' | 'minMs'> {
+  /** Samples per run; a model with a fixed batch is timed at its own only. Default 1 and 32. */
+  readonly batches?: readonly number[];
+  /** Intra-op threads of each session. Default 1. */
+  readonly threads?: number;
+  /** Inputs to run on. Default: random numbers. */
+  readonly data?: Dataset;
+}
+
+/** Parameters and MACs, as far as they can be told of a model in any opset. */
+export function costOfAny(
+  model: Model,
+): { parameters: number; macs: number; unknown: readonly string[] } & Pick<ReturnType<typeof costOf>, 'layers'> {
+  const attempt = (make: () => Model): ReturnType<typeof costOf> | undefined => {
+    try {
+      return costOf(make());
+    } catch (thrown) {
+      asPareError(thrown);
+      return undefined;
+    }
+  };
+  const cost = attempt(() => modernize(model)) ?? attempt(() => model);
+  return cost ?? { parameters: 0, macs: 0, unknown: model.graph.nodes.map(({ name, op }) => name || op), layers: [] };
+}
+
+/**
+ * Bytes, parameters, MACs and latencies of the models.
+ *
+ * Latencies are interleaved: every round runs every model once at that batch. A batch that a model cannot run (some
+ * exporters bake theirs in) is left out of its timings, and said in a note.
+ *
+ * Throws   engine/load when the engine refuses a model; engine/run when a model runs at no batch at all;
+ *          data/port for inputs that random numbers cannot feed; work/aborted.
+ */
+export async function measureModels(
+  models: readonly Subject[],
+  lab: Lab,
+  { batches = [1, 32], threads = 1, data, ...timing }: MeasureModelsOptions = {},
+): Promise<Measured[]> {
+  const timings = models.map((): Timing[] => []);
+  const refusals = models.map((): unknown => undefined);
+  const bindings: Disposable[] = [];
+  const loaded: { subject: Subject; session: Session; own: readonly number[] }[] = [];
+  try {
+    for (const subject of models) {
+      stopIfAborted(lab.signal);
+      const fixed = fixedBatch(subject.model.graph);
+      const session = await loadSubject(subject, lab, { threads });
+      loaded.push({ subject, session, own: fixed === undefined ? batches : [fixed] });
+    }
+    for (const batch of [...new Set(loaded.flatMap(({ own }) => own))].sort((a, b) => a - b)) {
+      const order: number[] = [];
+      const ready: Case[] = [];
+      for (const [i, { subject, session, own }] of loaded.entries()) {
+        if (!own.includes(batch)) continue;
+        try {
+          ready.push({ name: subject.name, run: await runner(subject, session, batch, lab, bindings, data) });
+          order.push(i);
+        } catch (thrown) {
+          if (asPareError(thrown).code !== 'engine/run') throw thrown;
+          refusals[i] = thrown;
+          lab.onNote?.(`${subject.name} cannot run a batch of ${batch}: ${asPareError(thrown).message}`);
+        }
+      }
+      lab.onProgress?.({ task: `time batch ${batch}`, done: 0, total: 1 });
+      const results = await measure(ready, { ...timing, ...(lab.signal && { signal: lab.signal }) });
+      lab.onProgress?.({ task: `time batch ${batch}`, done: 1, total: 1 });
+      results.forEach((latency, n) => {
+        timings[order[n]!]!.push(timingOf(latency, batch, results[0]!.name));
+      });
+    }
+    refusals.forEach((refusal, i) => {
+      if (refusal && timings[i]!.length === 0) throw refusal;
+    });
+  } finally {
+    for (const held of [...bindings, ...loaded.map(({ session }) => session)]) held[Symbol.dispose]();
+  }
+  return Promise.all(
+    models.map(async (subject, i) => {
+      const { parameters, macs, unknown } = costOfAny(subject.model);
+      return {
+        name: subject.name,
+        bytes: await subjectBytes(subject),
+        parameters,
+        macs,
+        unknown,
+        timings: timings[i]!,
+      };
+    }),
+  );
+}
+
+/** Runs below this block JavaScript: waiting for a turn of the event loop would cost more than the work. */
+const SHORT_MS = 20;
+
+/** One run of the model on inputs and outputs that stay where they are. */
+async function runner(
+  subject: Subject,
+  session: Session,
+  batch: number,
+  lab: Lab,
+  kept: Disposable[],
+  data?: Dataset,
+): Promise<Case['run']> {
+  const { graph } = subject.model;
+  const feeds = data
+    ? feedsOf(
+        data,
+        Array.from({ length: batch }, (_, i) => i % data.size),
+      )
+    : randomFeeds(graph, batch, lab.seed);
+  const outputs = await session.run(feeds, undefined, lab.signal);
+  const isPlain = Object.values(outputs).every(({ dtype, bytes }) => dtype !== 'string' && bytes.length > 0);
+  if (!isPlain) return async () => void (await session.run(feeds));
+  const binding = session.bind(feeds, outputs);
+  kept.push(binding);
+  const start = performance.now();
+  await binding.run();
+  const isShort = performance.now() - start < SHORT_MS;
+  return isShort && binding.runSync ? () => binding.runSync!() : () => binding.run();
+}
+
+const timingOf = (latency: Latency, batch: number, against: string): Timing => ({
+  batch,
+  p50Ms: latency.p50Ms,
+  p95Ms: latency.p95Ms,
+  ratio: latency.ratio,
+  ratioLow: latency.ratioLow,
+  ratioHigh: latency.ratioHigh,
+  against,
+});

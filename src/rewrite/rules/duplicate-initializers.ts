@@ -1,0 +1,72 @@
+/**
+ * Initialisers with the same content are stored once.
+ *
+ * Left alone: floats of one repeated value (biases of zeros, scales of ones), which only happen to be equal today and
+ * would be tied together when the model learns on.
+ */
+
+import { isFloat } from '../../graph/dtype.ts';
+import { elements, float32, sizeOf, type Tensor } from '../../graph/tensor.ts';
+import { type Firing, sweep } from '../rule.ts';
+import { values } from '../sample.ts';
+
+const NAME = 'duplicate-initializers';
+
+const isOneValue = (t: Tensor): boolean => {
+  const [first, ...rest] = elements(t).subarray(0, 64) as Float32Array;
+  return rest.every((value) => value === first) && (elements(t) as Float32Array).every((value) => value === first);
+};
+
+const equalBytes = (a: Uint8Array, b: Uint8Array): boolean => {
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
+};
+
+export const duplicateInitializers = sweep({
+  name: NAME,
+  about: 'Initialisers with the same content become one.',
+
+  sweep: (edit) => {
+    // Content is only looked at where type and dimensions agree: weights that wait on disk stay there.
+    const alike = new Map<string, [string, Tensor][]>();
+    for (const [name, t] of edit.initializers) {
+      if (t.dtype === 'string' || edit.isOutput(name)) continue;
+      const key = `${t.dtype} ${t.dims}`;
+      const group = alike.get(key);
+      if (group) group.push([name, t]);
+      else alike.set(key, [[name, t]]);
+    }
+    const fired: Firing[] = [];
+    for (const group of alike.values()) {
+      const kept: [string, Tensor][] = [];
+      for (const [name, t] of group) {
+        const twin = kept.find(([, other]) => equalBytes(other.bytes, t.bytes));
+        if (!twin) kept.push([name, t]);
+        else if (isFloat(t.dtype) && sizeOf(t.dims) > 1 && isOneValue(t)) continue;
+        else if (edit.redirect(name, twin[0]) === undefined) {
+          fired.push({ rule: NAME, node: name, why: `holds what "${twin[0]}" holds` });
+        }
+      }
+    }
+    return fired;
+  },
+
+  samples: [
+    {
+      about: 'the same matrix twice',
+      build: (g) => {
+        const x = g.input('x', 'float32', [2, 3]);
+        return g.MatMul(g.Relu(g.MatMul(x, values(g, [3, 3]))), values(g, [3, 3]));
+      },
+    },
+    {
+      about: 'two vectors of ones',
+      build: (g) => {
+        const ones = () => g.constant(float32([3], [1, 1, 1]));
+        return g.Mul(g.Relu(g.Mul(g.input('x', 'float32', [2, 3]), ones())), ones());
+      },
+      fires: false,
+    },
+  ],
+});

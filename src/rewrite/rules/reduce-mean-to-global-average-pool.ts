@@ -1,0 +1,35 @@
+/** ReduceMean over all places of [N, C, ...places] is GlobalAveragePool. */
+
+import { axesInput, numberAttr, positiveAxes } from "../attribute.ts";
+import { any, node } from '../pattern.ts';
+import { rule } from '../rule.ts';
+
+export const reduceMeanToGlobalAveragePool = rule({
+  name: 'reduce-mean-to-global-average-pool',
+  about: 'ReduceMean over all spatial axes becomes GlobalAveragePool.',
+  pattern: node('ReduceMean', [any('x')], { as: 'mean' }),
+  where: ({ values: { x } }, net) => net.dims(x!)?.length === 4 || net.dims(x!)?.length === 5,
+
+  check: ({ nodes: { mean }, values: { x } }, net) => {
+    const rank = net.dims(x!)!.length;
+    const axes = axesInput(mean!, net);
+    if (!axes) return 'its axes are not known';
+    const found = positiveAxes(axes, rank).sort();
+    const isSpatial = found.length === rank - 2 && found.every((axis, i) => axis === i + 2);
+    if (!isSpatial) return `it averages axes ${axes.join(', ')}`;
+    const dtype = net.fact(x!)?.dtype;
+    return dtype === 'float32' || dtype === 'float16' ? undefined : `its input is ${dtype}`;
+  },
+
+  rewrite: ({ nodes: { mean }, values: { x } }, edit) => {
+    const pooled = edit.emit('GlobalAveragePool', [x!], {}, { like: mean! });
+    const isKept = numberAttr(mean!, 'keepdims', 1) === 1;
+    return { outputs: [isKept ? pooled : edit.emit('Flatten', [pooled], { axis: 1 })], why: 'it averages all places' };
+  },
+
+  samples: [
+    { about: 'axes kept', build: (g) => g.ReduceMean(g.input('x', 'float32', [2, 3, 4, 5]), [2, 3]) },
+    { about: 'axes dropped, counted from the end', build: (g) => g.ReduceMean(g.input('x', 'float32', [2, 3, 4, 5]), [-1, -2], { keepdims: 0 }) },
+    { about: 'over channels', build: (g) => g.ReduceMean(g.input('x', 'float32', [2, 3, 4, 5]), [1]), fires: false },
+  ],
+});

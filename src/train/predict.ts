@@ -1,0 +1,93 @@
+/** A model's answers on a data set, batch by batch. */
+
+import { batches } from '../data/batches.ts';
+import type { Dataset } from '../data/dataset.ts';
+import { factsOf } from '../graph/dtype.ts';
+import { feedsOf, type Model, tensorType } from '../graph/model.ts';
+import { elements, floats, sizeOf, type Tensor, zeros } from '../graph/tensor.ts';
+import { writeModel } from '../onnx/index.ts';
+import { type Lab, stopIfAborted } from '../runtime/index.ts';
+
+export interface PredictOptions {
+  /** Values to fetch. Default: the model's outputs. */
+  readonly outputs?: readonly string[];
+  /** Samples per run, unless the model is made for another number. Default 128. */
+  readonly batch?: number;
+  /** Told in the progress. Default "predict". */
+  readonly task?: string;
+}
+
+/** One run's answers: `count` of them are samples' own, the rest fills the batch up. */
+export interface Answers {
+  readonly indices: Int32Array;
+  readonly count: number;
+  readonly values: Readonly<Record<string, Tensor>>;
+}
+
+/**
+ * Runs a model over a data set in order. Samples are read under the names of the model's inputs.
+ * A last batch that is not full is filled up with the first samples.
+ */
+export async function* predict(
+  model: Model,
+  data: Dataset,
+  options: PredictOptions,
+  lab: Lab,
+): AsyncGenerator<Answers> {
+  const { outputs, task = 'predict' } = options;
+  const feeds = feedsOf(model.graph);
+  const fixed = tensorType(feeds[0])?.dims?.[0];
+  const batch = typeof fixed === 'number' ? fixed : Math.min(options.batch ?? 128, data.size);
+  const named = outputs ? withOutputs(model, outputs) : model;
+  using session = await lab.engine.load(writeModel(named), lab.threads ? { threads: lab.threads } : {});
+  const memory: Record<string, Tensor> = {};
+  for (const info of feeds) {
+    const column = data.inputs[info.name];
+    const type = tensorType(info);
+    if (column && type) memory[info.name] = zeros(type.dtype, [batch, ...column.dims]);
+  }
+  let done = 0;
+  for (const list of batches(data.size, { batch, shuffle: false })) {
+    stopIfAborted(lab.signal);
+    const indices =
+      list.length === batch ? list : Int32Array.from({ length: batch }, (_, i) => list[i] ?? i % data.size);
+    for (const [name, tensor] of Object.entries(memory)) data.fill(name, indices, elements(tensor));
+    yield { indices, count: list.length, values: await session.run(memory, outputs, lab.signal) };
+    done += list.length;
+    lab.onProgress?.({ task, done, total: data.size });
+  }
+}
+
+/** The model with other values as its outputs; their types are left for the engine to tell. */
+export function withOutputs(model: Model, names: readonly string[]): Model {
+  const known = new Map([...model.graph.outputs, ...model.graph.values.values()].map((info) => [info.name, info]));
+  return { ...model, graph: { ...model.graph, outputs: names.map((name) => known.get(name) ?? { name }) } };
+}
+
+/** All answers of one float output in one array [N, ...dims of a sample]. */
+export async function predictAll(
+  model: Model,
+  data: Dataset,
+  output: string,
+  options: Omit<PredictOptions, 'outputs'>,
+  lab: Lab,
+): Promise<{ dims: readonly number[]; values: Float32Array }> {
+  let values: Float32Array | undefined;
+  let dims: readonly number[] = [];
+  let at = 0;
+  for await (const { count, values: answers } of predict(model, data, { ...options, outputs: [output] }, lab)) {
+    const tensor = answers[output]!;
+    dims = tensor.dims.slice(1);
+    const width = sizeOf(dims);
+    values ??= new Float32Array(data.size * width);
+    values.set(
+      (factsOf(tensor.dtype).float && tensor.dtype === 'float32'
+        ? floats(tensor)
+        : Float32Array.from(elements(tensor) as ArrayLike<number>)
+      ).subarray(0, count * width),
+      at,
+    );
+    at += count * width;
+  }
+  return { dims, values: values! };
+}
