@@ -9,7 +9,7 @@
 import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import { type Dataset, inMemory, readIdx, type Stored } from '../../src/data/index.ts';
-import { type Model, tensorType } from '../../src/graph/model.ts';
+import { feedsOf, type Model, tensorType } from '../../src/graph/model.ts';
 import { readModelFile, writeModel } from '../../src/onnx/index.ts';
 import { accuracy } from '../../src/quantize/accuracy.ts';
 import { type CalibratorName, quantize } from '../../src/quantize/index.ts';
@@ -108,12 +108,12 @@ const flag = (name: string): string | undefined => {
 const folder = flag('data') ?? process.env['PARE_DATA'] ?? '../shared/data';
 const calibrate = (flag('calibrate') ?? 'minmax') as CalibratorName;
 const bits = flag('bits');
-const rounds = Number(flag('rounds') ?? 21);
+const rounds = Number(flag('rounds') ?? 21); // 0: no timing
 const asked = process.argv.slice(2);
 using engine = await openEngine();
 
 const withBatch = (model: Model, batch: number): boolean => {
-  const first = tensorType(model.graph.inputs[0])?.dims?.[0];
+  const first = tensorType(feedsOf(model.graph)[0])?.dims?.[0];
   return typeof first !== 'number' || first === batch;
 };
 const show = (cells: readonly (string | number)[]): void =>
@@ -149,7 +149,7 @@ for (const [name, preparation] of Object.entries(MODELS)) {
   const seconds = (performance.now() - from) / 1000;
   const latency: string[] = [];
   for (const batch of [1, 8]) {
-    if (!withBatch(model, batch)) {
+    if (rounds === 0 || !withBatch(model, batch)) {
       latency.push('-', '-');
       continue;
     }

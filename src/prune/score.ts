@@ -63,8 +63,8 @@ function sliceOf({ place, role, slot, partner }: Member, { bound }: Solved, evid
     }
     return total;
   };
-  const blank = { length: sizeOf(dims) } as ArrayLike<number>;
-  const zero = new Proxy(blank, { get: (target, key) => (key === 'length' ? target.length : 0) });
+  // A weight that the loss does not depend on has no slope: it moves nothing.
+  const or0 = (found: ArrayLike<number> | undefined): ArrayLike<number> => found ?? new Float64Array(sizeOf(dims));
   return {
     name: value,
     axis,
@@ -72,10 +72,9 @@ function sliceOf({ place, role, slot, partner }: Member, { bound }: Solved, evid
     role,
     slot,
     units,
-    weight: evidence.weights.get(value) ?? zero,
-    // A weight that the loss does not depend on has no slope: it moves nothing.
-    gradient: evidence.gradients.get(value) ?? zero,
-    square: evidence.squares.get(value) ?? zero,
+    weight: evidence.weights.get(value)!,
+    gradient: evidence.gradients.size > 0 ? or0(evidence.gradients.get(value)) : [],
+    square: evidence.squares.size > 0 ? or0(evidence.squares.get(value)) : [],
     activation: activationOf(role, place, partner, evidence),
     sum,
     elements,

@@ -65,10 +65,13 @@ const withoutDefaults = (model: Model, ir: number): Model =>
 
 function runPattern(rule: PatternRule, edit: Edit, fired: Firing[], missed: Firing[]): void {
   const alive = (node: Node): boolean => node.outputs.some((name) => name !== '' && edit.maker(name) === node);
+  const patterns = [rule.pattern].flat();
   for (const node of [...edit.nodes()]) {
-    if (!rule.pattern.ops.includes(node.op) || !alive(node)) continue;
-    const match = matchAt(rule.pattern, node, edit);
-    if (!match || rule.where?.(match, edit) === false) continue;
+    if (!patterns.some(({ ops }) => ops.includes(node.op)) || !alive(node)) continue;
+    const match = patterns
+      .map((pattern) => matchAt(pattern, node, edit))
+      .find((found) => found && rule.where?.(found, edit) !== false);
+    if (!match) continue;
     const note = (why: string): Firing => ({ rule: rule.name, node: called(node), why });
     const reason = sharedReason(match.once, edit) ?? rule.check(match, edit);
     if (reason !== undefined) {

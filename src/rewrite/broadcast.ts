@@ -10,7 +10,11 @@ export function combine(a: Tensor, b: Tensor, f: (a: number, b: number) => numbe
   if (!dims) return undefined;
   const [x, y] = [doubles(a), doubles(b)];
   const [atA, atB] = [places(a.dims, dims), places(b.dims, dims)];
-  return rounded(a.dtype, dims, Float64Array.from({ length: sizeOf(dims) }, (_, i) => f(x[atA(i)]!, y[atB(i)]!)));
+  return rounded(
+    a.dtype,
+    dims,
+    Float64Array.from({ length: sizeOf(dims) }, (_, i) => f(x[atA(i)]!, y[atB(i)]!)),
+  );
 }
 
 /** Where element i of a tensor of `dims` is read in one of `from` that was stretched to it. */

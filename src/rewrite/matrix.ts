@@ -1,13 +1,7 @@
 /** Products of weight matrices, summed in float64. */
 
 /** A [rows, inner] · B [inner, columns] -> [rows, columns]. */
-export function product(
-  A: Float64Array,
-  B: Float64Array,
-  rows: number,
-  inner: number,
-  columns: number,
-): Float64Array {
+export function product(A: Float64Array, B: Float64Array, rows: number, inner: number, columns: number): Float64Array {
   const C = new Float64Array(rows * columns);
   for (let i = 0; i < rows; i++) {
     for (let k = 0; k < inner; k++) {

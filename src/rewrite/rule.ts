@@ -20,7 +20,8 @@ export interface PatternRule {
   readonly name: string;
   /** One sentence: what becomes what. */
   readonly about: string;
-  readonly pattern: NodePattern;
+  /** What to look for; of several, the first that fits. */
+  readonly pattern: NodePattern | readonly NodePattern[];
   /** What a pattern cannot say. Where it is false, nothing was found, and nothing is reported. */
   readonly where?: (match: Match, net: Net) => boolean;
   /** Why the rule holds back here, or undefined when it fires. */

@@ -1,62 +1,66 @@
-/** A line of one number per epoch. */
+/** Lines of one number per epoch, one panel over the other. */
 
 import { WIDTH } from './bars.ts';
 import { html, type Markup } from './markup.ts';
 import { axisOf, place } from './scale.ts';
 
-const HEIGHT = 190;
-const LEFT = 46;
-const RIGHT = 12;
-const TOP = 8;
-const BOTTOM = 34;
+const HEIGHT = 165;
+const LEFT = 48;
+const RIGHT = 6;
+const TOP = 28;
+const BOTTOM = 26;
 
-/** At most about seven whole numbers from 1 to `count`, the first and the last among them. */
+/** At most seven whole numbers from 1 to `count`, equally far apart. */
 function epochTicks(count: number): number[] {
   const step = Math.max(1, Math.ceil((count - 1) / 6));
-  const ticks = Array.from({ length: Math.ceil(count / step) }, (_, i) => 1 + i * step).filter((tick) => tick <= count);
-  if (count - ticks.at(-1)! >= step / 2) ticks.push(count);
-  else ticks[ticks.length - 1] = count;
-  return ticks;
+  return Array.from({ length: Math.ceil(count / step) }, (_, i) => 1 + i * step);
 }
 
-/**
- * The values over the epochs 1, 2, …; what is not a finite number leaves a gap.
- *
- * Most long runs have more epochs than pixels: each value is still drawn.
- */
-export function line(title: string, values: readonly number[], show: (value: number) => string): Markup {
+/** One line of a figure. */
+export interface Line {
+  readonly name: string;
+  /** By epoch 1, 2, …; what is not a finite number leaves a gap. */
+  readonly values: readonly number[];
+  readonly show: (value: number) => string;
+  /** Labels of the axis, if they differ. */
+  readonly tick?: (value: number) => string;
+}
+
+/** A figure with a panel for each line, all over the same epochs. */
+export const lines = (title: string, panels: readonly Line[]): Markup => html`
+<figure class="card"><figcaption>${title} <small>${panels[0]!.values.length} epochs</small></figcaption>
+${panels.map(panel)}</figure>`;
+
+function panel({ name, values, show, tick: label = show }: Line): Markup {
   const axis = axisOf(values);
-  const x = (i: number): number =>
-    values.length === 1
-      ? (LEFT + WIDTH - RIGHT) / 2
-      : place(i, { low: 0, high: values.length - 1 }, LEFT, WIDTH - RIGHT);
+  const across = { low: 0, high: values.length - 1 };
+  const middle = (LEFT + WIDTH - RIGHT) / 2;
+  const x = (i: number): number => (values.length === 1 ? middle : place(i, across, LEFT, WIDTH - RIGHT));
   const y = (value: number): number => place(value, axis, HEIGHT - BOTTOM, TOP);
-  let isPenDown = false;
-  const path = values
-    .map((value, i) => {
-      if (!Number.isFinite(value)) {
-        isPenDown = false;
-        return '';
-      }
-      const verb = isPenDown ? 'L' : 'M';
-      isPenDown = true;
-      return `${verb}${x(i)} ${y(value)}`;
-    })
-    .join('');
   const last = values.findLastIndex(Number.isFinite);
   const shown = last < 0 ? '' : show(values[last]!);
   return html`
-<figure class="card"><figcaption>${title} <small>${shown && `${shown} at the end`}</small></figcaption>
-<svg viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="${title} over ${values.length} epochs, ${shown} at the end">
+<svg viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="${name} over ${values.length} epochs, ${shown} at the end">
+<text y="12" class="small">${name}</text><text x="${WIDTH}" y="12" class="end small strong">${shown}</text>
 ${axis.ticks.map(
   (tick) => html`<line x1="${LEFT}" x2="${WIDTH - RIGHT}" y1="${y(tick)}" y2="${y(tick)}" class="grid"/>
-<text x="${LEFT - 7}" y="${y(tick) + 4}" class="end soft small">${show(tick)}</text>`,
+<text x="${LEFT - 7}" y="${y(tick) + 4}" class="end soft small">${label(tick)}</text>`,
 )}
 ${epochTicks(values.length).map(
-  (tick) => html`<text x="${x(tick - 1)}" y="${HEIGHT - BOTTOM + 16}" class="middle soft small">${tick}</text>`,
+  (tick) => html`<text x="${x(tick - 1)}" y="${HEIGHT - 6}" class="middle soft small">${tick}</text>`,
 )}
-<text x="${(LEFT + WIDTH - RIGHT) / 2}" y="${HEIGHT - 3}" class="middle soft small">epoch</text>
-<path d="${path}" class="curve"/>
+<path d="${pathOf(values, x, y)}" class="curve"/>
 ${last >= 0 && html`<circle cx="${x(last)}" cy="${y(values[last]!)}" r="3.5" class="after"/>`}
-</svg></figure>`;
+</svg>`;
+}
+
+function pathOf(values: readonly number[], x: (i: number) => number, y: (value: number) => number): string {
+  let isPenDown = false;
+  return values
+    .map((value, i) => {
+      const verb = isPenDown ? 'L' : 'M';
+      isPenDown = Number.isFinite(value);
+      return isPenDown ? `${verb}${x(i)} ${y(value)}` : '';
+    })
+    .join('');
 }

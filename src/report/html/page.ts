@@ -3,9 +3,9 @@
 import { showBytes, showCount, showMs, showShare, showTimes } from '../../base/unit.ts';
 import type { LayerChange } from '../layers.ts';
 import { batchesOf, gainOf, isShare, type Step, type Summary } from '../summary.ts';
-import { showGains, showMetric, showSeconds } from '../summary-table.ts';
+import { showMetric, showSeconds } from '../summary-table.ts';
 import { bars, dots, pairs } from './bars.ts';
-import { line } from './lines.ts';
+import { lines } from './lines.ts';
 import { html, type Markup, none } from './markup.ts';
 import { stepsTable } from './steps-table.ts';
 import { STYLE } from './style.ts';
@@ -20,7 +20,6 @@ const MOST_LAYERS = 16;
  */
 export function htmlReport(summary: Summary): string {
   const { title, data, steps, notes } = summary;
-  const gain = gainOf(steps);
   const page = html`<!doctype html>
 <html lang="en">
 <head>
@@ -36,7 +35,7 @@ export function htmlReport(summary: Summary): string {
 <header>
 <p class="eyebrow">Pare report</p>
 <h1>${title}</h1>
-<p class="soft">${gain ? `${showGains(gain)}.` : ''} ${data && `Scored on ${data}.`}</p>
+<p class="soft">${data && `Scored on ${data}.`}</p>
 </header>
 ${tiles(steps)}
 <h2>Steps</h2>
@@ -113,7 +112,7 @@ ${batchesOf(steps).map((batch) =>
     rows(({ latencyMs }) => latencyMs[`batch${batch}`], showMs),
   ),
 )}
-${metricRows.length > 0 && dots(capital(scored!.name), percent ? 'share of samples' : '', metricRows, (x) => (percent ? showShare(x, 1) : x.toPrecision(3)))}
+${metricRows.length > 0 && dots(capital(scored!.name), percent ? 'share of samples' : '', metricRows, (x) => (percent ? showPercent(x) : x.toPrecision(3)))}
 ${bars(
   'Multiply-accumulates',
   'per sample',
@@ -136,17 +135,26 @@ function curves({ curves: all }: Summary): Markup {
 <div class="charts">
 ${drawn.map(({ step, epochs }) => {
   const metric = epochs.find((epoch) => epoch.metric)?.metric;
-  const values = epochs.map((epoch) => epoch.metric?.value ?? Number.NaN);
-  return html`${line(
-    `${capital(step)}: loss`,
-    epochs.map(({ loss }) => loss),
-    showNumber,
-  )}
-${metric && line(`${capital(step)}: ${metric.name}`, values, (x) => (isShare(metric) ? showShare(x, 1) : showNumber(x)))}`;
+  const share = metric && isShare(metric);
+  return lines(capital(step), [
+    { name: 'loss', values: epochs.map(({ loss }) => loss), show: showNumber },
+    ...(metric
+      ? [
+          {
+            name: metric.name,
+            values: epochs.map((epoch) => epoch.metric?.value ?? Number.NaN),
+            show: (x: number) => (share ? showShare(x) : showNumber(x)),
+            tick: (x: number) => (share ? showPercent(x) : showNumber(x)),
+          },
+        ]
+      : []),
+  ]);
 })}
 </div>`;
 }
 
+/** 0.985 → "98.5 %", 0.98 → "98 %". */
+const showPercent = (share: number): string => `${Number((share * 100).toPrecision(4))} %`;
 const showNumber = (x: number): string => `${Number(x.toPrecision(3))}`;
 
 function layers(all: readonly LayerChange[]): Markup {

@@ -46,6 +46,7 @@ figure { margin: 0; padding: 14px 16px 12px; }
 figcaption { margin-bottom: 8px; font-size: 14px; font-weight: 600; }
 figcaption small { color: var(--soft); font-size: 13px; font-weight: 400; }
 svg { display: block; width: 100%; height: auto; }
+svg + svg { margin-top: 14px; }
 svg text { fill: var(--ink); font-size: 12.5px; }
 svg .soft { fill: var(--soft); }
 svg .small { font-size: 11.5px; }

@@ -34,16 +34,22 @@ export const activationAfterPool = rule({
       about: 'Relu of a sum',
       build: (g) => {
         const x = g.input('x', 'float32', [1, 2, 6, 6]);
-        return g.MaxPool(g.Relu(g.Add(x, g.Neg(g.Sigmoid(x)))), { kernel_shape: [3, 3], strides: [2, 2], pads: [1, 1, 1, 1] });
+        return g.MaxPool(g.Relu(g.Add(x, g.Neg(g.Sigmoid(x)))), {
+          kernel_shape: [3, 3],
+          strides: [2, 2],
+          pads: [1, 1, 1, 1],
+        });
       },
     },
     {
       about: 'Clip with limits',
-      build: (g) => g.MaxPool(g.Clip(g.Neg(g.input('x', 'float32', [1, 2, 6, 6])), -0.5, 0.5), { kernel_shape: [2, 2] }),
+      build: (g) =>
+        g.MaxPool(g.Clip(g.Neg(g.input('x', 'float32', [1, 2, 6, 6])), -0.5, 0.5), { kernel_shape: [2, 2] }),
     },
     {
       about: 'LeakyRelu that falls',
-      build: (g) => g.MaxPool(g.LeakyRelu(g.Neg(g.input('x', 'float32', [1, 2, 6, 6])), { alpha: -0.5 }), { kernel_shape: [2, 2] }),
+      build: (g) =>
+        g.MaxPool(g.LeakyRelu(g.Neg(g.input('x', 'float32', [1, 2, 6, 6])), { alpha: -0.5 }), { kernel_shape: [2, 2] }),
       fires: false,
     },
   ],

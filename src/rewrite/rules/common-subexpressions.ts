@@ -38,7 +38,14 @@ function keyOf(node: Node): string | undefined {
   if (OWN.has(node.op) || node.op === 'Constant') return undefined;
   const attrs = Object.entries(node.attrs).map(([key, attr]) => [key, attrText(attr)] as const);
   if (attrs.some(([, text]) => text === undefined)) return undefined;
-  return JSON.stringify([node.domain, node.op, node.overload ?? '', node.inputs, attrs.sort(), node.outputs.map(Boolean)]);
+  return JSON.stringify([
+    node.domain,
+    node.op,
+    node.overload ?? '',
+    node.inputs,
+    attrs.sort(),
+    node.outputs.map(Boolean),
+  ]);
 }
 
 export const commonSubexpressions = sweep({

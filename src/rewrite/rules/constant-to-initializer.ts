@@ -25,7 +25,8 @@ export const constantToInitializer = sweep({
   samples: [
     {
       about: 'the dimensions of a Reshape',
-      build: (g) => g.Reshape(g.input('x', 'float32', [2, 3]), g.emit('Constant', [], { value: int64([2], [3, 2]) })[0]!),
+      build: (g) =>
+        g.Reshape(g.input('x', 'float32', [2, 3]), g.emit('Constant', [], { value: int64([2], [3, 2]) })[0]!),
     },
   ],
 });

@@ -1,8 +1,8 @@
 /** Integers that follow from known dimensions (Shape, Gather, Concat, …) become constants. */
 
+import { isStatic } from '../../graph/dim.ts';
 import { factsOf } from '../../graph/dtype.ts';
 import { sizeOf, tensor } from '../../graph/tensor.ts';
-import { isStatic } from '../../graph/dim.ts';
 import { called, type Firing, sweep } from '../rule.ts';
 
 const NAME = 'fold-known-integers';

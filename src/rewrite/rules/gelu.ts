@@ -9,7 +9,7 @@
 
 import type { Builder } from '../../ops/builder.ts';
 import type { StaticValue } from '../../ops/op.ts';
-import { uniform } from '../attribute.ts';
+import { sameDims, uniform } from '../attribute.ts';
 import type { Net } from '../net.ts';
 import { any, constant, type Match, node, oneOf, type Pattern } from '../pattern.ts';
 import { rule } from '../rule.ts';
@@ -37,6 +37,7 @@ const CONSTANTS: Readonly<Record<string, number>> = {
   slope: Math.sqrt(2 / Math.PI),
   one: 1,
   half: 0.5,
+  two: 2,
 };
 
 /** Exporters round these constants to single or half precision. */
@@ -51,13 +52,59 @@ const hasConstants = ({ values }: Match, net: Net): boolean =>
 export const gelu = rule({
   name: 'gelu',
   about: 'Erf or Tanh with the arithmetic round it becomes Gelu.',
-  pattern: {
-    ...mul(any(), any()),
-    inputs: [],
-    as: 'y',
+  pattern: [
+    mul(mul(x, half), bracket),
+    mul(mul(x, bracket), half),
+    mul(x, mul(bracket, half)),
+    node('Div', [mul(x, bracket), constant('two')]),
+    mul(node('Div', [x, constant('two')]), bracket),
+    mul(x, node('Div', [bracket, constant('two')])),
+  ],
+  where: hasConstants,
+
+  check: ({ root, values }, net) => {
+    if (!sameDims(net.dims(values.x!), net.dims(root.outputs[0]!)))
+      return `the dimensions of "${values.x}" are not known`;
+    return net.opset >= 20 ? undefined : `Gelu came with opset 20, the model has ${net.opset}`;
   },
-  where: () => true,
-  check: () => undefined,
-  rewrite: () => ({ outputs: [], why: '' }),
-  samples: [],
+
+  rewrite: ({ nodes: { tanh }, values }, edit) => {
+    const approximate = tanh ? 'tanh' : 'none';
+    return { outputs: [edit.emit('Gelu', [values.x!], { approximate })], why: tanh ? 'by tanh' : 'by erf' };
+  },
+
+  samples: [
+    {
+      about: 'exact, as PyTorch spreads it out',
+      build: (g) => {
+        const v = g.input('x', 'float32', [2, 3]);
+        return g.Mul(g.Mul(v, g.Add(g.Erf(g.Div(v, Math.SQRT2)), 1)), 0.5);
+      },
+    },
+    {
+      about: 'exact, the half first',
+      build: (g) => {
+        const v = g.input('x', 'float32', [2, 3]);
+        return g.Mul(g.Add(1, g.Erf(g.Mul(Math.SQRT1_2, v))), g.Mul(0.5, v));
+      },
+    },
+    { about: 'by tanh, with a power', build: (g) => byTanh(g, g.input('x', 'float32', [2, 3]), (v) => g.Pow(v, 3)) },
+    {
+      about: 'by tanh, with products',
+      build: (g) => byTanh(g, g.input('x', 'float32', [2, 3]), (v) => g.Mul(v, g.Mul(v, v))),
+    },
+    {
+      about: 'another slope',
+      build: (g) => {
+        const v = g.input('x', 'float32', [2, 3]);
+        return g.Mul(g.Mul(v, g.Add(g.Erf(v), 1)), 0.5);
+      },
+      fires: false,
+    },
+  ],
 });
+
+function byTanh(g: Builder, v: StaticValue, cube: (v: StaticValue) => StaticValue): StaticValue {
+  const inside = g.Mul(g.Add(v, g.Mul(cube(v), 0.044715)), Math.sqrt(2 / Math.PI));
+  return g.Mul(v, g.Mul(0.5, g.Add(1, g.Tanh(inside))));
+}

@@ -35,7 +35,11 @@ export const gemmToMatmulAdd = rule({
     {
       about: 'with its weight transposed, alpha and beta',
       build: (g) =>
-        g.Gemm(g.input('x', 'float32', [2, 3]), values(g, [4, 3]), values(g, [1, 4]), { transB: 1, alpha: 0.5, beta: 3 }),
+        g.Gemm(g.input('x', 'float32', [2, 3]), values(g, [4, 3]), values(g, [1, 4]), {
+          transB: 1,
+          alpha: 0.5,
+          beta: 3,
+        }),
     },
     { about: 'without bias', build: (g) => g.Gemm(g.input('x', 'float32', [2, 3]), values(g, [3, 4])) },
   ],

@@ -1,13 +1,65 @@
 /** The table of rewrite rules. A new rule is one file here and one row. */
 
 import type { Rule } from '../rule.ts';
+import { activationAfterPool } from './activation-after-pool.ts';
+import { commonSubexpressions } from './common-subexpressions.ts';
+import { constantToInitializer } from './constant-to-initializer.ts';
+import { deadCode } from './dead-code.ts';
+import { dropDropout } from './drop-dropout.ts';
+import { dropIdentity } from './drop-identity.ts';
+import { dropNoop } from './drop-noop.ts';
+import { duplicateInitializers } from './duplicate-initializers.ts';
 import { foldBatchNorm } from './fold-batch-norm.ts';
 import { foldBatchNormAhead } from './fold-batch-norm-ahead.ts';
+import { foldConstantLayout } from './fold-constant-layout.ts';
+import { foldKnownIntegers } from './fold-known-integers.ts';
+import { foldScale } from './fold-scale.ts';
+import { foldScaleAhead } from './fold-scale-ahead.ts';
+import { gelu } from './gelu.ts';
+import { gemmToMatmulAdd } from './gemm-to-matmul-add.ts';
+import { hardSwish } from './hard-swish.ts';
+import { layerNormalization } from './layer-normalization.ts';
+import { matmulAddToGemm } from './matmul-add-to-gemm.ts';
+import { mergeBranches } from './merge-branches.ts';
+import { mergeConvs } from './merge-convs.ts';
+import { mergeDense } from './merge-dense.ts';
+import { mergePad } from './merge-pad.ts';
+import { mergeReshapes } from './merge-reshapes.ts';
+import { mergeScales } from './merge-scales.ts';
+import { mergeTransposes } from './merge-transposes.ts';
+import { reduceMeanToGlobalAveragePool } from './reduce-mean-to-global-average-pool.ts';
+import { scaleIntoLayerNormalization } from './scale-into-layer-normalization.ts';
 
-/** Every rule, by name, in the order in which they are tried. */
+/** Every rule, by name, in the order in which they are tried: first what clears the view, then what saves arithmetic. */
 export const rules = {
+  'constant-to-initializer': constantToInitializer,
+  'drop-identity': dropIdentity,
+  'drop-dropout': dropDropout,
+  'drop-noop': dropNoop,
+  'fold-known-integers': foldKnownIntegers,
+  'fold-constant-layout': foldConstantLayout,
+  'merge-transposes': mergeTransposes,
+  'merge-reshapes': mergeReshapes,
+  'common-subexpressions': commonSubexpressions,
+  'duplicate-initializers': duplicateInitializers,
+  gelu,
+  'hard-swish': hardSwish,
+  'layer-normalization': layerNormalization,
+  'scale-into-layer-normalization': scaleIntoLayerNormalization,
+  'matmul-add-to-gemm': matmulAddToGemm,
+  'merge-pad': mergePad,
   'fold-batch-norm': foldBatchNorm,
   'fold-batch-norm-ahead': foldBatchNormAhead,
+  'fold-scale': foldScale,
+  'fold-scale-ahead': foldScaleAhead,
+  'merge-scales': mergeScales,
+  'merge-dense': mergeDense,
+  'merge-convs': mergeConvs,
+  'merge-branches': mergeBranches,
+  'activation-after-pool': activationAfterPool,
+  'reduce-mean-to-global-average-pool': reduceMeanToGlobalAveragePool,
+  'dead-code': deadCode,
+  'gemm-to-matmul-add': gemmToMatmulAdd,
 } as const satisfies Record<string, Rule>;
 
 export type RuleName = keyof typeof rules;

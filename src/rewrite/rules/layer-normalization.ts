@@ -8,18 +8,17 @@
 
 import { isStatic } from '../../graph/dim.ts';
 import { sizeOf } from '../../graph/tensor.ts';
+import type { Builder } from '../../ops/builder.ts';
+import type { StaticValue } from '../../ops/op.ts';
 import { rounded } from '../arithmetic.ts';
 import { axesInput, numberAttr, positiveAxes, uniform } from '../attribute.ts';
 import type { Net } from '../net.ts';
 import { any, constant, type Match, node, oneOf } from '../pattern.ts';
 import { rule } from '../rule.ts';
 import { values } from '../sample.ts';
-import type { Builder } from '../../ops/builder.ts';
-import type { StaticValue } from '../../ops/op.ts';
 
 // An exporter may compute x − mean(x) twice, once for the square.
-const centred = (as: string) =>
-  node('Sub', [any('x'), node('ReduceMean', [any('x')], { as: `${as}_mean` })], { as });
+const centred = (as: string) => node('Sub', [any('x'), node('ReduceMean', [any('x')], { as: `${as}_mean` })], { as });
 const squared = oneOf(
   node('Pow', [centred('d'), constant('two')]),
   node('Mul', [centred('d'), any('d')]),
@@ -33,14 +32,17 @@ const deviation = node('Sqrt', [node('Add', [variance, constant('epsilon')], { c
 function firstAxis({ nodes, values }: Match, net: Net): number | string {
   const rank = net.dims(values.x!)?.length;
   if (rank === undefined) return `the rank of "${values.x}" is not known`;
-  const means = Object.entries(nodes).flatMap(([name, mean]) => (name.endsWith('mean') || name === 'variance' ? [mean] : []));
+  const means = Object.entries(nodes).flatMap(([name, mean]) =>
+    name.endsWith('mean') || name === 'variance' ? [mean] : [],
+  );
   let first: number | undefined;
   for (const mean of means) {
     const axes = axesInput(mean, net);
     if (!axes || axes.length === 0) return `the axes of "${mean.name}" are not known`;
     if (numberAttr(mean, 'keepdims', 1) !== 1) return `"${mean.name}" drops its axes`;
     const found = positiveAxes(axes, rank).sort((a, b) => a - b);
-    if (found.some((axis, i) => axis !== rank - found.length + i)) return `"${mean.name}" averages axes ${axes.join(', ')}`;
+    if (found.some((axis, i) => axis !== rank - found.length + i))
+      return `"${mean.name}" averages axes ${axes.join(', ')}`;
     if (first !== undefined && first !== found[0]) return 'mean and variance are over different axes';
     first = found[0];
   }
@@ -76,7 +78,10 @@ export const layerNormalization = rule({
     const sizes = dims.slice(axis) as readonly number[];
     const ones = edit.weight(`${x}_scale`, rounded(dtype, sizes, new Float64Array(sizeOf(sizes)).fill(1)));
     const attrs = { axis: axis - dims.length, epsilon: { kind: 'float', value: uniform(epsilon, edit)! } } as const;
-    return { outputs: [edit.emit('LayerNormalization', [x!, ones], attrs)], why: `of "${x}" over [${sizes.join(', ')}]` };
+    return {
+      outputs: [edit.emit('LayerNormalization', [x!, ones], attrs)],
+      why: `of "${x}" over [${sizes.join(', ')}]`,
+    };
   },
 
   samples: [

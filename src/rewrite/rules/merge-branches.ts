@@ -57,11 +57,15 @@ const diagonal =
   (group, perGroup, channels) => {
     if (channels !== group * perGroup) return undefined;
     const W = new Float64Array(channels * perGroup * reach);
-    for (let c = 0; c < channels; c++) W.fill(scale(c), (c * perGroup + (c % perGroup)) * reach, (c * perGroup + (c % perGroup) + 1) * reach);
+    for (let c = 0; c < channels; c++)
+      W.fill(scale(c), (c * perGroup + (c % perGroup)) * reach, (c * perGroup + (c % perGroup) + 1) * reach);
     return W;
   };
 
-function windowOf(node: Node, kernel: readonly number[]): Omit<Branch, 'node' | 'input' | 'weight' | 'bias'> | undefined {
+function windowOf(
+  node: Node,
+  kernel: readonly number[],
+): Omit<Branch, 'node' | 'input' | 'weight' | 'bias'> | undefined {
   const rank = kernel.length;
   if (textAttr(node, 'auto_pad').startsWith('SAME')) return undefined;
   const pads = intsAttr(node, 'pads') ?? fill(2 * rank, 0);
@@ -77,14 +81,23 @@ function windowOf(node: Node, kernel: readonly number[]): Omit<Branch, 'node' | 
 /** The addend as a branch over some input, or undefined. */
 function branchOf(name: string, net: Net): Branch | undefined {
   const node = net.maker(name);
-  if (!node || node.domain !== '' || net.isOutput(name) || net.readers(name).length > 1 || isQuantized(node, net)) return undefined;
+  if (!node || node.domain !== '' || net.isOutput(name) || net.readers(name).length > 1 || isQuantized(node, net))
+    return undefined;
   const input = node.inputs[0]!;
   if (node.op === 'Conv') {
     const layer = affineOf(node, net);
     if (typeof layer === 'string') return undefined;
     const window = windowOf(node, layer.W.dims.slice(2));
     const own = numberAttr(node, 'group', 1);
-    return window && { node, input, ...window, weight: (group) => (group === own ? doubles(layer.W) : undefined), bias: layer.b };
+    return (
+      window && {
+        node,
+        input,
+        ...window,
+        weight: (group) => (group === own ? doubles(layer.W) : undefined),
+        bias: layer.b,
+      }
+    );
   }
   if (node.op === 'AveragePool') {
     const kernel = intsAttr(node, 'kernel_shape') ?? [];
@@ -150,7 +163,10 @@ function planOf(sum: Node, net: Net): Plan | undefined {
     const others: Branch[] = [];
     const rest: string[] = [];
     const left = [...branches];
-    left.splice(left.findIndex((entry) => entry.name === name), 1);
+    left.splice(
+      left.findIndex((entry) => entry.name === name),
+      1,
+    );
     for (const { name: other, branch } of left) {
       const found = other === main.input ? identity(other, main.kernel.length) : branch;
       const fits = found?.input === main.input && fitsIn(found, main) && found.weight(group, perGroup, channels);
@@ -176,13 +192,15 @@ function layIn(large: Float64Array, main: Branch, small: Float64Array, branch: B
       step *= main.kernel[axis]!;
       rest = Math.floor(rest / branch.kernel[axis]!);
     }
-    for (let filter = 0; filter * from < small.length; filter++) large[filter * to + target]! += small[filter * from + place]!;
+    for (let filter = 0; filter * from < small.length; filter++)
+      large[filter * to + target]! += small[filter * from + place]!;
   }
 }
 
 export const mergeBranches = rule({
   name: 'merge-branches',
-  about: 'Added-up branches over one input (convolutions, the input itself, BatchNormalization, AveragePool) become one.',
+  about:
+    'Added-up branches over one input (convolutions, the input itself, BatchNormalization, AveragePool) become one.',
   pattern: node(['Add', 'Sum'], [], { as: 'sum' }),
   where: ({ nodes: { sum } }, net) => planOf(sum!, net) !== undefined,
   check: ({ nodes: { sum } }, net) => {

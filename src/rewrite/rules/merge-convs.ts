@@ -16,7 +16,8 @@ import { rule } from '../rule.ts';
 import { values } from '../sample.ts';
 
 const reachOf = ({ W }: Affine): number => sizeOf(W.dims.slice(2));
-const stridesOf = (node: Node, rank: number): readonly number[] => intsAttr(node, 'strides') ?? new Array<number>(rank).fill(1);
+const stridesOf = (node: Node, rank: number): readonly number[] =>
+  intsAttr(node, 'strides') ?? new Array<number>(rank).fill(1);
 const isPoint = (layer: Affine): boolean => reachOf(layer) === 1 && !isPadded(layer.node);
 
 export const mergeConvs = rule({
@@ -45,7 +46,8 @@ export const mergeConvs = rule({
     }
     if (!isPoint(a)) return 'neither is a plain 1×1 convolution';
     if (step !== 1) return `"${first!.name}" skips places`;
-    if (isPadded(second!) && a.b?.some((value) => value !== 0)) return `"${second!.name}" pads what the bias of "${first!.name}" shifted`;
+    if (isPadded(second!) && a.b?.some((value) => value !== 0))
+      return `"${second!.name}" pads what the bias of "${first!.name}" shifted`;
     const before = next * a.channels * a.inputs + b.channels * a.channels * reachOf(b);
     const after = b.channels * a.inputs * reachOf(b);
     return after <= before ? undefined : `as one it takes ${after} multiplications a place, as two ${before}`;
@@ -69,7 +71,8 @@ export const mergeConvs = rule({
     const bias = a.b || b.b ? Float64Array.from({ length: O }, (_, o) => b.b?.[o] ?? 0) : undefined;
     if (bias && a.b) {
       const reach = reachOf(b);
-      for (let i = 0; i < wb.length; i++) bias[Math.floor(i / (M * reach))]! += wb[i]! * a.b[Math.floor(i / reach) % M]!;
+      for (let i = 0; i < wb.length; i++)
+        bias[Math.floor(i / (M * reach))]! += wb[i]! * a.b[Math.floor(i / reach) % M]!;
     }
     const gone = [first!, second!];
     const w = edit.reweigh(second!.inputs[1]!, rounded(b.W.dtype, [O, I, ...wide.W.dims.slice(2)], W), ...gone);

@@ -7,8 +7,8 @@
 import { type Affine, affine, affineOf } from '../affine.ts';
 import { doubles, rounded } from '../arithmetic.ts';
 import { isQuantized, numberAttr } from '../attribute.ts';
-import type { Edit } from '../net.ts';
 import { product, turned } from '../matrix.ts';
+import type { Edit } from '../net.ts';
 import { any, node } from '../pattern.ts';
 import { rule } from '../rule.ts';
 import { values } from '../sample.ts';
@@ -76,7 +76,8 @@ export const mergeDense = rule({
     },
     {
       about: 'a product, then a layer with bias',
-      build: (g) => g.Gemm(g.MatMul(g.input('x', 'float32', [2, 4]), values(g, [4, 4])), values(g, [4, 2]), values(g, [2])),
+      build: (g) =>
+        g.Gemm(g.MatMul(g.input('x', 'float32', [2, 4]), values(g, [4, 4])), values(g, [4, 2]), values(g, [2])),
     },
     {
       about: 'through a narrow middle',

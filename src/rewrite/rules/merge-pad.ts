@@ -50,7 +50,9 @@ function fits(pad: Node, target: Node, pads: readonly number[], net: Net): strin
   }
   const kernel = intsAttr(target, 'kernel_shape') ?? [];
   const rank = kernel.length;
-  const wide = kernel.some((size, i) => [pads[i]!, pads[rank + i]!].some((amount, k) => amount + (own[k * rank + i] ?? 0) >= size));
+  const wide = kernel.some((size, i) =>
+    [pads[i]!, pads[rank + i]!].some((amount, k) => amount + (own[k * rank + i] ?? 0) >= size),
+  );
   if (wide || (intsAttr(target, 'dilations') ?? []).some((dilation) => dilation !== 1)) {
     return 'a window may lie wholly in the padding';
   }
@@ -104,11 +106,16 @@ export const mergePad = rule({
     },
     {
       about: 'before an average pool',
-      build: (g) => g.AveragePool(g.Pad(g.input('x', 'float32', [1, 2, 4, 4]), [0, 0, 1, 1, 0, 0, 0, 0]), { kernel_shape: [2, 2] }),
+      build: (g) =>
+        g.AveragePool(g.Pad(g.input('x', 'float32', [1, 2, 4, 4]), [0, 0, 1, 1, 0, 0, 0, 0]), { kernel_shape: [2, 2] }),
     },
     {
       about: 'before a max pool, after Relu',
-      build: (g) => g.MaxPool(g.Pad(g.Relu(g.input('x', 'float32', [1, 2, 4, 4])), [0, 0, 1, 1, 0, 0, 1, 1]), { kernel_shape: [3, 3], strides: [2, 2] }),
+      build: (g) =>
+        g.MaxPool(g.Pad(g.Relu(g.input('x', 'float32', [1, 2, 4, 4])), [0, 0, 1, 1, 0, 0, 1, 1]), {
+          kernel_shape: [3, 3],
+          strides: [2, 2],
+        }),
     },
     {
       about: 'of two axes with their numbers',
@@ -120,12 +127,17 @@ export const mergePad = rule({
     },
     {
       about: 'before a max pool of what may be negative',
-      build: (g) => g.MaxPool(g.Pad(g.input('x', 'float32', [1, 2, 4, 4]), [0, 0, 1, 1, 0, 0, 1, 1]), { kernel_shape: [3, 3] }),
+      build: (g) =>
+        g.MaxPool(g.Pad(g.input('x', 'float32', [1, 2, 4, 4]), [0, 0, 1, 1, 0, 0, 1, 1]), { kernel_shape: [3, 3] }),
       fires: false,
     },
     {
       about: 'that reflects',
-      build: (g) => g.Conv(g.Pad(g.input('x', 'float32', [1, 2, 4, 4]), [0, 0, 1, 1, 0, 0, 1, 1], { mode: 'reflect' }), values(g, [3, 2, 3, 3])),
+      build: (g) =>
+        g.Conv(
+          g.Pad(g.input('x', 'float32', [1, 2, 4, 4]), [0, 0, 1, 1, 0, 0, 1, 1], { mode: 'reflect' }),
+          values(g, [3, 2, 3, 3]),
+        ),
       fires: false,
     },
   ],

@@ -14,7 +14,10 @@ export const mergeScales = rule({
   about: 'Consecutive additions of constants, or multiplications by them, become one.',
   pattern: node(
     ['Add', 'Sub', 'Mul', 'Div'],
-    [node(['Add', 'Sub', 'Mul', 'Div'], [any('x'), constant('a')], { as: 'first', once: true, commutes: true }), constant('b')],
+    [
+      node(['Add', 'Sub', 'Mul', 'Div'], [any('x'), constant('a')], { as: 'first', once: true, commutes: true }),
+      constant('b'),
+    ],
     { as: 'second', commutes: true },
   ),
   where: ({ nodes: { first, second }, values: { a } }, net) =>
@@ -37,9 +40,14 @@ export const mergeScales = rule({
     const signed = (node: { op: string }) => (value: number) =>
       node.op === 'Sub' ? -value : node.op === 'Div' ? 1 / value : value;
     const [one, two] = [signed(first!), signed(second!)];
-    const both = combine(edit.constant(a!)!, edit.constant(b!)!, (p, q) => (isSum ? one(p) + two(q) : one(p) * two(q)))!;
+    const both = combine(edit.constant(a!)!, edit.constant(b!)!, (p, q) =>
+      isSum ? one(p) + two(q) : one(p) * two(q),
+    )!;
     const c = edit.reweigh(a!, both, first!);
-    return { outputs: [edit.emit(isSum ? 'Add' : 'Mul', [x!, c], {}, { like: second! })], why: `with ${first!.op} "${first!.name}"` };
+    return {
+      outputs: [edit.emit(isSum ? 'Add' : 'Mul', [x!, c], {}, { like: second! })],
+      why: `with ${first!.op} "${first!.name}"`,
+    };
   },
 
   samples: [

@@ -1,6 +1,6 @@
 /** ReduceMean over all places of [N, C, ...places] is GlobalAveragePool. */
 
-import { axesInput, numberAttr, positiveAxes } from "../attribute.ts";
+import { axesInput, numberAttr, positiveAxes } from '../attribute.ts';
 import { any, node } from '../pattern.ts';
 import { rule } from '../rule.ts';
 
@@ -29,7 +29,10 @@ export const reduceMeanToGlobalAveragePool = rule({
 
   samples: [
     { about: 'axes kept', build: (g) => g.ReduceMean(g.input('x', 'float32', [2, 3, 4, 5]), [2, 3]) },
-    { about: 'axes dropped, counted from the end', build: (g) => g.ReduceMean(g.input('x', 'float32', [2, 3, 4, 5]), [-1, -2], { keepdims: 0 }) },
+    {
+      about: 'axes dropped, counted from the end',
+      build: (g) => g.ReduceMean(g.input('x', 'float32', [2, 3, 4, 5]), [-1, -2], { keepdims: 0 }),
+    },
     { about: 'over channels', build: (g) => g.ReduceMean(g.input('x', 'float32', [2, 3, 4, 5]), [1]), fires: false },
   ],
 });

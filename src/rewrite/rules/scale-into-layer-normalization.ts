@@ -29,7 +29,9 @@ export const scaleIntoLayerNormalization = rule({
     if (bias && !net.constant(bias)) return `"${bias}" is not a constant`;
     if (!isCalculable(C) || S.dtype !== C.dtype) return `"${c}" is ${C.dtype}`;
     const stretched = combine({ ...S, dims: sizes }, C, () => 0);
-    return sizeOf(S.dims) === sizeOf(sizes) && sameDims(stretched?.dims, sizes) ? undefined : `"${c}" varies outside the axes`;
+    return sizeOf(S.dims) === sizeOf(sizes) && sameDims(stretched?.dims, sizes)
+      ? undefined
+      : `"${c}" varies outside the axes`;
   },
 
   rewrite: ({ nodes: { norm, next }, values: { x, scale, c } }, edit) => {
@@ -41,7 +43,14 @@ export const scaleIntoLayerNormalization = rule({
     // A Mul makes c the scale, an Add makes c the bias: their names serve on where the constants do.
     const spread = (t: typeof S, f: (a: number, b: number) => number) => combine(t, C, f)!;
     const isNew = uniform(scale, edit) === 1;
-    const s = isScale ? edit.reweigh(isNew ? c! : scale!, spread(S, (a, b) => a * b), norm!, next!) : scale!;
+    const s = isScale
+      ? edit.reweigh(
+          isNew ? c! : scale!,
+          spread(S, (a, b) => a * b),
+          norm!,
+          next!,
+        )
+      : scale!;
     const moved = isScale ? B && spread(B, (a, b) => a * b) : spread(B ?? mapElements(S, () => 0), (a, b) => a + b);
     const b = moved && edit.reweigh(isScale ? bias! : bias || c!, moved, norm!, next!);
     const output = edit.emit('LayerNormalization', b ? [x!, s, b] : [x!, s], norm!.attrs, { like: norm! });

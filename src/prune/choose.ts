@@ -1,0 +1,213 @@
+/** Spends a budget: which units go, so that what is left costs no more than the share that may stay. */
+
+import { PareError } from '../base/error.ts';
+import { showShare } from '../base/unit.ts';
+import { estimator, type Size } from './estimate.ts';
+import type { Group, Solved, Units } from './group.ts';
+import { membersOf } from './member.ts';
+
+/** The share that stays (0 to 1) of one thing: multiply-accumulates, parameters, bytes of weights, or units. */
+export type Keep =
+  | { readonly macs: number }
+  | { readonly parameters: number }
+  | { readonly bytes: number }
+  | { readonly channels: number };
+
+/**
+ * 'global': all units compete; 'local': every group loses the same share; 'isomorphic': groups of the same structure
+ * compete, each structure loses the same share (Fang et al. 2024, arXiv:2407.04616).
+ */
+export type Rank = 'global' | 'local' | 'isomorphic';
+
+export interface ChooseOptions {
+  keep: Keep;
+  /** Default 'global'. */
+  rank?: Rank | undefined;
+  /** Widths of convolutions stay multiples of this; matrix products take any width. Default: `autoRound`. */
+  roundTo?: number | undefined;
+  /** Without `roundTo`: multiples of this, halved until the budget can be met closely. Default 16. */
+  autoRound?: number | undefined;
+  /** The least number of units that a group keeps. Default 1. */
+  minimum?: number | undefined;
+  /** The largest share that a group may lose, below 1. Default 0.9. */
+  maxShare?: number | undefined;
+}
+
+export interface Choice {
+  readonly cuts: readonly Units[];
+  /** Units that stay, by group in order. */
+  readonly kept: readonly number[];
+  /** Multiple that convolutions' widths were held to. */
+  readonly roundTo: number;
+  /** Estimated size of the cut graph. */
+  readonly size: Size;
+  /** Share of the budgeted thing that stays. */
+  readonly share: number;
+  /** Is the share within the budget? Not so when too much is protected. */
+  readonly isMet: boolean;
+}
+
+/** Below the target by more than this, a finer rounding is tried. */
+const SLACK = 0.02;
+
+/**
+ * The units that go, lowest scores first, as few as the budget needs.
+ *
+ * Throws   option/share for a share that is not between 0 and 1, option/keep for an unknown budget.
+ */
+export function choose(solved: Solved, scores: readonly Float64Array[], options: ChooseOptions): Choice {
+  const { keep, rank = 'global', roundTo, autoRound = 16, minimum = 1, maxShare = 0.9 } = options;
+  const { what, target } = budgetOf(keep);
+  checkShare('maxShare', maxShare);
+  const { groups } = solved;
+  const estimate = estimator(solved.graph, groups);
+  const total = groups.reduce((n, { size }) => n + size, 0);
+  const all = groups.map(({ size }) => size);
+  const measure = (kept: readonly number[]): number =>
+    what === 'channels' ? kept.reduce((a, b) => a + b, 0) / Math.max(total, 1) : estimate(kept)[what] / (estimate(all)[what] || 1);
+  const orders = scores.map((own) => Array.from(own.keys()).sort((a, b) => own[a]! - own[b]! || a - b));
+  const sequence = sequenceOf(solved, scores, orders, rank);
+
+  const attempt = (round: number): readonly number[] => {
+    const snaps = snapsOf(solved, round, minimum, maxShare);
+    const after = (gone: number): number[] => {
+      const wanted = [...all];
+      for (let i = 0; i < gone; i++) wanted[sequence[i]!]! -= 1;
+      return wanted.map((count, i) => snaps[i]!.snap(count));
+    };
+    let [low, high] = [0, sequence.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (measure(after(middle)) <= target) high = middle;
+      else low = middle + 1;
+    }
+    return refill(after(low), groups, scores, orders, snaps, (kept) => measure(kept) <= target);
+  };
+
+  const rounds = roundTo !== undefined ? [roundTo] : halvings(autoRound);
+  let best: { kept: readonly number[]; share: number; round: number } | undefined;
+  for (const round of rounds) {
+    const kept = attempt(round);
+    const share = measure(kept);
+    if (!best || (share <= target && (best.share > target || share > best.share)) || (best.share > target && share < best.share))
+      best = { kept, share, round };
+    if (share <= target && share > target - SLACK) break;
+  }
+  const { kept, share, round } = best!;
+  return {
+    cuts: groups.flatMap((group, i) =>
+      kept[i]! < group.size ? [{ group, units: orders[i]!.slice(0, group.size - kept[i]!) }] : [],
+    ),
+    kept,
+    roundTo: round,
+    size: estimate(kept),
+    share,
+    isMet: share <= target,
+  };
+}
+
+function budgetOf(keep: Keep): { what: 'macs' | 'parameters' | 'bytes' | 'channels'; target: number } {
+  const [entry, ...more] = Object.entries(keep);
+  const known = ['macs', 'parameters', 'bytes', 'channels'];
+  if (!entry || more.length > 0 || !known.includes(entry[0])) {
+    throw new PareError('option/keep', 'A budget names one thing of which a share stays.', {
+      expected: known.map((name) => `{ ${name}: 0.5 }`).join(' or '),
+      got: JSON.stringify(keep),
+    });
+  }
+  checkShare(`keep.${entry[0]}`, entry[1]);
+  return { what: entry[0] as 'macs', target: entry[1] };
+}
+
+function checkShare(where: string, share: number): void {
+  if (share >= 0 && share <= 1) return;
+  throw new PareError('option/share', `${where} is a share between 0 and 1, not ${share}.`, {
+    where,
+    expected: '0 to 1',
+    got: `${share}`,
+    ...(share > 1 && share <= 100 && { hint: `is ${showShare(share / 100, 0)} meant? write ${share / 100}` }),
+  });
+}
+
+const halvings = (from: number): number[] => {
+  const rounds: number[] = [];
+  for (let round = Math.max(1, from); round >= 1; round = Math.floor(round / 2)) rounds.push(round);
+  return rounds;
+};
+
+/** Groups in the order in which they lose their next weakest unit. */
+function sequenceOf(
+  solved: Solved,
+  scores: readonly Float64Array[],
+  orders: readonly (readonly number[])[],
+  rank: Rank,
+): Int32Array {
+  const classOf = rank === 'isomorphic' ? structures(solved) : solved.groups.map(({ id }) => `${id}`);
+  const units = orders.flatMap((order, group) => order.map((unit) => ({ group, score: scores[group]![unit]! })));
+  if (rank === 'global') return Int32Array.from(units.sort((a, b) => a.score - b.score || a.group - b.group).map(({ group }) => group));
+  const byClass = new Map<string, typeof units>();
+  for (const unit of units) {
+    const key = classOf[unit.group]!;
+    const list = byClass.get(key);
+    if (list) list.push(unit);
+    else byClass.set(key, [unit]);
+  }
+  const placed = [...byClass.values()].flatMap((list) =>
+    list.sort((a, b) => a.score - b.score).map(({ group }, i) => ({ group, at: (i + 0.5) / list.length })),
+  );
+  return Int32Array.from(placed.sort((a, b) => a.at - b.at || a.group - b.group).map(({ group }) => group));
+}
+
+/** What a group is made of, without names: ops, slots, axes. */
+function structures(solved: Solved): string[] {
+  return membersOf(solved).map((members) =>
+    members
+      .map(({ node, slot, role, place }) => `${node.op}.${slot}[${place.axis}]${role}x${place.each}`)
+      .sort()
+      .join(' '),
+  );
+}
+
+interface Snap {
+  readonly step: number;
+  /** The number of units that stays when this many are wanted: never fewer. */
+  readonly snap: (wanted: number) => number;
+}
+
+/** How each group's width is rounded: convolutions to multiples, never below the minimum. */
+function snapsOf(solved: Solved, round: number, minimum: number, maxShare: number): Snap[] {
+  return solved.groups.map(({ size, places }) => {
+    const step = places.reduce((widest, { value, isWeight, each }) => {
+      const isKernel = isWeight && (solved.graph.initializers.get(value)?.dims.length ?? 0) > 2;
+      return isKernel ? Math.max(widest, round / gcd(round, each)) : widest;
+    }, 1);
+    const least = Math.max(1, Math.min(size, minimum), Math.ceil(size * (1 - maxShare) - 1e-9));
+    return { step, snap: (wanted) => Math.min(size, Math.ceil(Math.max(wanted, least) / step) * step) };
+  });
+}
+
+const gcd = (a: number, b: number): number => (b === 0 ? a : gcd(b, a % b));
+
+/** Gives back, strongest first, what rounding took beyond the budget. */
+function refill(
+  kept: readonly number[],
+  groups: readonly Group[],
+  scores: readonly Float64Array[],
+  orders: readonly (readonly number[])[],
+  snaps: readonly Snap[],
+  fits: (kept: readonly number[]) => boolean,
+): readonly number[] {
+  let now = [...kept];
+  if (!fits(now)) return now;
+  const full = new Set<number>();
+  const nextScore = (i: number): number => scores[i]![orders[i]![groups[i]!.size - now[i]! - 1]!]!;
+  for (;;) {
+    const open = groups.flatMap(({ size }, i) => (now[i]! < size && !full.has(i) ? [i] : []));
+    if (open.length === 0) return now;
+    const at = open.reduce((a, b) => (nextScore(b) > nextScore(a) ? b : a));
+    const more = [...now];
+    more[at] = snaps[at]!.snap(now[at]! + 1);
+    if (fits(more)) now = more;
+    else full.add(at);
+  }
+}

@@ -1,0 +1,30 @@
+/** The form in which a model can be cut: today's ops, and weights that a node makes from constants as plain weights. */
+
+import { removeDead } from '../graph/edit.ts';
+import type { Model } from '../graph/model.ts';
+import type { Tensor } from '../graph/tensor.ts';
+import { writeModel } from '../onnx/index.ts';
+import { rowOf } from '../ops/index.ts';
+import { modernize } from '../ops/modern.ts';
+import type { Lab } from '../runtime/index.ts';
+
+/** Modernises, and replaces nodes that only make constants, and whose channels nothing follows, by what they make. */
+export async function settle(model: Model, lab: Lab): Promise<Model> {
+  const modern = modernize(model);
+  const { graph } = modern;
+  const constants = new Set(graph.initializers.keys());
+  const isMade = graph.nodes.filter((node) => {
+    const isConstant = rowOf(node)?.couple === 'none' && node.inputs.every((name) => name === '' || constants.has(name));
+    if (isConstant) for (const name of node.outputs) constants.add(name);
+    return isConstant;
+  });
+  if (isMade.length === 0) return modern;
+  const names = isMade.flatMap(({ outputs }) => outputs.filter((name) => name !== ''));
+  const source = removeDead({ ...graph, nodes: isMade, inputs: [], values: new Map(), outputs: names.map((name) => ({ name })) });
+  using session = await lab.engine.load(writeModel({ ...modern, graph: source }), { optimize: 'none' });
+  const made: Record<string, Tensor> = await session.run({}, undefined, lab.signal);
+  const nodes = graph.nodes.filter((node) => !isMade.includes(node));
+  const initializers = new Map([...graph.initializers, ...Object.entries(made)]);
+  const settled = removeDead({ ...graph, nodes, initializers });
+  return { ...modern, graph: settled };
+}
