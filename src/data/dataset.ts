@@ -37,6 +37,8 @@ export interface Dataset {
    *          data/index for a number outside the set.
    */
   fill(column: string, indices: ArrayLike<number>, into: TypedArray): void;
+  /** The set as an epoch of training sees it, where that differs (augmentation): a pure function of the epoch. */
+  atEpoch?(epoch: number): Dataset;
 }
 
 /** An array of N samples as it is kept: compact, with the affine map to the values that a network sees. */

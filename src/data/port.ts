@@ -68,6 +68,7 @@ export function bind(dataset: Dataset, ports: readonly Port[]): Dataset {
       dataset.fill(from, indices, scratch);
       recast(scratch, given.dtype, into, wanted.dtype);
     },
+    ...(dataset.atEpoch && { atEpoch: (epoch: number) => bind(dataset.atEpoch!(epoch), ports) }),
   };
 }
 

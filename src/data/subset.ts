@@ -24,6 +24,7 @@ export function subset(dataset: Dataset, indices: ArrayLike<number>, name = data
       for (let i = 0; i < rows.length; i++) mapped[i] = chosen[rows[i]!] ?? -1;
       dataset.fill(column, mapped, into);
     },
+    ...(dataset.atEpoch && { atEpoch: (epoch: number) => subset(dataset.atEpoch!(epoch), chosen, name) }),
   };
 }
 

@@ -37,5 +37,6 @@ export function withTeacher(data: Dataset, { dims, values }: Recorded): Dataset 
       for (let i = 0; i < indices.length; i++)
         target.set(values.subarray(indices[i]! * width, (indices[i]! + 1) * width), i * width);
     },
+    ...(data.atEpoch && { atEpoch: (epoch: number) => withTeacher(data.atEpoch!(epoch), { dims, values }) }),
   };
 }

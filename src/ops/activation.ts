@@ -82,7 +82,13 @@ export const Celu = unary(
 export const Shrink = unary(
   'Shrink',
   ({ X, dY }, { lambd }, g) => g.Mul(dY, g.Cast(g.Greater(g.Abs(X), lambd), { to: 1 })),
-  { attrs: { bias: float(0), lambd: float(0.5) }, samples: [{ X: between(0.8, 1.5, [2, 3]), attrs: { lambd: 0.7, bias: 0.3 } }, { X: between(-0.6, 0.6, [4]), attrs: { lambd: 0.7 } }] },
+  {
+    attrs: { bias: float(0), lambd: float(0.5) },
+    samples: [
+      { X: between(0.8, 1.5, [2, 3]), attrs: { lambd: 0.7, bias: 0.3 } },
+      { X: between(-0.6, 0.6, [4]), attrs: { lambd: 0.7 } },
+    ],
+  },
 );
 
 // exact: y = x·Φ(x), y' = Φ(x) + x·φ(x);  tanh: y = x/2·(1 + tanh u), u = √(2/π)(x + 0.044715 x³)

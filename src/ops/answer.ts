@@ -1,5 +1,7 @@
 /** Answers that many rows give alike. */
 
+import { isStatic } from '../graph/dim.ts';
+import type { Dim } from '../graph/model.ts';
 import type { Builder } from './builder.ts';
 import type { StaticValue, Value } from './op.ts';
 
@@ -23,3 +25,23 @@ export const zerosOf = (dims: readonly number[], g: Builder): StaticValue =>
 /** A value with places 0, 1, … count − 1 along one axis of a tensor of this rank. */
 export const placesAlong = (view: readonly number[], places: readonly number[], g: Builder): StaticValue =>
   g.reshape(g.ints(places), view);
+
+/** The known elements of a value under a rule that says where each element of the result is read; undefined if unknown. */
+export function rearranged(
+  X: Value,
+  dims: readonly Dim[],
+  readAt: (place: readonly number[]) => readonly number[],
+): readonly Dim[] | undefined {
+  if (!X.ints || !isStatic(X.dims) || !isStatic(dims)) return undefined;
+  const from = X.dims;
+  return Array.from({ length: count(dims) }, (_, flat) => {
+    let rest = flat;
+    const place = dims.map((__, i) => {
+      const below = count(dims.slice(i + 1));
+      const at = Math.floor(rest / below);
+      rest -= at * below;
+      return at;
+    });
+    return X.ints![readAt(place).reduce((at, i, axis) => at * from[axis]! + i, 0)]!;
+  });
+}

@@ -63,4 +63,3 @@ export const BatchNormalization = op({
   ],
   history: [{ until: 8, modern: ({ attrs: { spatial: _, ...attrs }, ...node }) => ({ ...node, attrs }) }],
 });
-

@@ -11,7 +11,7 @@ import { type OpName, ops, rowNamed } from './index.ts';
 import { type Facts, factOf, infer, inferNode } from './infer.ts';
 import type { Row, StaticValue, Value } from './op.ts';
 
-export type AttrInput = number | string | readonly number[] | readonly string[] | Tensor | undefined;
+export type AttrInput = number | string | readonly number[] | readonly string[] | Tensor | Graph | undefined;
 
 /** What may stand as an input: a value; a number (a scalar of the first value's dtype); numbers (an int64 vector); nothing. */
 export type Operand = Value | number | readonly number[] | null | undefined;
@@ -46,6 +46,11 @@ interface Making<V extends Value> {
   readonly of: (name: string) => V;
   /** Is there a value of this name? */
   readonly has: (name: string) => boolean;
+  /**
+   * A sub-graph for a control-flow attribute: `make` gets one value per input and returns the outputs.
+   * It may read the values around it.
+   */
+  readonly body: (inputs: readonly Pick<V, 'dtype' | 'dims'>[], make: (g: Builder<V>, ...inputs: V[]) => V[]) => Graph;
   /** A name that is free. */
   readonly fresh: (wish: string) => string;
 }
@@ -71,6 +76,7 @@ export interface Draft<V extends Value = StaticValue> {
 const EMPTY: Graph = { name: 'pare', nodes: [], inputs: [], outputs: [], initializers: new Map(), values: new Map() };
 
 const isValue = (x: unknown): x is Value => typeof x === 'object' && x !== null && 'dtype' in x && 'name' in x;
+const isGraph = (x: unknown): x is Graph => typeof x === 'object' && x !== null && 'nodes' in x;
 
 /** An attribute of the kind that the row declares, else of the kind that its value suggests. */
 export function attrOf(row: Row | undefined, key: string, value: NonNullable<AttrInput>): Attr {
@@ -80,7 +86,7 @@ export function attrOf(row: Row | undefined, key: string, value: NonNullable<Att
   if (typeof value === 'string') return { kind: 'string', value };
   if (Array.isArray(value))
     return (typeof value[0] === 'string' ? { kind: 'strings', value } : { kind: 'ints', value }) as Attr;
-  return { kind: 'tensor', value: value as Tensor };
+  return isGraph(value) ? { kind: 'graph', value } : { kind: 'tensor', value: value as Tensor };
 }
 
 /**
@@ -89,11 +95,21 @@ export function attrOf(row: Row | undefined, key: string, value: NonNullable<Att
  * Throws   op/unknown from `g.Name` when no row has that name; graph/shape when a node's result cannot be told.
  */
 export function draft<V extends Value = StaticValue>(graph: Graph = EMPTY, facts: Facts = infer(graph)): Draft<V> {
+  return drafting(graph, facts, freshNames(new Set([...namesOf(graph), ...facts.keys()])), () => undefined);
+}
+
+/** `around` finds the values of the graphs that this one lies in; names are fresh in all of them. */
+function drafting<V extends Value>(
+  graph: Graph,
+  facts: Facts,
+  fresh: (wish: string) => string,
+  around: (name: string) => Value | undefined,
+): Draft<V> {
   const known = new Map(facts);
+  const find = (name: string): Value | undefined => known.get(name) ?? around(name);
   const nodes: Node[] = [...graph.nodes];
   const inputs: ValueInfo[] = [...graph.inputs];
   const initializers = new Map(graph.initializers);
-  const fresh = freshNames(new Set([...namesOf(graph), ...facts.keys()]));
   const shared = new Map<string, V>();
 
   const remember = (value: Value): V => {
@@ -155,7 +171,7 @@ export function draft<V extends Value = StaticValue>(graph: Graph = EMPTY, facts
       ),
     };
     nodes.push(node);
-    return inferNode(node, (input) => known.get(input)).map((value, i) => {
+    return inferNode(node, find).map((value, i) => {
       if (!value) {
         throw new PareError('graph/shape', `The shape of ${opName}'s output cannot be told.`, {
           where: name,
@@ -190,14 +206,26 @@ export function draft<V extends Value = StaticValue>(graph: Graph = EMPTY, facts
     sumTo,
     reshape,
     fresh,
-    has: (name: string): boolean => known.has(name),
+    has: (name: string): boolean => find(name) !== undefined,
+    body: (inputTypes: readonly Pick<V, 'dtype' | 'dims'>[], make: (g: Builder<V>, ...inputs: V[]) => V[]): Graph => {
+      const inner = drafting<V>({ ...EMPTY, name: fresh('body') }, new Map(), fresh, find);
+      const given = inputTypes.map(({ dtype, dims }) => inner.g.input(fresh('body_in'), dtype, dims));
+      // A value that goes straight through, or out twice, needs a node of its own.
+      const seen = new Set(given.map(({ name }) => name));
+      const results = make(inner.g, ...given).map((value) => {
+        const own = seen.has(value.name) ? inner.g.Identity(value) : value;
+        seen.add(own.name);
+        return own;
+      });
+      return inner.finish(results.map(({ name, dtype, dims }) => valueInfo(name, dtype, dims)));
+    },
     input: (name: string, dtype: DType, dims: readonly Dim[]): V => {
       inputs.push(valueInfo(name, dtype, dims));
       fresh(name);
       return remember({ name, dtype, dims });
     },
     of: (name: string): V => {
-      const value = known.get(name);
+      const value = find(name);
       if (!value) throw new PareError('graph/shape', `Nothing is known of the value "${name}".`, { where: name });
       return value as V;
     },

@@ -1,6 +1,7 @@
 /** Values made of nothing but attributes, sizes and ranges. */
 
 import { times } from '../graph/dim.ts';
+import { dtypeOf } from '../graph/dtype.ts';
 import type { Dim } from '../graph/model.ts';
 import { numbers, tensor } from '../graph/tensor.ts';
 import { fromFront, noMacs } from './answer.ts';
@@ -139,4 +140,16 @@ export const OneHot = op({
       values: exactly('float32', [2], [0, 1]),
     },
   ],
+});
+
+export const EyeLike = op({
+  type: 'EyeLike',
+  inputs: ['X'],
+  attrs: { dtype: int(), k: int(0) },
+  shape: ({ X }, { dtype }) => ({ dims: X.dims, dtype: (dtype && dtypeOf(dtype)) || X.dtype }),
+  grad: 'none',
+  couple: 'none',
+  cost: noMacs,
+  quant: 'float',
+  samples: [{ X: [3, 4], attrs: { k: 1 } }],
 });

@@ -2,6 +2,7 @@
 
 import { count, fromFront, knownInts, noMacs, zerosOf } from './answer.ts';
 import { tie } from './link.ts';
+import { flatPlaces } from './nd.ts';
 import { int, op } from './op.ts';
 import { exactly } from './sample.ts';
 
@@ -58,4 +59,34 @@ export const GatherElements = op({
   cost: noMacs,
   quant: 'float',
   samples: [{ X: [3, 3], indices: exactly('int64', [2, 3], [0, 1, 2, 2, 0, 1]) }],
+});
+
+/** Slices of X named by the tuples along the last axis of `indices`. */
+export const GatherND = op({
+  type: 'GatherND',
+  inputs: ['X', 'indices'],
+  attrs: { batch_dims: int(0) },
+  shape: ({ X, indices }, { batch_dims }) => {
+    const width = indices.dims[indices.dims.length - 1];
+    return typeof width === 'number'
+      ? { dims: [...indices.dims.slice(0, -1), ...X.dims.slice(batch_dims + width)], dtype: X.dtype }
+      : null;
+  },
+  grad: ({ X, indices, dY }, { batch_dims }, g) => {
+    const { places, flat } = flatPlaces(X.dims, indices, batch_dims, g);
+    const dims = [places.dims[0]!, flat[1]];
+    const scattered = g.ScatterElements(zerosOf(flat, g), g.Expand(places, dims), g.reshape(dY, dims), {
+      axis: 0,
+      reduction: 'add',
+    });
+    return { X: g.reshape(scattered, X.dims) };
+  },
+  couple: 'none',
+  cost: noMacs,
+  quant: 'passes',
+  samples: [
+    { X: [2, 3], indices: exactly('int64', [3, 2], [0, 0, 1, 2, 1, -1]) },
+    { X: [3, 2, 2], indices: exactly('int64', [2, 1], [2, 0]) },
+    { X: [2, 3, 2], indices: exactly('int64', [2, 1], [1, 0]), attrs: { batch_dims: 1 } },
+  ],
 });

@@ -3,29 +3,51 @@
 import type { Node } from '../graph/model.ts';
 import * as activation from './activation.ts';
 import * as arithmetic from './arithmetic.ts';
+import * as batchNorm from './batch-norm.ts';
 import * as cast from './cast.ts';
 import * as composite from './composite.ts';
 import * as constant from './constant.ts';
+import * as control from './control.ts';
 import * as conv from './conv.ts';
+import * as depthSpace from './depth-space.ts';
+import * as dropout from './dropout.ts';
+import * as einsum from './einsum.ts';
 import * as gather from './gather.ts';
+import * as gru from './gru.ts';
 import * as join from './join.ts';
+import * as layerNorm from './layer-norm.ts';
 import * as logic from './logic.ts';
+import * as lstm from './lstm.ts';
 import * as matmul from './matmul.ts';
 import * as nchwc from './nchwc.ts';
 import * as norm from './norm.ts';
 import type { Row } from './op.ts';
+import * as order from './order.ts';
 import * as pad from './pad.ts';
 import * as pool from './pool.ts';
 import * as quant from './quant.ts';
+import * as random from './random.ts';
 import * as reduce from './reduce.ts';
 import * as repeat from './repeat.ts';
 import * as reshape from './reshape.ts';
 import * as resize from './resize.ts';
+import * as rnn from './rnn.ts';
 import * as scatter from './scatter.ts';
 import * as slice from './slice.ts';
 import * as trigonometric from './trigonometric.ts';
 
 const families = {
+  ...rnn,
+  ...gru,
+  ...lstm,
+  ...control,
+  ...random,
+  ...einsum,
+  ...order,
+  ...depthSpace,
+  ...layerNorm,
+  ...dropout,
+  ...batchNorm,
   ...trigonometric,
   ...cast,
   ...logic,
@@ -51,6 +73,17 @@ const families = {
 
 /** The names under which the builder offers ops: names only, so that rows may be typed by what they themselves build with. */
 export type OpName =
+  | keyof typeof rnn
+  | keyof typeof gru
+  | keyof typeof lstm
+  | keyof typeof control
+  | keyof typeof random
+  | keyof typeof einsum
+  | keyof typeof order
+  | keyof typeof depthSpace
+  | keyof typeof layerNorm
+  | keyof typeof dropout
+  | keyof typeof batchNorm
   | keyof typeof trigonometric
   | keyof typeof cast
   | keyof typeof logic

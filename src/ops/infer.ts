@@ -67,6 +67,8 @@ const asOuts = (answer: ShapeAnswer, row: Row, inputs: readonly (Value | undefin
   const dtype = inputs.find((value) => value !== undefined)?.dtype;
   if (answer === null) return row.outputs.map(() => null);
   if (!Array.isArray(answer)) return [answer as Out];
+  // An op with any number of outputs always lists them.
+  if (row.outputs[0]?.startsWith('...')) return answer as readonly (Out | null)[];
   const isDims =
     answer.every((item) => item === null || typeof item !== 'object') &&
     !(answer.length > 0 && answer.every((x) => x === null) && row.outputs.length > 1);
@@ -158,7 +160,8 @@ export function learn(
   graph.inputs.forEach((info, i) => {
     const type = tensorType(info);
     if (facts.has(info.name)) return;
-    const handed = given[i];
+    // An input that is known around the graph was bound there already, its symbols included.
+    const handed = given[i] ?? outer(info.name);
     const dims = inputs[info.name] ?? type?.dims?.map((dim) => bind(dim, symbols));
     if (handed)
       facts.set(

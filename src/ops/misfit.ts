@@ -12,3 +12,20 @@ export function misfit(op: string, what: string, values: Readonly<Record<string,
     got: known.map(([slot, { dims }]) => `${slot} ${showDims(dims)}`).join(', '),
   });
 }
+
+/** Says that an op has no slope in one of its forms. */
+export const noSlope = (op: string, form: string): PareError =>
+  new PareError('grad/missing', `${op} cannot be differentiated with ${form}.`, {
+    where: op,
+    expected: 'a form of the op whose gradient is written',
+    got: form,
+    hint: 'freeze what comes before this node, or train a part of the model that does not pass it',
+  });
+
+/** Says that an op is in a form so old that nothing of today means the same. */
+export const tooOld = (op: string, until: number, why: string): PareError =>
+  new PareError('op/old', `${op} in the form of opset ${until} cannot be brought up to date: ${why}.`, {
+    where: op,
+    expected: `opset ${until + 1} or later`,
+    got: `opset ${until} or earlier`,
+  });

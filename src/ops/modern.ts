@@ -46,6 +46,7 @@ function modernGraph(graph: Graph, opset: number, fresh: (wish: string) => strin
         return name;
       },
       rank: (name: string) => about(name)?.dims.length,
+      dims: (name: string) => about(name)?.dims,
       dtype: (name: string) => about(name)?.dtype,
       before: (extra: HistoricNode) => void before.push(extra),
       after: (extra: HistoricNode) => void after.push(extra),

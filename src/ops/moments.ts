@@ -25,7 +25,6 @@ export const statistics = (X: StaticValue, axes: readonly number[], g: Builder) 
   return { mean, centred, variance: meanOver(g.Mul(centred, centred), axes, g) };
 };
 
-
 /** A vector [C] laid along axis 1 of a tensor of this rank. */
 export const alongChannels = (v: StaticValue, rank: number, g: Builder): StaticValue =>
   g.reshape(v, [v.dims[0]!, ...new Array<number>(rank - 2).fill(1)]);

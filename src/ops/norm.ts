@@ -1,0 +1,177 @@
+/** Normalisation over places, groups of channels and vectors. */
+
+import { count, fromFront, noMacs } from './answer.ts';
+import { mixes, tie } from './link.ts';
+import { alongChannels, meanOver, statistics } from './moments.ts';
+import { float, int, ints, op, type StaticValue } from './op.ts';
+import { intVector } from './sample.ts';
+
+/**
+ * X made to mean 0 and variance 1 over `axes`: the heart of every normalisation, whole so that its slope stays short.
+ *
+ *   Y = (X − μ) · r,  r = 1 / √(σ² + ε)
+ *   dX = r · (dY − mean(dY) − Y · mean(dY · Y))
+ */
+export const Standardize = op({
+  type: 'Standardize',
+  domain: 'pare',
+  inputs: ['X'],
+  outputs: ['Y', 'mean?', 'variance?'],
+  attrs: { axes: ints([]), epsilon: float(1e-5) },
+  shape: ({ X }, { axes }) => {
+    const kept = X.dims.map((dim, i) => (axes.includes(i) ? 1 : dim));
+    return [X.dims, kept, kept].map((dims) => ({ dims, dtype: X.dtype }));
+  },
+  grad: ({ X, Y, variance, dY }, { axes, epsilon }, g) => {
+    const r = g.Div(1, g.Sqrt(g.Add(variance ?? statistics(X, axes, g).variance, epsilon)));
+    const mean = (x: StaticValue): StaticValue => meanOver(x, axes, g);
+    return { X: g.Mul(g.Sub(g.Sub(dY, mean(dY)), g.Mul(Y, mean(g.Mul(dY, Y)))), r) };
+  },
+  couple: ({ X, Y }, { axes }) =>
+    X.flatMap((axis, i) => (axes.includes(i) ? [mixes(axis, 'normalised over')] : [tie(Y[i]!, axis)])),
+  cost: () => ({ macs: 0 }),
+  quant: 'float',
+  decompose: ({ X }, { axes, epsilon }, g) => {
+    const { mean, variance, centred } = statistics(X, axes, g);
+    return [g.Mul(centred, g.Div(1, g.Sqrt(g.Add(variance, epsilon)))), mean, variance];
+  },
+  samples: [],
+});
+
+/** Standardised over all places of one channel of one sample: Y = (X − μ) · r · scale + B. */
+export const InstanceNormalization = op({
+  type: 'InstanceNormalization',
+  inputs: ['X', 'scale', 'B'],
+  attrs: { epsilon: float(1e-5) },
+  shape: ({ X }) => X.dims,
+  grad: 'none',
+  decompose: ({ X, scale, B }, { epsilon }, g) => {
+    const rank = X.dims.length;
+    const axes = X.dims.flatMap((_, i) => (i < 2 ? [] : [i]));
+    const standard = g.emit('Standardize', [X], { axes, epsilon })[0]!;
+    return [g.Add(g.Mul(standard, alongChannels(scale, rank, g)), alongChannels(B, rank, g))];
+  },
+  couple: ({ X, scale, B, Y }) => [
+    ...X.flatMap((axis, i) => (i < 2 ? [tie(Y[i]!, axis)] : [mixes(axis, 'normalised over')])),
+    ...[scale, B].map((v) => tie(X[1]!, v[0]!, 'scale of the channel')),
+  ],
+  cost: noMacs,
+  quant: 'float',
+  samples: [
+    { X: [2, 3, 4, 4], scale: [3], B: [3] },
+    { X: [2, 3, 5], scale: [3], B: [3], attrs: { epsilon: 0.1 } },
+  ],
+});
+
+/** Standardised over the places and channels of each group; scale and bias per channel. */
+export const GroupNormalization = op({
+  type: 'GroupNormalization',
+  inputs: ['X', 'scale', 'bias'],
+  attrs: { epsilon: float(1e-5), num_groups: int(1), stash_type: int(1) },
+  shape: ({ X }) => X.dims,
+  grad: 'none',
+  decompose: ({ X, scale, bias }, { epsilon, num_groups }, g) => {
+    const [n, channels, ...places] = X.dims as [number, number, ...number[]];
+    const grouped = g.reshape(X, [n, num_groups, (channels / num_groups) * count(places)]);
+    const standard = g.reshape(g.emit('Standardize', [grouped], { axes: [2], epsilon })[0]!, X.dims);
+    const rank = X.dims.length;
+    return [g.Add(g.Mul(standard, alongChannels(scale, rank, g)), alongChannels(bias, rank, g))];
+  },
+  couple: ({ X, scale, bias, Y }) => [
+    tie(Y[0]!, X[0]!, 'samples stay samples'),
+    tie(Y[1]!, X[1]!),
+    mixes(X[1]!, 'a group is normalised as a whole'),
+    ...[scale, bias].map((v) => tie(X[1]!, v[0]!, 'scale of the channel')),
+  ],
+  cost: noMacs,
+  quant: 'float',
+  samples: [{ X: [2, 4, 3, 3], scale: [4], bias: [4], attrs: { num_groups: 2 } }],
+  history: [
+    {
+      // Up to opset 20 scale and bias had one element per group.
+      until: 20,
+      modern: (node, make) => {
+        const channels = make.dims(node.inputs[0]!)?.[1];
+        const groups = node.attrs['num_groups']?.kind === 'int' ? node.attrs['num_groups'].value : 1;
+        if (typeof channels !== 'number') return node;
+        const groupOf = Array.from({ length: channels }, (_, c) => Math.floor((c * groups) / channels));
+        const owner = make.constant('group_of_channel', intVector(...groupOf));
+        const perChannel = (name: string): string => {
+          const wide = make.fresh(`${name}_per_channel`);
+          make.before({ op: 'Gather', inputs: [name, owner], outputs: [wide], attrs: {} });
+          return wide;
+        };
+        return { ...node, inputs: [node.inputs[0]!, perChannel(node.inputs[1]!), perChannel(node.inputs[2]!)] };
+      },
+    },
+  ],
+});
+
+/** Standardised over `axes`, without a scale. */
+export const MeanVarianceNormalization = op({
+  type: 'MeanVarianceNormalization',
+  inputs: ['X'],
+  attrs: { axes: ints([0, 2, 3]) },
+  shape: ({ X }) => X.dims,
+  grad: 'none',
+  decompose: ({ X }, { axes }, g) =>
+    g.emit('Standardize', [X], { axes: axes.map((axis) => fromFront(axis, X.dims.length)), epsilon: 1e-18 }),
+  couple: ({ X, Y }, { axes }) =>
+    X.flatMap((axis, i) =>
+      axes.some((a) => fromFront(a, X.length) === i) ? [mixes(axis, 'normalised over')] : [tie(Y[i]!, axis)],
+    ),
+  cost: noMacs,
+  quant: 'float',
+  samples: [{ X: [2, 3, 2, 4] }],
+});
+
+// Y = X / ‖X‖ₚ along one axis;  dX = (dY − D · Σ dY · Y) / ‖X‖ₚ,  D = Y for p = 2, sign X for p = 1
+export const LpNormalization = op({
+  type: 'LpNormalization',
+  inputs: ['X'],
+  attrs: { axis: int(-1), p: int(2) },
+  shape: ({ X }) => X.dims,
+  grad: ({ X, Y, dY }, { axis, p }, g) => {
+    const axes = [fromFront(axis, X.dims.length)];
+    const size = g.Max(p === 1 ? g.ReduceL1(X, axes) : g.ReduceL2(X, axes), 1e-30);
+    const direction = p === 1 ? g.Sign(X) : Y;
+    return { X: g.Div(g.Sub(dY, g.Mul(direction, g.ReduceSum(g.Mul(dY, Y), axes))), size) };
+  },
+  couple: ({ X, Y }, { axis }) =>
+    X.flatMap((a, i) => (i === fromFront(axis, X.length) ? [mixes(a, 'normalised over')] : [tie(Y[i]!, a)])),
+  cost: noMacs,
+  quant: 'float',
+  samples: [{ X: [2, 3] }, { X: [2, 3, 2], attrs: { axis: 1, p: 1 } }],
+});
+
+/**
+ * Local response normalisation over neighbouring channels.
+ *
+ *   Y = X / (bias + alpha / size · Σ X² over the `size` channels around)^beta
+ */
+export const LRN = op({
+  type: 'LRN',
+  inputs: ['X'],
+  attrs: { alpha: float(1e-4), beta: float(0.75), bias: float(1), size: int(1) },
+  shape: ({ X }) => X.dims,
+  grad: 'none',
+  // The mean over a window of channels is a pool whose window slides along them.
+  decompose: ({ X }, { alpha, beta, bias, size }, g) => {
+    const [n, channels, ...places] = X.dims as [number, number, ...number[]];
+    const square = g.reshape(g.Mul(X, X), [n, 1, channels, count(places)]);
+    const before = Math.floor((size - 1) / 2);
+    const mean = g.AveragePool(square, {
+      kernel_shape: [size, 1],
+      pads: [before, 0, size - 1 - before, 0],
+      count_include_pad: 1,
+    });
+    return [g.Div(X, g.reshape(g.Pow(g.Add(g.Mul(mean, alpha), bias), beta), X.dims))];
+  },
+  couple: ({ X, Y }) => X.flatMap((a, i) => [tie(Y[i]!, a), ...(i === 1 ? [mixes(a, 'neighbours share a norm')] : [])]),
+  cost: noMacs,
+  quant: 'float',
+  samples: [
+    { X: [2, 5, 3, 1], attrs: { size: 3, alpha: 0.9, beta: 0.6, bias: 2 } },
+    { X: [1, 4, 2, 2], attrs: { size: 5, alpha: 0.5 } },
+  ],
+});

@@ -97,6 +97,7 @@ export interface ModernMaker {
   readonly constant: (wish: string, tensor: Tensor) => string;
   /** Rank of a value, if known. */
   readonly rank: (name: string) => number | undefined;
+  readonly dims: (name: string) => readonly Dim[] | undefined;
   readonly dtype: (name: string) => DType | undefined;
   /** Puts a further node before this one. */
   readonly before: (node: HistoricNode) => void;

@@ -1,10 +1,13 @@
 /** Pooling over sliding windows and over whole maps. */
 
+import { minus, plus, times } from '../graph/dim.ts';
 import type { Dim } from '../graph/model.ts';
+import { count, noMacs } from './answer.ts';
 import type { Axis } from './link.ts';
 import { free, type Link, mixes, tie } from './link.ts';
 import { int, ints, op, text } from './op.ts';
 import { avgPoolSlope, maxPoolSlope } from './pool-slope.ts';
+import { exactly } from './sample.ts';
 import { type WindowAttrs, windowOf } from './window.ts';
 
 const windowAttrs = {
@@ -110,4 +113,75 @@ export const GlobalMaxPool = op({
   cost: () => ({ macs: 0 }),
   quant: 'float',
   samples: [{ X: [2, 3, 4, 4] }],
+});
+
+/** (Σ |x|ᵖ)^(1/p) over the window; padding counts as zeros. */
+export const LpPool = op({
+  type: 'LpPool',
+  inputs: ['X'],
+  attrs: { ...windowAttrs, p: int(2) },
+  shape: ({ X }, a) => pooled(X.dims, a),
+  grad: 'missing',
+  // A sum over a window is its mean times its size, padding included.
+  decompose: ({ X }, { p, ceil_mode, kernel_shape, strides, pads, dilations, auto_pad }, g) => {
+    if (ceil_mode === 1) return undefined;
+    const power = p === 1 ? g.Abs(X) : p === 2 ? g.Mul(X, X) : g.Pow(g.Abs(X), p);
+    const window = { kernel_shape, strides, pads, dilations, auto_pad, count_include_pad: 1 };
+    const sum = g.Mul(g.AveragePool(power, window), count(kernel_shape));
+    return [p === 1 ? sum : p === 2 ? g.Sqrt(sum) : g.Pow(sum, 1 / p)];
+  },
+  couple: ({ X, Y }) => perChannel(X, Y),
+  cost: noMacs,
+  quant: 'float',
+  samples: [
+    { X: [1, 2, 4, 4], attrs: { kernel_shape: [2, 2], strides: [2, 2] } },
+    { X: [1, 2, 5], attrs: { kernel_shape: [3], pads: [1, 1], p: 3 } },
+  ],
+});
+
+export const GlobalLpPool = op({
+  type: 'GlobalLpPool',
+  inputs: ['X'],
+  attrs: { p: int(2) },
+  shape: ({ X }) => ones(X.dims),
+  grad: 'none',
+  decompose: ({ X }, { p }, g) => {
+    const axes = X.dims.map((_, i) => i).slice(2);
+    if (p === 1) return [g.ReduceL1(X, axes)];
+    return [p === 2 ? g.ReduceL2(X, axes) : g.Pow(g.ReduceSum(g.Pow(g.Abs(X), p), axes), 1 / p)];
+  },
+  couple: ({ X, Y }) => wholeMap(X, Y),
+  cost: noMacs,
+  quant: 'float',
+  samples: [{ X: [2, 3, 2, 2] }, { X: [1, 2, 4], attrs: { p: 3 } }],
+});
+
+/** Each element put back to the place that MaxPool's Indices name; zeros elsewhere. */
+export const MaxUnpool = op({
+  type: 'MaxUnpool',
+  inputs: ['X', 'I', 'output_shape?'],
+  attrs: { kernel_shape: ints([]), strides: ints(), pads: ints() },
+  shape: ({ X, output_shape }, { kernel_shape, strides, pads }) => {
+    if (output_shape) return output_shape.ints ?? X.dims.map(() => null);
+    return X.dims.map((dim, i) => {
+      if (i < 2) return dim;
+      const [stride, kernel] = [strides?.[i - 2] ?? 1, kernel_shape[i - 2]!];
+      const padding = (pads?.[i - 2] ?? 0) + (pads?.[i - 2 + kernel_shape.length] ?? 0);
+      return plus(times(minus(dim, 1), stride), kernel - padding);
+    });
+  },
+  grad: ({ X, I, dY }, _, g) => {
+    const read = g.GatherElements(g.reshape(dY, [count(dY.dims)]), g.reshape(I, [count(X.dims)]));
+    return { X: g.reshape(read, X.dims) };
+  },
+  couple: ({ X, Y }) => [tie(Y[0]!, X[0]!, 'samples stay samples')],
+  cost: noMacs,
+  quant: 'float',
+  samples: [
+    {
+      X: [1, 1, 2, 2],
+      I: exactly('int64', [1, 1, 2, 2], [0, 3, 9, 14]),
+      attrs: { kernel_shape: [2, 2], strides: [2, 2] },
+    },
+  ],
 });

@@ -2,7 +2,7 @@
 
 import { over, times } from '../graph/dim.ts';
 import type { Dim } from '../graph/model.ts';
-import { fromFront, knownInts, noMacs } from './answer.ts';
+import { fromFront, knownInts, noMacs, rearranged } from './answer.ts';
 import { unary } from './element-wise.ts';
 import { type Axis, adjust, free, type Kept, type Link, tie } from './link.ts';
 import { misfit } from './misfit.ts';
@@ -88,7 +88,15 @@ export const Transpose = op({
   type: 'Transpose',
   inputs: ['X'],
   attrs: { perm: ints() },
-  shape: ({ X }, { perm }) => permutation(perm, X.dims.length).map((axis) => X.dims[axis]!),
+  shape: ({ X }, { perm }) => {
+    const order = permutation(perm, X.dims.length);
+    const dims = order.map((axis) => X.dims[axis]!);
+    return {
+      dims,
+      dtype: X.dtype,
+      ints: rearranged(X, dims, (place) => order.map((_, i) => place[order.indexOf(i)]!)),
+    };
+  },
   grad: ({ X, dY }, { perm }, g) => {
     const order = permutation(perm, X.dims.length);
     return { X: g.Transpose(dY, { perm: order.map((_, i) => order.indexOf(i)) }) };
@@ -132,7 +140,11 @@ export const Squeeze = op({
     return { dims: X.dims.filter((_, i) => !gone.includes(i)), dtype: X.dtype, ints: X.ints };
   },
   grad: ({ X, dY }, _, g) => ({ X: g.reshape(dY, X.dims) }),
-  couple: ({ X, Y }) => carried(X, Y),
+  // Without axes it drops every axis of size 1: one that becomes so by a cut has to stay.
+  couple: ({ X, axes, Y }) => [
+    ...carried(X, Y),
+    ...(axes ? [] : [adjust(() => ({ ints: { axes: X.flatMap(({ size }, i) => (size === 1 ? [i] : [])) } }))]),
+  ],
   cost: noMacs,
   quant: 'passes',
   samples: [{ X: [2, 1, 3], axes: intVector(1) }, { X: [1, 2, 1] }],

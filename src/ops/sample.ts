@@ -17,6 +17,8 @@ export interface Sample {
   readonly attrs?: Readonly<Record<string, AttrValue>>;
   /** How many outputs to ask for. Default 1. */
   readonly outputs?: number;
+  /** Multiply-accumulates counted by hand, where ones in and out do not add up to them. */
+  readonly macs?: number;
   /** Relative tolerance of the slope test where float32 needs more than 1e-3, with the reason. */
   readonly tolerance?: { readonly relative: number; readonly because: string };
   readonly [slot: string]:

@@ -1,6 +1,8 @@
 /** Writing elements to their places. */
 
 import { noMacs, zerosOf } from './answer.ts';
+import { noSlope } from './misfit.ts';
+import { flatPlaces } from './nd.ts';
 import { int, op, text } from './op.ts';
 import { exactly } from './sample.ts';
 
@@ -12,6 +14,7 @@ export const ScatterElements = op({
   grad: ({ indices, dY }, { axis, reduction }, g) => {
     const updates = g.GatherElements(dY, indices, { axis });
     if (reduction === 'add') return { X: dY, updates };
+    if (reduction !== 'none') throw noSlope('ScatterElements', `reduction "${reduction}"`);
     return { X: g.ScatterElements(dY, indices, zerosOf(indices.dims, g), { axis }), updates };
   },
   couple: 'none',
@@ -26,4 +29,65 @@ export const ScatterElements = op({
       attrs: { axis: 1, reduction: 'add' },
     },
   ],
+});
+
+/** The name of ScatterElements up to opset 10. */
+export const Scatter = op({
+  type: 'Scatter',
+  inputs: ['X', 'indices', 'updates'],
+  attrs: { axis: int(0) },
+  shape: ({ X }) => X.dims,
+  grad: 'missing',
+  couple: 'none',
+  cost: noMacs,
+  quant: 'float',
+  samples: [],
+  history: [{ until: 21, modern: (node) => ({ ...node, op: 'ScatterElements' }) }],
+});
+
+/**
+ * Slices written to the places that the tuples along the last axis of `indices` name.
+ *
+ * While learning, sums go through ScatterElements: the engine's own ScatterND adds with a race between threads.
+ */
+export const ScatterND = op({
+  type: 'ScatterND',
+  inputs: ['X', 'indices', 'updates'],
+  attrs: { reduction: text('none') },
+  shape: ({ X }) => X.dims,
+  grad: ({ indices, updates, dY }, { reduction }, g) => {
+    if (reduction !== 'none') throw noSlope('ScatterND', `reduction "${reduction}"`);
+    return { X: g.ScatterND(dY, indices, zerosOf(updates.dims, g)), updates: g.GatherND(dY, indices) };
+  },
+  decompose: ({ X, indices, updates }, { reduction }, g) => {
+    if (reduction !== 'add') return undefined;
+    const { places, flat } = flatPlaces(X.dims, indices, 0, g);
+    const dims = [places.dims[0]!, flat[1]];
+    const sum = g.ScatterElements(g.reshape(X, flat), g.Expand(places, dims), g.reshape(updates, dims), {
+      axis: 0,
+      reduction,
+    });
+    return [g.reshape(sum, X.dims)];
+  },
+  couple: 'none',
+  cost: noMacs,
+  quant: 'float',
+  samples: [
+    { X: [4, 2], indices: exactly('int64', [2, 1], [3, 0]), updates: [2, 2] },
+    { X: [3, 2], indices: exactly('int64', [3, 2], [0, 1, 0, 1, 2, 0]), updates: [3], attrs: { reduction: 'add' } },
+  ],
+});
+
+/** A cache written at one position per batch element. */
+export const TensorScatter = op({
+  type: 'TensorScatter',
+  since: 24,
+  inputs: ['past_cache', 'update', 'write_indices?'],
+  attrs: { axis: int(-2), mode: text('linear') },
+  shape: ({ past_cache }) => past_cache.dims,
+  grad: 'missing',
+  couple: 'none',
+  cost: noMacs,
+  quant: 'float',
+  samples: [],
 });

@@ -2,7 +2,7 @@
 
 import { isStatic, minus, over, plus } from '../graph/dim.ts';
 import type { Dim } from '../graph/model.ts';
-import { fromFront, knownInts, noMacs, placesAlong, zerosOf } from './answer.ts';
+import { fromFront, knownInts, noMacs, placesAlong, rearranged, zerosOf } from './answer.ts';
 import { adjust, tie, tieRange } from './link.ts';
 import { op, type StaticValue, type Value } from './op.ts';
 import { intVector } from './sample.ts';
@@ -58,16 +58,14 @@ export const Slice = op({
       const cut = cuts.find(({ axis }) => axis === i);
       return cut ? cut.size : dim;
     });
-    const cut = cuts[0];
-    const isVector =
-      X.ints && X.dims.length === 1 && cut && typeof cut.start === 'number' && typeof cut.size === 'number';
-    return {
-      dims,
-      dtype: X.dtype,
-      ints: isVector
-        ? Array.from({ length: cut.size as number }, (_, i) => X.ints![(cut.start as number) + i * cut.step]!)
-        : undefined,
-    };
+    const isKnown = cuts.every(({ start, size }) => typeof start === 'number' && typeof size === 'number');
+    const from = (axis: number) => cuts.find((cut) => cut.axis === axis);
+    const ints =
+      isKnown &&
+      rearranged(X, dims, (place) =>
+        place.map((i, axis) => ((from(axis)?.start as number | undefined) ?? 0) + i * (from(axis)?.step ?? 1)),
+      );
+    return { dims, dtype: X.dtype, ints: ints || undefined };
   },
   grad: ({ X, starts, ends, axes, steps, dY }, _, g) => {
     const cuts = sliceOf(X.dims, starts, ends, axes, steps) as {

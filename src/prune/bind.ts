@@ -32,7 +32,11 @@ export function bindGraph(graph: Graph, symbols: Readonly<Record<string, number>
   const stated = new Map<string, Dim[]>();
   for (const info of feedsOf(graph)) {
     const dims = tensorType(info)?.dims;
-    if (dims) stated.set(info.name, dims.map((dim, axis) => named(info.name, axis, dim)));
+    if (dims)
+      stated.set(
+        info.name,
+        dims.map((dim, axis) => named(info.name, axis, dim)),
+      );
   }
   const symbolic = infer(graph, { inputs: Object.fromEntries(stated) });
   let best: Bound | undefined;
@@ -45,7 +49,10 @@ export function bindGraph(graph: Graph, symbols: Readonly<Record<string, number>
         if (typeof dim === 'string') sizes[dim] ??= axis === 0 ? BATCH : other;
       });
     const inputs = Object.fromEntries(
-      [...stated].map(([name, dims]) => [name, dims.map((dim) => (typeof dim === 'string' ? sizes[dim]! : (dim as number)))]),
+      [...stated].map(([name, dims]) => [
+        name,
+        dims.map((dim) => (typeof dim === 'string' ? sizes[dim]! : (dim as number))),
+      ]),
     );
     try {
       const concrete = infer(graph, { symbols: sizes, inputs });

@@ -64,7 +64,9 @@ export function choose(solved: Solved, scores: readonly Float64Array[], options:
   const total = groups.reduce((n, { size }) => n + size, 0);
   const all = groups.map(({ size }) => size);
   const measure = (kept: readonly number[]): number =>
-    what === 'channels' ? kept.reduce((a, b) => a + b, 0) / Math.max(total, 1) : estimate(kept)[what] / (estimate(all)[what] || 1);
+    what === 'channels'
+      ? kept.reduce((a, b) => a + b, 0) / Math.max(total, 1)
+      : estimate(kept)[what] / (estimate(all)[what] || 1);
   const orders = scores.map((own) => Array.from(own.keys()).sort((a, b) => own[a]! - own[b]! || a - b));
   const sequence = sequenceOf(solved, scores, orders, rank);
 
@@ -89,7 +91,11 @@ export function choose(solved: Solved, scores: readonly Float64Array[], options:
   for (const round of rounds) {
     const kept = attempt(round);
     const share = measure(kept);
-    if (!best || (share <= target && (best.share > target || share > best.share)) || (best.share > target && share < best.share))
+    if (
+      !best ||
+      (share <= target && (best.share > target || share > best.share)) ||
+      (best.share > target && share < best.share)
+    )
       best = { kept, share, round };
     if (share <= target && share > target - SLACK) break;
   }
@@ -144,7 +150,8 @@ function sequenceOf(
 ): Int32Array {
   const classOf = rank === 'isomorphic' ? structures(solved) : solved.groups.map(({ id }) => `${id}`);
   const units = orders.flatMap((order, group) => order.map((unit) => ({ group, score: scores[group]![unit]! })));
-  if (rank === 'global') return Int32Array.from(units.sort((a, b) => a.score - b.score || a.group - b.group).map(({ group }) => group));
+  if (rank === 'global')
+    return Int32Array.from(units.sort((a, b) => a.score - b.score || a.group - b.group).map(({ group }) => group));
   const byClass = new Map<string, typeof units>();
   for (const unit of units) {
     const key = classOf[unit.group]!;

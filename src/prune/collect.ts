@@ -45,7 +45,12 @@ export const activationKey = ({ value, axis }: Member['partner']): string => `${
  *
  * Throws   prune/data when slopes or activations are needed and there is no data; grad/missing for an op without a gradient.
  */
-export async function collect(model: Model, solved: Solved, lab: Lab, { needs, data, samples }: CollectOptions): Promise<Evidence> {
+export async function collect(
+  model: Model,
+  solved: Solved,
+  lab: Lab,
+  { needs, data, samples }: CollectOptions,
+): Promise<Evidence> {
   const members = membersOf(solved).flat();
   const names = [...new Set(members.map(({ place }) => place.value))];
   const weights = await weightsOf(model, names, lab);
@@ -77,7 +82,8 @@ async function weightsOf(model: Model, names: readonly string[], lab: Lab): Prom
   if (computed.length === 0) return weights;
   const wanted = removeDead({ ...graph, inputs: [], values: new Map(), outputs: computed.map((name) => ({ name })) });
   using session = await load(model, withTypes(wanted), lab);
-  for (const [name, value] of Object.entries(await session.run({}, undefined, lab.signal))) weights.set(name, numbers(value));
+  for (const [name, value] of Object.entries(await session.run({}, undefined, lab.signal)))
+    weights.set(name, numbers(value));
   return weights;
 }
 
@@ -96,7 +102,7 @@ const load = (model: Model, graph: Graph, lab: Lab): Promise<Session> =>
     ...(lab.threads && { threads: lab.threads }),
   });
 
-/** Mean slopes of the loss, or means of the squared slopes of single samples. */
+/** Mean slopes of the loss, or means of the squared slopes of single samples (of batches, where the model's batch is fixed above 1). */
 async function slopes(
   model: Model,
   names: readonly string[],
@@ -131,7 +137,9 @@ async function slopes(
 }
 
 const asInt64 = (labels: Tensor): Tensor =>
-  labels.dtype === 'int64' ? labels : { dtype: 'int64', dims: labels.dims, bytes: new Uint8Array(BigInt64Array.from(numbers(labels), BigInt).buffer) };
+  labels.dtype === 'int64'
+    ? labels
+    : { dtype: 'int64', dims: labels.dims, bytes: new Uint8Array(BigInt64Array.from(numbers(labels), BigInt).buffer) };
 
 /** Mean |x| and √(mean x²) per position of every axis that a weight reads. */
 async function activations(
@@ -152,7 +160,8 @@ async function activations(
     if (role !== 'in' || wanted.has(key) || !fact || !isFloat(fact.dtype)) continue;
     const x = g.of(partner.value);
     const others = x.dims.flatMap((_, axis) => (axis === partner.axis ? [] : [axis]));
-    const reduce = (value: typeof x): string => (others.length === 0 ? value : g.ReduceMean(value, others, { keepdims: 0 })).name;
+    const reduce = (value: typeof x): string =>
+      (others.length === 0 ? value : g.ReduceMean(value, others, { keepdims: 0 })).name;
     wanted.set(key, { mean: reduce(g.Abs(x)), square: reduce(g.Mul(x, x)) });
   }
   const found = new Map<string, Activation>();
@@ -174,6 +183,5 @@ async function activations(
     }
     lab.onProgress?.({ task: 'activations', done: ++done, total: feed.count });
   }
-  for (const { rms } of found.values()) rms.forEach((square, i) => (rms[i] = Math.sqrt(square)));
-  return found;
+  return new Map([...found].map(([key, { mean, rms }]) => [key, { mean, rms: rms.map(Math.sqrt) }]));
 }

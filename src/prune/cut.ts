@@ -72,8 +72,12 @@ export function cut(model: Model, solved: Solved, cuts: readonly Units[]): Model
 function slice(name: string, value: Tensor, left: Left): Tensor {
   const kept = left.get(name);
   if (!kept?.size) return value;
-  for (const [axis, positions] of kept) if (positions.length === 0) throw internal(`a cut leaves nothing of ${name}[${axis}]`);
-  return gather(value, value.dims.map((_, axis) => kept.get(axis)));
+  for (const [axis, positions] of kept)
+    if (positions.length === 0) throw internal(`a cut leaves nothing of ${name}[${axis}]`);
+  return gather(
+    value,
+    value.dims.map((_, axis) => kept.get(axis)),
+  );
 }
 
 function shortened(info: ValueInfo, left: Left): ValueInfo {
@@ -132,7 +136,8 @@ function replacedConstants(graph: Graph, nodes: readonly Node[]): Set<string> {
   const gone = new Set<string>();
   graph.nodes.forEach((node, i) => {
     if (nodes[i] === node) return;
-    for (const name of node.inputs) if (graph.initializers.has(name) && !nodes[i]!.inputs.includes(name)) gone.add(name);
+    for (const name of node.inputs)
+      if (graph.initializers.has(name) && !nodes[i]!.inputs.includes(name)) gone.add(name);
   });
   return gone;
 }

@@ -28,7 +28,11 @@ export interface FeedingOptions {
  *
  * Throws   data/inputs, data/shape when the data does not fit the model; prune/data when it has less than one batch.
  */
-export function feeding(graph: Graph, data: Dataset, { samples = 256, batch = 32, seed = 0 }: FeedingOptions = {}): Feeding {
+export function feeding(
+  graph: Graph,
+  data: Dataset,
+  { samples = 256, batch = 32, seed = 0 }: FeedingOptions = {},
+): Feeding {
   const ports = portsOf(graph);
   const own = bind(data, ports);
   const fixed = ports.map(({ dims }) => dims[0]).find((dim) => typeof dim === 'number');

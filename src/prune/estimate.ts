@@ -68,7 +68,8 @@ export function estimator(graph: Graph, groups: readonly Group[]): (kept: ArrayL
     const row = rowOf(node);
     if (!row || row.cost === 'none') return [];
     const touched = [...node.inputs, ...node.outputs].filter((name) => name !== '');
-    if (!touched.every((name) => isStatic(facts.get(name)?.dims)) || !touched.some((name) => shrinks.has(name))) return [];
+    if (!touched.every((name) => isStatic(facts.get(name)?.dims)) || !touched.some((name) => shrinks.has(name)))
+      return [];
     const worker = { node, row, cost: row.cost };
     return countMacs(worker) > 0 ? [worker] : [];
   });

@@ -52,7 +52,10 @@ export function zeroed(t: Tensor, axis: number, positions: ArrayLike<number>): T
 
 const unpack = (bytes: Uint8Array, bits: number, count: number): Uint8Array => {
   const per = 8 / bits;
-  return Uint8Array.from({ length: count }, (_, i) => (bytes[Math.floor(i / per)]! >> (bits * (i % per))) & (2 ** bits - 1));
+  return Uint8Array.from(
+    { length: count },
+    (_, i) => (bytes[Math.floor(i / per)]! >> (bits * (i % per))) & (2 ** bits - 1),
+  );
 };
 
 const pack = (elements: Uint8Array, bits: number, length: number): Uint8Array => {

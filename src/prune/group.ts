@@ -15,7 +15,7 @@ import { feedsOf, type Graph, type Node } from '../graph/model.ts';
 import { rowOf } from '../ops/index.ts';
 import { attrsOf, bySlot } from '../ops/infer.ts';
 import type { Axis, Link } from '../ops/link.ts';
-import type { Named, Value } from '../ops/op.ts';
+import type { Named, Row, Value } from '../ops/op.ts';
 import { type Bound, bindGraph } from './bind.ts';
 import { disjoint } from './disjoint.ts';
 
@@ -144,8 +144,10 @@ export function solve(graph: Graph, { symbols = {}, cutPorts = false }: SolveOpt
           });
   }
   if (!cutPorts) {
-    for (const { name } of feedsOf(graph)) wards.push({ value: name, where: `input "${name}"`, why: 'a graph input', rank: 2 });
-    for (const { name } of graph.outputs) wards.push({ value: name, where: `output "${name}"`, why: 'a graph output', rank: 2 });
+    for (const { name } of feedsOf(graph))
+      wards.push({ value: name, where: `input "${name}"`, why: 'a graph input', rank: 2 });
+    for (const { name } of graph.outputs)
+      wards.push({ value: name, where: `output "${name}"`, why: 'a graph output', rank: 2 });
   }
   const isOpen = ({ value, axis }: Axis): boolean => typeof bound.symbolic.get(value)?.dims[axis] !== 'number';
   for (const axis of [...axes.values()].flat()) {
@@ -159,12 +161,19 @@ export function solve(graph: Graph, { symbols = {}, cutPorts = false }: SolveOpt
   return { graph, bound, ties, links, constants, ...classify(graph, axes, joins, wards) };
 }
 
+/** The row of a node that answers the same at every run; undefined for unknown ops and those that draw random numbers. */
+export const repeats = (node: Node): Row | undefined => {
+  const row = rowOf(node);
+  return row && !('seed' in row.attrs) ? row : undefined;
+};
+
 /** Values that do not depend on what is fed: initialisers, and what is computed from them alone. */
 function constantsOf(graph: Graph): Set<string> {
   const fed = new Set(feedsOf(graph).map(({ name }) => name));
   const constants = new Set([...graph.initializers.keys()].filter((name) => !fed.has(name)));
   for (const node of graph.nodes) {
-    if (rowOf(node) && readsOf(node).every((name) => constants.has(name))) for (const name of node.outputs) constants.add(name);
+    if (repeats(node) && readsOf(node).every((name) => constants.has(name)))
+      for (const name of node.outputs) constants.add(name);
   }
   return constants;
 }
@@ -175,7 +184,11 @@ type Axes = ReadonlyMap<string, readonly Axis[]>;
 function axesOf({ concrete }: Bound): Axes {
   const axes = new Map<string, readonly Axis[]>();
   for (const [value, { dims }] of concrete) {
-    if (isStatic(dims)) axes.set(value, dims.map((size, axis) => ({ value, axis, size })));
+    if (isStatic(dims))
+      axes.set(
+        value,
+        dims.map((size, axis) => ({ value, axis, size })),
+      );
   }
   return axes;
 }
@@ -190,7 +203,8 @@ function ask(node: Node, { symbolic }: Bound, axes: Axes): readonly Link[] | str
   const inputs = node.inputs.map((name) => (name === '' ? undefined : axes.get(name)));
   const outputs = node.outputs.map((name) => (name === '' ? undefined : axes.get(name)));
   const values = node.inputs.map((name) => (name === '' ? undefined : symbolic.get(name)));
-  if (values.some((value, i) => value === undefined && node.inputs[i] !== '')) return 'its shapes depend on what is fed';
+  if (values.some((value, i) => value === undefined && node.inputs[i] !== ''))
+    return 'its shapes depend on what is fed';
   const named = { ...bySlot(row.inputs, inputs), ...bySlot(row.outputs, outputs) } as Named<readonly Axis[]>;
   try {
     return row.couple(named, attrsOf(row, node), bySlot(row.inputs, values) as Named<Value>);
@@ -256,7 +270,11 @@ function classify(
   });
   return {
     groups: groupsOf(graph, pairs, members),
-    protections: [...kept.values()].map(({ ward: { why, where }, weights }) => ({ why, where, weights: [...weights.values()] })),
+    protections: [...kept.values()].map(({ ward: { why, where }, weights }) => ({
+      why,
+      where,
+      weights: [...weights.values()],
+    })),
   };
 }
 

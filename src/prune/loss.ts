@@ -27,7 +27,9 @@ export function withLoss(graph: Graph, hasLabels: boolean): WithLoss {
   const facts = infer(graph);
   const building = draft(graph, facts);
   const { g } = building;
-  const outputs = graph.outputs.map(({ name }) => facts.get(logitsOf(graph, name))).filter((value) => value && isFloat(value.dtype));
+  const outputs = graph.outputs
+    .map(({ name }) => facts.get(logitsOf(graph, name)))
+    .filter((value) => value && isFloat(value.dtype));
   const logits = outputs.length === 1 ? asClasses(outputs[0] as StaticValue, g) : undefined;
   if (!logits) {
     const terms = outputs.map((value) => meanSquare(value as StaticValue, g));

@@ -6,7 +6,7 @@ import { showShare } from '../base/unit.ts';
 import type { Dataset } from '../data/index.ts';
 import type { Model } from '../graph/model.ts';
 import type { Lab } from '../runtime/index.ts';
-import { choose, type ChooseOptions, type Choice } from './choose.ts';
+import { type Choice, type ChooseOptions, choose } from './choose.ts';
 import { collect } from './collect.ts';
 import type { Combination } from './combine.ts';
 import type { Criterion } from './criterion/criterion.ts';
@@ -103,7 +103,10 @@ export async function prune(model: Model, options: PruneOptions, lab: Lab): Prom
   } catch (thrown) {
     if (!(thrown instanceof PareError)) throw thrown;
     lab.onNote?.(`${thrown.message} The original model is returned.`);
-    return { model, report: { ...report, after: before, share: 1, isMet: false, error: Number.NaN, fault: thrown.message } };
+    return {
+      model,
+      report: { ...report, after: before, share: 1, isMet: false, error: Number.NaN, fault: thrown.message },
+    };
   }
 }
 

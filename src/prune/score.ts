@@ -32,7 +32,10 @@ export function score(
     const [by, used] = accepted.length > 0 ? [criterion, accepted] : [l2, slices];
     const size = solved.groups[i]!.size;
     const scores = used.length > 0 ? combine(used.map(by.score), combination) : new Float64Array(size);
-    return normalize(scores.map((value) => (Number.isFinite(value) ? value : 0)), normalization);
+    return normalize(
+      scores.map((value) => (Number.isFinite(value) ? value : 0)),
+      normalization,
+    );
   });
 }
 

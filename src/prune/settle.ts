@@ -4,9 +4,9 @@ import { removeDead } from '../graph/edit.ts';
 import type { Model } from '../graph/model.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import { writeModel } from '../onnx/index.ts';
-import { rowOf } from '../ops/index.ts';
 import { modernize } from '../ops/modern.ts';
 import type { Lab } from '../runtime/index.ts';
+import { repeats } from './group.ts';
 
 /** Modernises, and replaces nodes that only make constants, and whose channels nothing follows, by what they make. */
 export async function settle(model: Model, lab: Lab): Promise<Model> {
@@ -14,13 +14,20 @@ export async function settle(model: Model, lab: Lab): Promise<Model> {
   const { graph } = modern;
   const constants = new Set(graph.initializers.keys());
   const isMade = graph.nodes.filter((node) => {
-    const isConstant = rowOf(node)?.couple === 'none' && node.inputs.every((name) => name === '' || constants.has(name));
+    const isConstant =
+      repeats(node)?.couple === 'none' && node.inputs.every((name) => name === '' || constants.has(name));
     if (isConstant) for (const name of node.outputs) constants.add(name);
     return isConstant;
   });
   if (isMade.length === 0) return modern;
   const names = isMade.flatMap(({ outputs }) => outputs.filter((name) => name !== ''));
-  const source = removeDead({ ...graph, nodes: isMade, inputs: [], values: new Map(), outputs: names.map((name) => ({ name })) });
+  const source = removeDead({
+    ...graph,
+    nodes: isMade,
+    inputs: [],
+    values: new Map(),
+    outputs: names.map((name) => ({ name })),
+  });
   using session = await lab.engine.load(writeModel({ ...modern, graph: source }), { optimize: 'none' });
   const made: Record<string, Tensor> = await session.run({}, undefined, lab.signal);
   const nodes = graph.nodes.filter((node) => !isMade.includes(node));

@@ -57,7 +57,11 @@ export async function agreement(
   return worst;
 }
 
-async function outputsOf(model: Model, feeds: Readonly<Record<string, Tensor>>, lab: Lab): Promise<Record<string, Tensor>> {
+async function outputsOf(
+  model: Model,
+  feeds: Readonly<Record<string, Tensor>>,
+  lab: Lab,
+): Promise<Record<string, Tensor>> {
   // Fused integer kernels round elsewhere than the nodes they stand for: both sides run as written.
   using session = await lab.engine.load(writeModel(model), {
     optimize: 'basic',

@@ -1,4 +1,4 @@
-/** How close two models answer on the same samples. */
+/** How close two models answer on the same samples: the first is recorded once, others are held against the record. */
 
 import type { Dataset } from '../data/dataset.ts';
 import type { Model } from '../graph/model.ts';
@@ -12,21 +12,11 @@ export interface Agreement {
   readonly cosine: number;
   /** Σ (a − b)² / Σ a², the worst output. */
   readonly noise: number;
-  /** Share of rows of the first output whose largest entry is the same; undefined when rows have one entry. */
+  /** KL divergence of the first output's rows (their softmax, unless they are shares already), mean; undefined when it has no rows of scores. */
+  readonly divergence?: number;
+  /** Share of rows of the first output whose largest entry is the same; undefined when it has no rows of scores. */
   readonly sameTop?: number;
   readonly samples: number;
-}
-
-/** Runs both models on these samples. Outputs that are not float32 are left out. */
-export async function agreement(
-  reference: Model,
-  other: Model,
-  data: Dataset,
-  samples: ArrayLike<number>,
-  lab: Lab,
-): Promise<Agreement> {
-  const { tops: _, ...close } = await compare(reference, other, data, samples, lab);
-  return close;
 }
 
 export interface Compared extends Agreement {
@@ -34,7 +24,52 @@ export interface Compared extends Agreement {
   readonly tops: readonly (readonly [number, number])[];
 }
 
-/** As `agreement`, with each sample's answer. */
+/** What a model answered. */
+export interface Recorded {
+  readonly batches: readonly { readonly feeds: Record<string, Tensor>; readonly outputs: Record<string, Tensor> }[];
+  /** The output whose rows are compared. */
+  readonly first: string;
+}
+
+const BATCH = 8;
+
+/** Runs a model on these samples and keeps inputs and outputs: few samples, please. Outputs that are not float32 are left out. */
+export async function record(model: Model, data: Dataset, samples: ArrayLike<number>, lab: Lab): Promise<Recorded> {
+  const batches: Recorded['batches'][number][] = [];
+  for await (const batch of runs(model, data, samples, lab)) batches.push(batch);
+  return { batches, first: model.graph.outputs[0]!.name };
+}
+
+async function* runs(
+  model: Model,
+  data: Dataset,
+  samples: ArrayLike<number>,
+  lab: Lab,
+): AsyncGenerator<Recorded['batches'][number]> {
+  using session = await lab.engine.load(writeModel(model), lab.threads === undefined ? {} : { threads: lab.threads });
+  const fixed = fixedBatch(model.graph);
+  const batch = fixed ?? BATCH;
+  for (let at = 0; at < samples.length; at += batch) {
+    stopIfAborted(lab.signal);
+    const indices = Array.from({ length: Math.min(batch, samples.length - at) }, (_, i) => samples[at + i]!);
+    if (fixed && indices.length < fixed) return;
+    const feeds = feedsFor(model.graph, data, indices);
+    yield { feeds, outputs: await session.run(feeds) };
+  }
+}
+
+/** Holds a model against a record. It must take the same inputs. */
+export async function against({ batches, first }: Recorded, other: Model, lab: Lab): Promise<Compared> {
+  using session = await lab.engine.load(writeModel(other), lab.threads === undefined ? {} : { threads: lab.threads });
+  const tally = new Tally(first);
+  for (const { feeds, outputs } of batches) {
+    stopIfAborted(lab.signal);
+    tally.add(outputs, await session.run(feeds));
+  }
+  return tally.result();
+}
+
+/** Runs both models on these samples, batch by batch: nothing is kept. */
 export async function compare(
   reference: Model,
   other: Model,
@@ -42,70 +77,107 @@ export async function compare(
   samples: ArrayLike<number>,
   lab: Lab,
 ): Promise<Compared> {
-  const options = lab.threads === undefined ? {} : { threads: lab.threads };
-  using a = await lab.engine.load(writeModel(reference), options);
-  using b = await lab.engine.load(writeModel(other), options);
-  const batch = fixedBatch(reference.graph) ?? 8;
-  const sums = new Map<string, Sums>();
-  const all: [number, number][] = [];
-  let seen = 0;
-  for (let at = 0; at < samples.length; at += batch) {
-    stopIfAborted(lab.signal);
-    const indices = Array.from({ length: Math.min(batch, samples.length - at) }, (_, i) => samples[at + i]!);
-    if (fixedBatch(reference.graph) && indices.length < batch) break;
-    const feeds = feedsFor(reference.graph, data, indices);
-    const [x, y] = [await a.run(feeds), await b.run(feeds)];
+  using session = await lab.engine.load(writeModel(other), lab.threads === undefined ? {} : { threads: lab.threads });
+  const tally = new Tally(reference.graph.outputs[0]!.name);
+  for await (const { feeds, outputs } of runs(reference, data, samples, lab)) {
+    tally.add(outputs, await session.run(feeds));
+  }
+  return tally.result();
+}
+
+/** As `compare`, without each sample's answer. */
+export async function agreement(...args: Parameters<typeof compare>): Promise<Agreement> {
+  const { tops: _, ...close } = await compare(...args);
+  return close;
+}
+
+class Tally {
+  readonly #first: string;
+  readonly #sums = new Map<string, { ab: number; aa: number; bb: number; dd: number }>();
+  readonly #tops: [number, number][] = [];
+  #divergence = 0;
+  #samples = 0;
+
+  constructor(first: string) {
+    this.#first = first;
+  }
+
+  add(x: Readonly<Record<string, Tensor>>, y: Readonly<Record<string, Tensor>>): void {
     for (const [name, value] of Object.entries(x)) {
       if (value.dtype !== 'float32') continue;
-      const total = sums.get(name) ?? { ab: 0, aa: 0, bb: 0, dd: 0 };
-      add(total, floats(value), floats(y[name]!));
-      sums.set(name, total);
+      const total = this.#sums.get(name) ?? { ab: 0, aa: 0, bb: 0, dd: 0 };
+      const [a, b] = [floats(value), floats(y[name]!)];
+      for (let i = 0; i < a.length; i++) {
+        const [p, q] = [a[i]!, b[i]!];
+        total.ab += p * q;
+        total.aa += p * p;
+        total.bb += q * q;
+        total.dd += (p - q) ** 2;
+      }
+      this.#sums.set(name, total);
     }
-    const first = reference.graph.outputs[0]!.name;
-    const [top, second] = [topsOf(x[first]!, indices.length), topsOf(y[first]!, indices.length)];
-    if (top && second) for (const [i, place] of top.entries()) all.push([place, second[i]!]);
-    seen += indices.length;
+    this.#samples += x[this.#first]?.dims[0] ?? 0;
+    const [rows, others] = [rowsOf(x[this.#first]), rowsOf(y[this.#first])];
+    if (!rows || !others) return;
+    rows.forEach((row, i) => {
+      this.#tops.push([topOf(row), topOf(others[i]!)]);
+      this.#divergence += divergence(row, others[i]!);
+    });
   }
-  const outputs = [...sums.values()];
-  return {
-    cosine: outputs.reduce(
-      (least, { ab, aa, bb }) => Math.min(least, aa + bb === 0 ? 1 : ab / Math.sqrt(aa * bb || 1)),
-      1,
-    ),
-    noise: outputs.reduce((most, { dd, aa }) => Math.max(most, aa === 0 ? 0 : dd / aa), 0),
-    ...(all.length > 0 && { sameTop: all.filter(([a, b]) => a === b).length / all.length }),
-    tops: all,
-    samples: seen,
-  };
-}
 
-interface Sums {
-  ab: number;
-  aa: number;
-  bb: number;
-  dd: number;
-}
-
-function add(total: Sums, a: Float32Array, b: Float32Array): void {
-  for (let i = 0; i < a.length; i++) {
-    const [x, y] = [a[i]!, b[i]!];
-    total.ab += x * y;
-    total.aa += x * x;
-    total.bb += y * y;
-    total.dd += (x - y) ** 2;
+  result(): Compared {
+    const outputs = [...this.#sums.values()];
+    const rows = this.#tops.length;
+    return {
+      cosine: outputs.reduce(
+        (least, s) => Math.min(least, s.aa + s.bb === 0 ? 1 : s.ab / Math.sqrt(s.aa * s.bb || 1)),
+        1,
+      ),
+      noise: outputs.reduce((most, { dd, aa }) => Math.max(most, aa === 0 ? 0 : dd / aa), 0),
+      ...(rows > 0 && {
+        divergence: this.#divergence / rows,
+        sameTop: this.#tops.filter(([a, b]) => a === b).length / rows,
+      }),
+      tops: this.#tops,
+      samples: this.#samples,
+    };
   }
 }
 
-/** The place of the largest entry of each sample, when every sample is one row of scores. */
-function topsOf(value: Tensor, samples: number): number[] | undefined {
-  if (value.dtype !== 'float32' || value.dims[0] !== samples) return undefined;
+/** One row of scores for each sample, or undefined when the tensor is something else. */
+function rowsOf(value: Tensor | undefined): Float32Array[] | undefined {
+  if (value?.dtype !== 'float32' || value.dims.length < 2 || value.dims.slice(2).some((dim) => dim !== 1)) {
+    return undefined;
+  }
   const x = floats(value);
-  const width = x.length / samples;
-  const isRow = value.dims.slice(2).every((dim) => dim === 1);
-  if (width < 2 || !isRow) return undefined;
-  return Array.from({ length: samples }, (_, i) => {
-    let best = i * width;
-    for (let j = best + 1; j < (i + 1) * width; j++) if (x[j]! > x[best]!) best = j;
-    return best - i * width;
-  });
+  const width = value.dims[1]!;
+  return width < 2
+    ? undefined
+    : Array.from({ length: value.dims[0]! }, (_, i) => x.subarray(i * width, (i + 1) * width));
+}
+
+function topOf(row: Float32Array): number {
+  let best = 0;
+  for (let i = 1; i < row.length; i++) if (row[i]! > row[best]!) best = i;
+  return best;
+}
+
+/** KL(p ‖ q) of two rows of scores; rows that are shares of 1 are taken as they are. */
+function divergence(a: Float32Array, b: Float32Array): number {
+  const [p, q] = areShares(a) ? [a, b] : [softmax(a), softmax(b)];
+  let sum = 0;
+  for (let i = 0; i < p.length; i++) if (p[i]! > 0) sum += p[i]! * Math.log(p[i]! / Math.max(q[i]!, 1e-9));
+  return sum;
+}
+
+const areShares = (row: Float32Array): boolean => {
+  const sum = row.reduce((a, b) => a + b, 0);
+  return Math.abs(sum - 1) < 1e-3 && row.every((x) => x >= 0);
+};
+
+function softmax(row: Float32Array): Float64Array {
+  const most = row.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
+  const e = Float64Array.from(row, (x) => Math.exp(x - most));
+  const sum = e.reduce((a, b) => a + b, 0);
+  return e.map((x) => x / sum);
 }

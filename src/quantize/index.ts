@@ -1,6 +1,8 @@
 /** Quantisation: integers for weights and activations. */
 
+export { type Accuracy, accuracy, dropOf } from './accuracy.ts';
 export { type Agreement, agreement } from './agreement.ts';
+export { type BlockBits, type BlockShape, type Blocks, fromBlocks, packBits, roundToNearest } from './blocks.ts';
 export {
   type Calibrator,
   type CalibratorName,
@@ -11,12 +13,26 @@ export {
   mse,
   percentile,
 } from './calibrate/index.ts';
+export { type DynamicOptions, quantizeDynamic, type WeightReport } from './dynamic.ts';
 export type { EngineView } from './engine-view.ts';
 export { viewOf } from './engine-view.ts';
 export { type FakeGrid, fakeQuantize } from './fake-quantize.ts';
+export { type HalfOptions, toHalfStorage } from './half.ts';
 export { Histogram } from './histogram.ts';
 export type { Kept } from './plan.ts';
-export { type Quantized, type QuantizeOptions, type QuantizeReport, quantize, type Size } from './quantize.ts';
+export {
+  type Calibrated,
+  calibrate,
+  type Escalation,
+  type Quantized,
+  type QuantizeOptions,
+  type QuantizeReport,
+  quantize,
+  type Size,
+  write,
+} from './quantize.ts';
 export type { Range } from './range.ts';
 export { saturates } from './saturate.ts';
 export { type Grid, gridOf } from './scheme.ts';
+export { type LayerSensitivity, lossOf, sensitivity } from './sensitivity.ts';
+export { quantizeWeights, type WeightOnlyOptions } from './weight-only.ts';

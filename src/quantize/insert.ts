@@ -8,8 +8,10 @@
  */
 
 import { freshNames, namesOf, removeDead, sortNodes } from '../graph/edit.ts';
-import type { Attr, Graph, Node } from '../graph/model.ts';
+import type { Attr, Dim, Graph, Node } from '../graph/model.ts';
 import { elements, float32, floats, sizeOf, type Tensor, tensor } from '../graph/tensor.ts';
+import type { Facts } from '../ops/infer.ts';
+import { pairSafe, pairSafeCodes, type Weights } from './pair-safe.ts';
 import { operandsOf, type Plan } from './plan.ts';
 import { rangeOf } from './range.ts';
 import type { Role } from './role.ts';
@@ -21,10 +23,10 @@ export interface InsertOptions {
   perChannel?: boolean;
   /** The largest integer of a weight: 127 (8 bits) or 64 (7 bits: pairs cannot overflow int16). Default 127. */
   weightLimit?: number;
-  /** Grids of weights chosen elsewhere: scales by weight name. Default: from the largest |w|. */
-  weightScales?: ReadonlyMap<string, Float32Array>;
-  /** Integers of weights chosen elsewhere (AdaRound, GPTQ), for the scales given. */
-  weightCodes?: ReadonlyMap<string, Int8Array>;
+  /** Keep sums of neighbouring products within int16, in convolutions and matrix products. Default false. */
+  pairSafe?: boolean;
+  /** Weights to quantise instead of the graph's, by name: rounded or clipped by another method. */
+  weights?: ReadonlyMap<string, Weights>;
 }
 
 /** A bias must fit into int32 with room for the sum it is added to. */
@@ -33,6 +35,7 @@ const NODE = { domain: '', name: '', attrs: {} } as const;
 
 export function insertPairs(
   graph: Graph,
+  facts: Facts,
   plan: Plan,
   grids: ReadonlyMap<string, Grid>,
   options: InsertOptions = {},
@@ -107,24 +110,24 @@ export function insertPairs(
     const value = graph.initializers.get(name)!;
     const w = floats(value);
     const lie = along(value.dims, axis);
-    const scales = options.weightScales?.get(name)?.slice() ?? weightScales(w, lie, weightLimit, perChannel);
+    const isBatched = role.product && value.dims.length > 2;
+    const vector = perChannel && !isBatched;
     const biasName = bias >= 0 ? maker.inputs[bias]! : '';
     const biasValue = graph.initializers.get(biasName);
     const fits = biasValue?.dtype === 'float32' && sizeOf(biasValue.dims) === lie.channels && plainBias(maker);
     const inputScale = gridFor(maker.inputs[input]!)!.scale;
-    const codes = options.weightCodes?.get(name);
-    if (fits && !codes) widenForBias(scales, floats(biasValue), inputScale, perChannel);
-
-    const isBatched = role.product && value.dims.length > 2;
-    const vector = perChannel && !isBatched;
-    if (isBatched) scales.fill(Math.max(...scales));
-    const scaleKey = vector ? `v${scales.join()}` : '';
-    const scaleName = vector
-      ? share(scaleKey, () => float32([lie.channels], scales))
-      : scalar(Math.fround(Math.max(...scales)));
-    const q = share(`w ${name} ${scaleName}`, () =>
-      tensor('int8', value.dims, codes ?? quantizeWeight(w, scales, lie, weightLimit)),
-    );
+    const guarded = options.pairSafe === true && !isDepthwise(value.dims, axis, facts.get(maker.inputs[input]!)?.dims);
+    const chosen = options.weights?.get(name) ?? (guarded ? pairSafe(w, value.dims, axis, vector) : undefined);
+    const scales = (chosen?.scales ?? weightScales(w, lie, weightLimit, vector)).slice();
+    const isWider = fits && widenForBias(scales, floats(biasValue), inputScale, vector);
+    const codes =
+      chosen && !isWider
+        ? chosen.codes
+        : guarded
+          ? pairSafeCodes(w, value.dims, axis, scales)
+          : quantizeWeight(w, scales, lie, weightLimit);
+    const scaleName = vector ? share(`v${scales.join()}`, () => float32([lie.channels], scales)) : scalar(scales[0]!);
+    const q = share(`w ${name} ${scaleName}`, () => tensor('int8', value.dims, codes));
     replaced.set(weight, dequantized(q, scaleName, zeros(vector ? [lie.channels] : []), vector ? axis : undefined));
 
     if (fits) {
@@ -213,13 +216,19 @@ function shortNames(graph: Graph): () => string {
 }
 
 /** A scale that is too small for its bias grows until the bias fits (weights of a dead channel are all nearly 0). */
-function widenForBias(scales: Float32Array, bias: Float32Array, inputScale: number, perChannel: boolean): void {
+function widenForBias(scales: Float32Array, bias: Float32Array, inputScale: number, perChannel: boolean): boolean {
+  const before = scales.slice();
   const least = Array.from(bias, (b) => Math.abs(b) / (inputScale * BIAS_LIMIT));
   const all = least.reduce((a, b) => Math.max(a, b), 0);
   scales.forEach((scale, c) => {
     scales[c] = Math.max(scale, perChannel ? least[c]! : all);
   });
+  return scales.some((scale, c) => scale !== before[c]);
 }
+
+/** A convolution of each channel by itself: the engine's kernel for it adds in 32 bits. */
+const isDepthwise = (dims: readonly number[], axis: number, input: readonly Dim[] | undefined): boolean =>
+  dims.length > 2 && axis === 0 && dims[1] === 1 && dims[0]! > 1 && input?.[1] === dims[0];
 
 /** Does the bias enter with factor 1? */
 const plainBias = ({ attrs }: Node): boolean =>

@@ -37,17 +37,22 @@ export interface PlanOptions {
   exclude?: readonly string[];
   /** Quantise products of two computed values, as in attention. Default false. */
   products?: boolean;
+  /** Quantise this node alone (by name or first output), to study it: even where no integers reach it or leave it. */
+  only?: string;
 }
 
 export const labelOf = (node: Node): string => node.name || node.outputs[0] || node.op;
 
-export function planOf(graph: Graph, facts: Facts, { exclude = [], products = false }: PlanOptions = {}): Plan {
+export function planOf(graph: Graph, facts: Facts, { exclude = [], products = false, only }: PlanOptions = {}): Plan {
   const made = producers(graph);
   const readers = consumers(graph);
   const outputs = new Set(graph.outputs.map(({ name }) => name));
   const excluded = new Set(exclude);
+  const alone = only !== undefined;
   const isExcluded = (node: Node): boolean =>
     excluded.has(node.name) || excluded.has(node.op) || excluded.has(node.outputs[0] ?? '');
+  const isLeftOut = (node: Node, { kind }: Role): boolean =>
+    alone && kind !== 'passes' && kind !== 'clamps' && labelOf(node) !== only;
   const constant = (name: string): boolean => graph.initializers.has(name);
   const isFloat = (name: string): boolean => facts.get(name)?.dtype === 'float32';
   const why = new Map<Node, string>();
@@ -56,7 +61,8 @@ export function planOf(graph: Graph, facts: Facts, { exclude = [], products = fa
   const held = new Set<string>();
   const roles = new Map<Node, Role>();
   for (const node of graph.nodes) {
-    const role = isExcluded(node) ? ({ kind: 'float', why: 'excluded' } as const) : roleOf(node, graph, facts);
+    const asked = roleOf(node, graph, facts);
+    const role = isExcluded(node) || isLeftOut(node, asked) ? ({ kind: 'float', why: 'excluded' } as const) : asked;
     const inputs = node.inputs.filter((name) => name !== '' && !constant(name));
     const holds = ((): boolean => {
       switch (role.kind) {
@@ -65,7 +71,7 @@ export function planOf(graph: Graph, facts: Facts, { exclude = [], products = fa
         case 'product':
           return products && role.inputs.every((i) => isFloat(node.inputs[i]!));
         case 'own':
-          return inputs.length > 0 && inputs.every((name) => held.has(name));
+          return inputs.length > 0 && inputs.every((name) => (alone ? isFloat(name) : held.has(name)));
         case 'passes':
         case 'clamps':
           return held.has(node.inputs[0] ?? '');
@@ -99,7 +105,7 @@ export function planOf(graph: Graph, facts: Facts, { exclude = [], products = fa
       needed.add(node.inputs[0]!);
       continue;
     }
-    if (role.kind === 'own' && !wanted && !shrinks(node, facts)) {
+    if (role.kind === 'own' && !wanted && !alone && !shrinks(node, facts)) {
       why.set(node, 'only float nodes read its result');
       continue;
     }
@@ -162,6 +168,14 @@ export function planOf(graph: Graph, facts: Facts, { exclude = [], products = fa
     .filter(([node]) => !dropped.has(node) && node.inputs.some(isFloat) && node.outputs.some(isFloat))
     .map(([node, reason]) => ({ node: labelOf(node), op: node.op, why: reason }));
   return { kernels, movers, dropped, groupOf, watch, kept };
+}
+
+/** Every value that a plan with more exclusions could give a grid of its own. */
+export function candidatesOf(graph: Graph, facts: Facts, { kernels, movers, dropped }: Plan): string[] {
+  const names = [...kernels.keys(), ...movers, ...dropped].flatMap((node) => [...node.inputs, ...node.outputs]);
+  return [...new Set(names)].filter(
+    (name) => name !== '' && !graph.initializers.has(name) && facts.get(name)?.dtype === 'float32',
+  );
 }
 
 /** The grid that reaches a dropped clamp through movers that need no pair of their own. */

@@ -3,22 +3,25 @@
 import { PareError } from '../base/error.ts';
 import { random } from '../base/random.ts';
 import { pick } from '../base/suggest.ts';
-import { costOf } from '../cost/cost.ts';
 import type { Dataset } from '../data/dataset.ts';
+import { isFloat } from '../graph/dtype.ts';
 import type { Model } from '../graph/model.ts';
+import { sizeOf } from '../graph/tensor.ts';
 import { writeModel } from '../onnx/write.ts';
 import { type Facts, infer } from '../ops/infer.ts';
 import type { Lab } from '../runtime/index.ts';
 import { type Agreement, agreement } from './agreement.ts';
 import { type Calibrator, type CalibratorName, calibrators } from './calibrate/index.ts';
 import { type EngineView, viewOf } from './engine-view.ts';
+import { escalate } from './escalate.ts';
 import { type InsertOptions, insertPairs } from './insert.ts';
 import { observe } from './observe.ts';
-import { type Kept, type Plan, type PlanOptions, planOf } from './plan.ts';
+import { candidatesOf, type Kept, type Plan, type PlanOptions, planOf } from './plan.ts';
 import { prepare } from './prepare.ts';
 import type { Range } from './range.ts';
 import { saturates } from './saturate.ts';
 import { type Grid, gridOf } from './scheme.ts';
+import type { LayerSensitivity } from './sensitivity.ts';
 
 export interface QuantizeOptions extends PlanOptions {
   /** Samples to calibrate on, as the model is fed in use. Labels are not needed. */
@@ -29,8 +32,33 @@ export interface QuantizeOptions extends PlanOptions {
   calibrate?: CalibratorName | Calibrator;
   /** A weight scale per channel. Default true. */
   perChannel?: boolean;
-  /** Bits of a weight; 7 where 8 would overflow on this engine, found out by trying. */
+  /** Bits of a weight. Default 8. */
   weightBits?: 7 | 8;
+  /**
+   * Keep pairs of 8-bit weights small enough for processors that add products in 16 bits (x86 without VNNI). Default:
+   * whether this engine does, found out by trying. Set it for models that travel.
+   */
+  pairSafe?: boolean;
+  /**
+   * The most accuracy that may be lost, as a share (0.01 is one point); without labels, the share of answers that may
+   * change. The most sensitive layers go back to floats until it holds. Default: no bound.
+   */
+  maxDrop?: number;
+  /** Samples to judge by, best none of those calibrated on. Default: `data`. At most 2000 are used. */
+  judge?: Dataset;
+}
+
+/** What `maxDrop` did. */
+export interface Escalation {
+  /** Layers that went back to floats, the most sensitive first. */
+  readonly reverted: readonly string[];
+  /** Lost with all layers on integers, and in the end: share of accuracy (or of answers that changed), 0 to 1. */
+  readonly dropBefore: number;
+  readonly drop: number;
+  /** Is the drop within the bound? */
+  readonly held: boolean;
+  /** Every layer alone, the most sensitive first; empty when nothing had to be reverted. */
+  readonly sensitivity: readonly LayerSensitivity[];
 }
 
 /** Size of a model. */
@@ -47,6 +75,8 @@ export interface QuantizeReport {
   /** Such as "int8 static, u8 activations (minmax), s8 weights of 7 bits per channel". */
   readonly scheme: string;
   readonly weightBits: 7 | 8;
+  /** Cannot overflow on processors that add products in 16 bits. */
+  readonly pairSafe: boolean;
   /** Samples that calibration saw. */
   readonly samples: number;
   /** Nodes that run on integers, as written. */
@@ -55,6 +85,7 @@ export interface QuantizeReport {
   readonly kept: readonly Kept[];
   /** What the engine makes of it; undefined where it cannot show that. */
   readonly fused?: EngineView;
+  readonly escalation?: Escalation;
   /** How close the answers are to the float model's, on up to 64 of the samples. */
   readonly agreement: Agreement;
 }
@@ -85,10 +116,15 @@ const CHECKED = 64;
 export async function quantize(model: Model, options: QuantizeOptions, lab: Lab): Promise<Quantized> {
   const { data, samples = 300, perChannel = true } = options;
   const calibrator = calibratorOf(options.calibrate);
-  const weightBits = options.weightBits ?? ((await saturates(lab.engine)) ? 7 : 8);
+  const weightBits = options.weightBits ?? 8;
+  const pairSafe = weightBits === 8 && (options.pairSafe ?? (await saturates(lab.engine)));
   const chosen = chooseSamples(data, samples, lab.seed);
-  const calibrated = await calibrate(prepare(model), calibrator, data, chosen, lab, options);
-  const { plan, written } = write(calibrated, { ...options, perChannel, weightBits });
+  const everywhere = options.maxDrop !== undefined;
+  const calibrated = await calibrate(prepare(model), calibrator, data, chosen, lab, { ...options, everywhere });
+  const settled: WriteOptions = { ...options, perChannel, weightBits, pairSafe };
+  const escalated =
+    options.maxDrop === undefined ? undefined : await escalate(calibrated, settled, options.maxDrop, options, lab);
+  const { plan, written } = write(calibrated, { ...settled, ...(escalated && { exclude: escalated.exclude }) });
   if (plan.kernels.size === 0) {
     throw new PareError('quantize/nothing', 'No node of this model can run on integers.', {
       where: model.graph.name,
@@ -100,18 +136,24 @@ export async function quantize(model: Model, options: QuantizeOptions, lab: Lab)
   return {
     model: written,
     report: {
-      before: { bytes: writeModel(model).length, parameters: costOf(model).parameters },
-      after: { bytes: writeModel(written).length, parameters: costOf(calibrated.model).parameters },
-      scheme: `int8 static, u8 activations (${calibrator.name}), s8 weights of ${weightBits} bits per ${perChannel ? 'channel' : 'tensor'}`,
+      before: { bytes: writeModel(model).length, parameters: parametersOf(model) },
+      after: { bytes: writeModel(written).length, parameters: parametersOf(calibrated.model) },
+      scheme: `int8 static, u8 activations (${calibrator.name}), s8 weights of ${weightBits} bits${pairSafe ? ', pairs checked,' : ''} per ${perChannel ? 'channel' : 'tensor'}`,
       weightBits,
+      pairSafe,
       samples: chosen.length,
       quantized: plan.kernels.size,
       kept: plan.kept,
       ...(fused && { fused }),
+      ...(escalated && { escalation: escalated.report }),
       agreement: await agreement(model, written, data, chosen.subarray(0, CHECKED), lab),
     },
   };
 }
+
+/** Elements of all weights. Integers replace them one by one, so the prepared float model is the one to count. */
+export const parametersOf = ({ graph }: Model): number =>
+  [...graph.initializers.values()].reduce((n, { dtype, dims }) => n + (isFloat(dtype) ? sizeOf(dims) : 0), 0);
 
 export const calibratorOf = (named: CalibratorName | Calibrator = 'minmax'): Calibrator =>
   typeof named === 'string' ? pick(calibrators, named, 'calibrator')() : named;
@@ -123,18 +165,21 @@ export function chooseSamples(data: Dataset, count: number, seed = 0): Int32Arra
   return random(seed, 'calibrate').shuffle(all).slice(0, count).sort();
 }
 
-/** Runs the samples through the prepared model and notes the range of every value that could be quantised. */
+/**
+ * Runs the samples through the prepared model and notes the range of every value that the plan quantises, or with
+ * `everywhere` of every value that any plan with more exclusions could quantise.
+ */
 export async function calibrate(
   model: Model,
   calibrator: Calibrator,
   data: Dataset,
   samples: Int32Array,
   lab: Lab,
-  options: PlanOptions = {},
+  { everywhere = false, ...options }: PlanOptions & { everywhere?: boolean } = {},
 ): Promise<Calibrated> {
   const facts = infer(model.graph);
   const plan = planOf(model.graph, facts, options);
-  const names = [...new Set(plan.watch.values())];
+  const names = [...new Set([...plan.watch.values(), ...(everywhere ? candidatesOf(model.graph, facts, plan) : [])])];
   const states = new Map(names.map((name) => [name, calibrator.start()]));
   await observe(
     model,
@@ -158,6 +203,6 @@ export function write({ model, facts, ranges }: Calibrated, options: WriteOption
   const grids = new Map<string, Grid>();
   for (const [group, watched] of plan.watch) grids.set(group, gridOf(ranges.get(watched)!, watched));
   const weightLimit = options.weightBits === 7 ? 64 : 127;
-  const graph = insertPairs(model.graph, plan, grids, { ...options, weightLimit });
+  const graph = insertPairs(model.graph, facts, plan, grids, { ...options, weightLimit });
   return { plan, written: { ...model, producer: { name: 'pare', version: '' }, graph } };
 }

@@ -2,8 +2,10 @@
 
 import { type Dataset, LABELS, noise, portsOf } from '../data/index.ts';
 import { byteLength } from '../graph/dtype.ts';
-import type { Graph } from '../graph/model.ts';
+import type { Graph, Model } from '../graph/model.ts';
 import { elements, sizeOf, type Tensor } from '../graph/tensor.ts';
+import { writeModel } from '../onnx/index.ts';
+import type { Lab } from '../runtime/lab.ts';
 
 /** The batch that the model insists on, or undefined when any will do. */
 export function fixedBatch(graph: Graph): number | undefined {
@@ -28,9 +30,14 @@ function columnOf(dataset: Dataset, name: string, indices: ArrayLike<number>): T
 }
 
 /** Random inputs of the model's shapes and types; see `noise` for what is drawn. */
-export const randomFeeds = (graph: Graph, batch: number, seed = 0): Record<string, Tensor> =>
+export const randomFeeds = (
+  graph: Graph,
+  batch: number,
+  seed = 0,
+  dims: Readonly<Record<string, number>> = {},
+): Record<string, Tensor> =>
   feedsOf(
-    noise(portsOf(graph), { size: batch, seed }),
+    noise(portsOf(graph), { size: batch, seed, dims }),
     Array.from({ length: batch }, (_, i) => i),
   );
 
@@ -41,4 +48,31 @@ export function comfortableBatch(dataset: Dataset): number {
     0,
   );
   return Math.max(1, Math.min(128, dataset.size, Math.floor(2 ** 25 / Math.max(1, bytes))));
+}
+
+/**
+ * Runs models like this one on the same few samples: of the data set, or random ones. All outputs by name.
+ *
+ * Throws   data/port for inputs that random numbers cannot feed; engine/… from the runs.
+ */
+export function runsOn(
+  like: Model,
+  lab: Lab,
+  dataset?: Dataset,
+  batch = 4,
+): (model: Model) => Promise<Record<string, Tensor>> {
+  const size = fixedBatch(like.graph) ?? batch;
+  const feeds = dataset
+    ? feedsOf(
+        dataset,
+        Array.from({ length: size }, (_, i) => i % dataset.size),
+      )
+    : randomFeeds(like.graph, size, lab.seed);
+  return async (model) => {
+    using session = await lab.engine.load(writeModel(model), {
+      ...(lab.threads !== undefined && { threads: lab.threads }),
+      optimize: 'basic',
+    });
+    return session.run(feeds, undefined, lab.signal);
+  };
 }

@@ -1,7 +1,7 @@
 /** Size and speed of several models, timed in turn on the same machine so that their ratios hold. */
 
 import { asPareError } from '../base/error.ts';
-import { costOf } from '../cost/cost.ts';
+import { costOf, type ModelCost } from '../cost/cost.ts';
 import type { Dataset } from '../data/index.ts';
 import type { Model } from '../graph/model.ts';
 import { modernize } from '../ops/modern.ts';
@@ -44,22 +44,29 @@ export interface MeasureModelsOptions extends Pick<MeasureOptions, 'rounds' | 'w
   readonly threads?: number;
   /** Inputs to run on. Default: random numbers. */
   readonly data?: Dataset;
+  /** Lengths of open axes of random inputs, by symbol. Default 16 each. */
+  readonly dims?: Readonly<Record<string, number>>;
 }
 
-/** Parameters and MACs, as far as they can be told of a model in any opset. */
-export function costOfAny(
-  model: Model,
-): { parameters: number; macs: number; unknown: readonly string[] } & Pick<ReturnType<typeof costOf>, 'layers'> {
-  const attempt = (make: () => Model): ReturnType<typeof costOf> | undefined => {
+/**
+ * What the model costs, in whatever opset it is and however little of it is known.
+ *
+ * MACs and layers are of the model in today's forms; parameters are counted in the model as it is, since a modern form
+ * may hold constants that were attributes.
+ */
+export function costOfAny(model: Model): Omit<ModelCost, 'weightBytes'> {
+  const attempt = (make: () => Model): ModelCost | undefined => {
     try {
       return costOf(make());
-    } catch (thrown) {
-      asPareError(thrown);
-      return undefined;
+    } catch {
+      return undefined; // shapes that contradict each other, or ops in between that nobody knows: the file can still be looked at
     }
   };
-  const cost = attempt(() => modernize(model)) ?? attempt(() => model);
-  return cost ?? { parameters: 0, macs: 0, unknown: model.graph.nodes.map(({ name, op }) => name || op), layers: [] };
+  const own = attempt(() => model);
+  const modern = attempt(() => modernize(model)) ?? own;
+  const unknown = modern?.unknown ?? model.graph.nodes.map(({ name, op }) => name || op);
+  const { parameters = 0, macs = 0, layers = [] } = modern ?? {};
+  return { parameters: own?.parameters ?? parameters, macs, layers, unknown };
 }
 
 /**
@@ -74,7 +81,7 @@ export function costOfAny(
 export async function measureModels(
   models: readonly Subject[],
   lab: Lab,
-  { batches = [1, 32], threads = 1, data, ...timing }: MeasureModelsOptions = {},
+  { batches = [1, 32], threads = 1, data, dims, ...timing }: MeasureModelsOptions = {},
 ): Promise<Measured[]> {
   const timings = models.map((): Timing[] => []);
   const refusals = models.map((): unknown => undefined);
@@ -93,7 +100,7 @@ export async function measureModels(
       for (const [i, { subject, session, own }] of loaded.entries()) {
         if (!own.includes(batch)) continue;
         try {
-          ready.push({ name: subject.name, run: await runner(subject, session, batch, lab, bindings, data) });
+          ready.push({ name: subject.name, run: await runner(subject, session, batch, lab, bindings, data, dims) });
           order.push(i);
         } catch (thrown) {
           if (asPareError(thrown).code !== 'engine/run') throw thrown;
@@ -140,6 +147,7 @@ async function runner(
   lab: Lab,
   kept: Disposable[],
   data?: Dataset,
+  dims?: Readonly<Record<string, number>>,
 ): Promise<Case['run']> {
   const { graph } = subject.model;
   const feeds = data
@@ -147,7 +155,7 @@ async function runner(
         data,
         Array.from({ length: batch }, (_, i) => i % data.size),
       )
-    : randomFeeds(graph, batch, lab.seed);
+    : randomFeeds(graph, batch, lab.seed, dims);
   const outputs = await session.run(feeds, undefined, lab.signal);
   const isPlain = Object.values(outputs).every(({ dtype, bytes }) => dtype !== 'string' && bytes.length > 0);
   if (!isPlain) return async () => void (await session.run(feeds));

@@ -1,8 +1,12 @@
 /** Reading attributes and small constants the way rules need them. */
 
+import { factsOf } from '../graph/dtype.ts';
 import type { Dim, Node } from '../graph/model.ts';
-import { numbers } from '../graph/tensor.ts';
+import { elements, numbers, sizeOf } from '../graph/tensor.ts';
 import type { Net } from './net.ts';
+
+/** Dimensions, axes and pads are never as many as this. */
+const MANY = 1024;
 
 /** An int or float attribute, or `fallback` where it is absent. */
 export function numberAttr(node: Node, key: string, fallback: number): number {
@@ -26,7 +30,7 @@ export function textAttr(node: Node, key: string, fallback = ''): string {
 export function knownInts(name: string | undefined, net: Net): readonly number[] | undefined {
   if (!name) return undefined;
   const fixed = net.constant(name);
-  if (fixed) return fixed.dtype === 'string' ? undefined : numbers(fixed);
+  if (fixed) return fixed.dtype === 'string' || sizeOf(fixed.dims) > MANY ? undefined : numbers(fixed);
   const ints = net.fact(name)?.ints;
   return ints?.every((dim): dim is number => typeof dim === 'number') ? ints : undefined;
 }
@@ -34,9 +38,11 @@ export function knownInts(name: string | undefined, net: Net): readonly number[]
 /** The one number that a constant holds (every element alike), or undefined. */
 export function uniform(name: string | undefined, net: Net): number | undefined {
   const fixed = name ? net.constant(name) : undefined;
-  if (!fixed || fixed.dtype === 'string' || fixed.dims.includes(0)) return undefined;
-  const values = numbers(fixed);
-  return values.every((value) => value === values[0]) ? values[0] : undefined;
+  if (!fixed || fixed.dtype === 'string' || sizeOf(fixed.dims) === 0) return undefined;
+  // Raw elements first: most constants differ early on, and large ones should not become plain numbers.
+  const raw = elements(fixed) as Float32Array;
+  if (factsOf(fixed.dtype).bits < 8 || raw.some((value) => value !== raw[0])) return undefined;
+  return numbers({ ...fixed, dims: [1], bytes: fixed.bytes.subarray(0, raw.BYTES_PER_ELEMENT) })[0];
 }
 
 /** Are these certainly the same dimensions? */

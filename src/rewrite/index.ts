@@ -2,15 +2,45 @@
 
 import type { Model } from '../graph/model.ts';
 import { applyRules, type Rewritten } from './apply.ts';
-import { rules } from './rules/index.ts';
+import { applyChecked, type Checked, type CheckOptions } from './checked.ts';
+import type { Rule } from './rule.ts';
+import { type RuleName, rules } from './rules/index.ts';
 
 export { applyRules, type RewriteReport, type Rewritten } from './apply.ts';
+export { applyChecked, type Checked, type CheckOptions, difference } from './checked.ts';
+export { type Evaluate, type FoldOptions, foldConstants } from './fold-constants.ts';
 export type { Firing, PatternRule, Rule, RuleSample, SweepRule } from './rule.ts';
 export { type RuleName, rules } from './rules/index.ts';
+
+/** The rules of `simplify`: all that never add arithmetic. */
+export const SIMPLIFYING: readonly RuleName[] = (Object.keys(rules) as RuleName[]).filter(
+  (name) => name !== 'gemm-to-matmul-add',
+);
+
+const named = (chosen: readonly (RuleName | Rule)[]): Rule[] =>
+  chosen.map((rule) => (typeof rule === 'string' ? rules[rule] : rule));
+
+/**
+ * The model after these rules, by name or as rules; default all that never add arithmetic.
+ *
+ * @example
+ * rewrite(model, ['drop-identity', 'fold-scale']).report.fired
+ */
+export const rewrite = (model: Model, chosen: readonly (RuleName | Rule)[] = SIMPLIFYING): Rewritten =>
+  applyRules(model, named(chosen));
+
+/** The same computation in fewer nodes and multiplications: every exact rule, to a fixed point. */
+export const simplify = (model: Model): Rewritten => rewrite(model);
+
+/** As `rewrite`, checked on samples; rules that change the outputs beyond `tolerance` are taken back. */
+export const rewriteChecked = (
+  model: Model,
+  options: CheckOptions,
+  chosen: readonly (RuleName | Rule)[] = SIMPLIFYING,
+): Promise<Checked> => applyChecked(model, named(chosen), options);
 
 /**
  * Every BatchNormalization that stands next to a layer becomes part of its weights; outputs stay the same to rounding.
  * The report names each one that stays, and why.
  */
-export const foldBatchNorm = (model: Model): Rewritten =>
-  applyRules(model, [rules['fold-batch-norm'], rules['fold-batch-norm-ahead']]);
+export const foldBatchNorm = (model: Model): Rewritten => rewrite(model, ['fold-batch-norm', 'fold-batch-norm-ahead']);

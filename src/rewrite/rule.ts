@@ -57,6 +57,8 @@ export interface RuleSample {
   readonly build: (g: Builder) => StaticValue | readonly StaticValue[];
   /** Does the rule fire here? Default true. */
   readonly fires?: boolean;
+  /** The ops that remain, in order. */
+  readonly leaves?: string;
 }
 
 /** Declares a rule with a pattern. */

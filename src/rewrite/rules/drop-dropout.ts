@@ -19,7 +19,11 @@ export const dropDropout = rule({
   rewrite: ({ values: { x } }) => ({ outputs: [x], why: 'drops nothing outside training' }),
 
   samples: [
-    { about: 'with the default ratio', build: (g) => g.Relu(g.Dropout(g.Neg(g.input('x', 'float32', [2, 3])))) },
+    {
+      about: 'with the default ratio',
+      leaves: 'Neg Relu',
+      build: (g) => g.Relu(g.Dropout(g.Neg(g.input('x', 'float32', [2, 3])))),
+    },
     {
       about: 'whose mask is an output',
       build: (g) => g.emit('Dropout', [g.input('x', 'float32', [2, 3])], {}, { outputs: 2 }),

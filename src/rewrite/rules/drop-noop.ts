@@ -113,45 +113,67 @@ export const dropNoop = rule({
   },
 
   samples: [
-    { about: 'a Cast to the same type', build: (g) => g.Neg(g.Cast(g.input('x', 'float32', [2, 3]), { to: 1 })) },
+    {
+      about: 'a Cast to the same type',
+      leaves: 'Neg',
+      build: (g) => g.Neg(g.Cast(g.input('x', 'float32', [2, 3]), { to: 1 })),
+    },
     {
       about: 'a Reshape to the same dimensions',
+      leaves: 'Neg',
       build: (g) => g.Neg(g.Reshape(g.input('x', 'float32', [2, 3]), [2, -1])),
     },
     {
       about: 'a Transpose that keeps the axes',
+      leaves: 'Neg',
       build: (g) => g.Neg(g.Transpose(g.input('x', 'float32', [2, 3]), { perm: [0, 1] })),
     },
-    { about: 'a Slice of everything', build: (g) => g.Neg(g.Slice(g.input('x', 'float32', [2, 3]), [0], [9], [1])) },
+    {
+      about: 'a Slice of everything',
+      leaves: 'Neg',
+      build: (g) => g.Neg(g.Slice(g.input('x', 'float32', [2, 3]), [0], [9], [1])),
+    },
     {
       about: 'a Slice that turns an axis round',
       build: (g) => g.Neg(g.Slice(g.input('x', 'float32', [2, 3]), [-1], [-9], [1], [-1])),
       fires: false,
     },
-    { about: 'a Concat of one', build: (g) => g.Neg(g.Concat(g.input('x', 'float32', [2, 3]), { axis: 0 })) },
+    {
+      about: 'a Concat of one',
+      leaves: 'Neg',
+      build: (g) => g.Neg(g.Concat(g.input('x', 'float32', [2, 3]), { axis: 0 })),
+    },
     {
       about: 'an Expand to the same dimensions',
+      leaves: 'Neg',
       build: (g) => g.Neg(g.Expand(g.input('x', 'float32', [2, 3]), [1, 3])),
     },
-    { about: 'a Pad of nothing', build: (g) => g.Neg(g.Pad(g.input('x', 'float32', [2, 3]), [0, 0, 0, 0])) },
+    {
+      about: 'a Pad of nothing',
+      leaves: 'Neg',
+      build: (g) => g.Neg(g.Pad(g.input('x', 'float32', [2, 3]), [0, 0, 0, 0])),
+    },
     {
       about: '0 + x',
+      leaves: 'Neg',
       build: (g) => g.Neg(g.Add(g.constant(tensor('float32', [1], [0])), g.input('x', 'float32', [2, 3]))),
     },
-    { about: 'x / 1', build: (g) => g.Neg(g.Div(g.input('x', 'float32', [2, 3]), 1)) },
+    { about: 'x / 1', leaves: 'Neg', build: (g) => g.Neg(g.Div(g.input('x', 'float32', [2, 3]), 1)) },
     { about: '1 / x', build: (g) => g.Div(g.scalar(1), g.Exp(g.input('x', 'float32', [2, 3]))), fires: false },
     {
       about: 'x + 0 that stretches x',
       build: (g) => g.Add(g.input('x', 'float32', [3]), g.constant(tensor('float32', [2, 3], [0, 0, 0, 0, 0, 0]))),
       fires: false,
     },
-    { about: 'a Relu after a Relu', build: (g) => g.Relu(g.Relu(g.input('x', 'float32', [2, 3]))) },
+    { about: 'a Relu after a Relu', leaves: 'Relu', build: (g) => g.Relu(g.Relu(g.input('x', 'float32', [2, 3]))) },
     {
       about: 'a pool of single elements',
+      leaves: 'Neg',
       build: (g) => g.Neg(g.MaxPool(g.input('x', 'float32', [1, 2, 3, 3]), { kernel_shape: [1, 1] })),
     },
     {
       about: 'a Tile by one',
+      leaves: 'Neg',
       build: (g) => g.Neg(g.Tile(g.input('x', 'float32', [2, 3]), g.constant(int64([2], [1, 1])))),
     },
     { about: 'x · w', build: (g) => g.Mul(g.input('x', 'float32', [2, 3]), values(g, [3])), fires: false },

@@ -39,10 +39,12 @@ export const foldBatchNormAhead = rule({
   samples: [
     {
       about: 'before an unpadded convolution in groups',
+      leaves: 'Conv',
       build: (g) => g.Conv(batchNorm(g, g.input('x', 'float32', [2, 4, 5, 5])), values(g, [6, 2, 3, 3]), { group: 2 }),
     },
     {
       about: 'before a dense layer',
+      leaves: 'Gemm',
       build: (g) =>
         g.Gemm(batchNorm(g, g.input('x', 'float32', [2, 3])), values(g, [4, 3]), values(g, [4]), {
           transB: 1,
@@ -51,6 +53,7 @@ export const foldBatchNormAhead = rule({
     },
     {
       about: 'before a matrix product',
+      leaves: 'Gemm',
       build: (g) => g.MatMul(batchNorm(g, g.input('x', 'float32', [2, 3])), values(g, [3, 4])),
     },
     {

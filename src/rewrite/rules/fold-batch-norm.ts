@@ -51,11 +51,13 @@ export const foldBatchNorm = rule({
   samples: [
     {
       about: 'after a convolution without bias',
+      leaves: 'Conv',
       build: (g) =>
         batchNorm(g, g.Conv(g.input('x', 'float32', [2, 3, 5, 5]), values(g, [4, 3, 3, 3]), { pads: [1, 1, 1, 1] })),
     },
     {
       about: 'after a grouped convolution with bias',
+      leaves: 'Conv',
       build: (g) =>
         batchNorm(
           g,
@@ -64,6 +66,7 @@ export const foldBatchNorm = rule({
     },
     {
       about: 'after a transposed convolution in groups',
+      leaves: 'ConvTranspose',
       build: (g) =>
         batchNorm(
           g,
@@ -75,6 +78,7 @@ export const foldBatchNorm = rule({
     },
     {
       about: 'after a dense layer with alpha, beta and a scalar bias',
+      leaves: 'Gemm',
       build: (g) =>
         batchNorm(
           g,
@@ -87,6 +91,7 @@ export const foldBatchNorm = rule({
     },
     {
       about: 'after a matrix product',
+      leaves: 'Gemm',
       build: (g) => batchNorm(g, g.MatMul(g.input('x', 'float32', [2, 3]), values(g, [3, 4]))),
     },
     {

@@ -36,14 +36,17 @@ export const foldConstantLayout = sweep({
   samples: [
     {
       about: 'a weight stored the other way round',
+      leaves: 'MatMul',
       build: (g) => g.MatMul(g.input('x', 'float32', [2, 3]), g.Transpose(values(g, [4, 3]), { perm: [1, 0] })),
     },
     {
       about: 'three axes turned',
+      leaves: 'Add',
       build: (g) => g.Add(g.input('x', 'float32', [4, 2, 3]), g.Transpose(values(g, [2, 3, 4]), { perm: [2, 0, 1] })),
     },
     {
       about: 'a weight reshaped',
+      leaves: 'MatMul',
       build: (g) => g.MatMul(g.input('x', 'float32', [2, 6]), g.Reshape(values(g, [2, 3, 4]), [6, 4])),
     },
   ],

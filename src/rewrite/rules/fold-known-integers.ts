@@ -31,6 +31,7 @@ export const foldKnownIntegers = sweep({
   samples: [
     {
       about: 'half of a dimension',
+      leaves: 'Reshape',
       build: (g) => {
         const x = g.input('x', 'float32', [4, 6]);
         const size = g.Gather(g.Shape(x), g.ints([1]), { axis: 0 });

@@ -48,15 +48,18 @@ export const foldScaleAhead = rule({
   samples: [
     {
       about: 'pixels made small, before a padded convolution',
+      leaves: 'Conv',
       build: (g) =>
         g.Conv(g.Div(g.input('x', 'float32', [1, 2, 4, 4]), 255), values(g, [3, 2, 3, 3]), { pads: [1, 1, 1, 1] }),
     },
     {
       about: 'centred features, before a dense layer',
+      leaves: 'Gemm',
       build: (g) => g.Gemm(g.Sub(g.input('x', 'float32', [2, 3]), values(g, [3])), values(g, [3, 4]), values(g, [4])),
     },
     {
       about: 'scaled features, before a product over many axes',
+      leaves: 'MatMul',
       build: (g) => g.MatMul(g.Mul(g.input('x', 'float32', [2, 5, 3]), values(g, [3])), values(g, [3, 4])),
     },
     {

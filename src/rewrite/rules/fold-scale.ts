@@ -75,23 +75,28 @@ export const foldScale = rule({
   samples: [
     {
       about: 'a bias after a convolution',
+      leaves: 'Conv',
       build: (g) => g.Add(g.Conv(g.input('x', 'float32', [1, 2, 4, 4]), values(g, [3, 2, 3, 3])), values(g, [3, 1, 1])),
     },
     {
       about: 'a scale before a dense layer with a bias',
+      leaves: 'Gemm',
       build: (g) =>
         g.Mul(values(g, [1, 4]), g.Gemm(g.input('x', 'float32', [2, 3]), values(g, [3, 4]), values(g, [4]))),
     },
     {
       about: 'a number minus a dense layer',
+      leaves: 'Gemm',
       build: (g) => g.Sub(g.scalar(1), g.Gemm(g.input('x', 'float32', [2, 3]), values(g, [3, 4]), { alpha: 0.5 })),
     },
     {
       about: 'a division of a product over many axes',
+      leaves: 'MatMul',
       build: (g) => g.Div(g.MatMul(g.input('x', 'float32', [2, 5, 3]), values(g, [3, 4])), positives(g, [4])),
     },
     {
       about: 'a weight that other nodes read',
+      leaves: 'MatMul Neg MatMul',
       build: (g) => {
         const x = g.input('x', 'float32', [2, 3]);
         const w = values(g, [3, 3]);

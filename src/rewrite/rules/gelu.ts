@@ -76,6 +76,7 @@ export const gelu = rule({
   samples: [
     {
       about: 'exact, as PyTorch spreads it out',
+      leaves: 'Gelu',
       build: (g) => {
         const v = g.input('x', 'float32', [2, 3]);
         return g.Mul(g.Mul(v, g.Add(g.Erf(g.Div(v, Math.SQRT2)), 1)), 0.5);
@@ -83,14 +84,20 @@ export const gelu = rule({
     },
     {
       about: 'exact, the half first',
+      leaves: 'Gelu',
       build: (g) => {
         const v = g.input('x', 'float32', [2, 3]);
         return g.Mul(g.Add(1, g.Erf(g.Mul(Math.SQRT1_2, v))), g.Mul(0.5, v));
       },
     },
-    { about: 'by tanh, with a power', build: (g) => byTanh(g, g.input('x', 'float32', [2, 3]), (v) => g.Pow(v, 3)) },
+    {
+      about: 'by tanh, with a power',
+      leaves: 'Gelu',
+      build: (g) => byTanh(g, g.input('x', 'float32', [2, 3]), (v) => g.Pow(v, 3)),
+    },
     {
       about: 'by tanh, with products',
+      leaves: 'Gelu',
       build: (g) => byTanh(g, g.input('x', 'float32', [2, 3]), (v) => g.Mul(v, g.Mul(v, v))),
     },
     {

@@ -34,6 +34,7 @@ export const gemmToMatmulAdd = rule({
   samples: [
     {
       about: 'with its weight transposed, alpha and beta',
+      leaves: 'MatMul Add',
       build: (g) =>
         g.Gemm(g.input('x', 'float32', [2, 3]), values(g, [4, 3]), values(g, [1, 4]), {
           transB: 1,
@@ -41,6 +42,10 @@ export const gemmToMatmulAdd = rule({
           beta: 3,
         }),
     },
-    { about: 'without bias', build: (g) => g.Gemm(g.input('x', 'float32', [2, 3]), values(g, [3, 4])) },
+    {
+      about: 'without bias',
+      leaves: 'MatMul',
+      build: (g) => g.Gemm(g.input('x', 'float32', [2, 3]), values(g, [3, 4])),
+    },
   ],
 });

@@ -5,7 +5,7 @@
  */
 
 import { numberAttr, sameDims, uniform } from '../attribute.ts';
-import { any, constant, node, oneOf } from '../pattern.ts';
+import { any, constant, node } from '../pattern.ts';
 import { rule } from '../rule.ts';
 
 const swap = { commutes: true };
@@ -47,6 +47,7 @@ export const hardSwish = rule({
   samples: [
     {
       about: 'x · clip(x + 3) / 6',
+      leaves: 'HardSwish',
       build: (g) => {
         const v = g.input('x', 'float32', [2, 3]);
         return g.Div(g.Mul(v, g.Clip(g.Add(v, 3), 0, 6)), 6);
@@ -54,6 +55,7 @@ export const hardSwish = rule({
     },
     {
       about: 'x · (clip(x + 3) · 1/6)',
+      leaves: 'HardSwish',
       build: (g) => {
         const v = g.input('x', 'float32', [2, 3]);
         return g.Mul(g.Mul(g.Clip(g.Add(3, v), 0, 6), 1 / 6), v);

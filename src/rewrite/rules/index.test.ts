@@ -41,6 +41,7 @@ for (const [name, rule] of Object.entries(rules)) {
 
     it('has samples on which it fires', () => {
       expect(rule.samples.some(({ fires = true }) => fires)).toBe(true);
+      for (const { fires = true, leaves } of rule.samples) expect(leaves !== undefined).toBe(fires);
     });
 
     rule.samples.forEach((sample) => {
@@ -52,6 +53,7 @@ for (const [name, rule] of Object.entries(rules)) {
         checkGraph(now);
 
         expect(report.fired.length > 0, JSON.stringify(report)).toBe(fires);
+        if (sample.leaves !== undefined) expect(now.graph.nodes.map(({ op }) => op).join(' ')).toBe(sample.leaves);
         for (const { why } of [...report.fired, ...report.missed]) expect(why).not.toBe('');
         if (!fires && rule.kind === 'pattern') expect(now.graph.nodes).toEqual(model.graph.nodes);
         // The model that came in is a value: its weights are as they were.

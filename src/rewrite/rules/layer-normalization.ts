@@ -87,14 +87,17 @@ export const layerNormalization = rule({
   samples: [
     {
       about: 'as PyTorch spreads it out',
+      leaves: 'LayerNormalization',
       build: (g) => spread(g, g.input('x', 'float32', [2, 3, 8])),
     },
     {
       about: 'with a scale and a bias behind',
+      leaves: 'LayerNormalization Mul Add',
       build: (g) => g.Add(g.Mul(spread(g, g.input('x', 'float32', [2, 3, 8])), values(g, [8])), values(g, [8], 2)),
     },
     {
       about: 'with a product for the square and a reciprocal for the root',
+      leaves: 'LayerNormalization',
       build: (g) => {
         const x = g.input('x', 'float32', [2, 3, 8]);
         const d = g.Sub(x, g.ReduceMean(x, [1, 2]));

@@ -36,10 +36,12 @@ export const matmulAddToGemm = rule({
   samples: [
     {
       about: 'a dense layer',
+      leaves: 'Gemm',
       build: (g) => g.Add(g.MatMul(g.input('x', 'float32', [2, 3]), values(g, [3, 4])), values(g, [4])),
     },
     {
       about: 'two matrices that are fed, and a number',
+      leaves: 'Gemm',
       build: (g) => g.Add(g.scalar(2), g.MatMul(g.input('x', 'float32', [2, 3]), g.input('z', 'float32', [3, 4]))),
     },
     {

@@ -81,7 +81,7 @@ function windowOf(
 /** The addend as a branch over some input, or undefined. */
 function branchOf(name: string, net: Net): Branch | undefined {
   const node = net.maker(name);
-  if (!node || node.domain !== '' || net.isOutput(name) || net.readers(name).length > 1 || isQuantized(node, net))
+  if (node?.domain !== '' || net.isOutput(name) || net.readers(name).length > 1 || isQuantized(node, net))
     return undefined;
   const input = node.inputs[0]!;
   if (node.op === 'Conv') {
@@ -112,7 +112,7 @@ function branchOf(name: string, net: Net): Branch | undefined {
     const fixed = scaleAndShift(node, net);
     const rank = (net.dims(input)?.length ?? 2) - 2;
     if (typeof fixed === 'string' || rank < 1) return undefined;
-    return { node, ...identity(input, rank), weight: diagonal(1, (c) => fixed.s[c]!), bias: fixed.t };
+    return { ...identity(input, rank), node, weight: diagonal(1, (c) => fixed.s[c]!), bias: fixed.t };
   }
   return undefined;
 }
@@ -215,7 +215,9 @@ export const mergeBranches = rule({
     const { dtype, dims } = edit.constant(main.node.inputs[1]!)!;
     const W = main.weight(group, perGroup, channels)!.slice();
     const bias = new Float64Array(channels);
-    for (const branch of [main, ...others]) branch.bias?.forEach((value, c) => (bias[c]! += value));
+    for (const branch of [main, ...others]) {
+      for (let c = 0; c < channels; c++) bias[c]! += branch.bias?.[c] ?? 0;
+    }
     for (const branch of others) layIn(W, main, branch.weight(group, perGroup, channels)!, branch);
     const hasBias = [main, ...others].some((branch) => branch.bias !== undefined);
     const gone = [main, ...others].flatMap(({ node }) => (node ? [node] : []));
@@ -230,6 +232,7 @@ export const mergeBranches = rule({
   samples: [
     {
       about: 'RepVGG: 3×3, 1×1 and a normalised identity',
+      leaves: 'Conv Relu',
       build: (g) => {
         const x = g.input('x', 'float32', [1, 3, 5, 5]);
         const wide = g.Conv(x, values(g, [3, 3, 3, 3]), values(g, [3]), { pads: [1, 1, 1, 1] });
@@ -238,6 +241,7 @@ export const mergeBranches = rule({
     },
     {
       about: 'ACNet: 3×3, 1×3 and 3×1, with stride',
+      leaves: 'Conv',
       build: (g) => {
         const x = g.input('x', 'float32', [1, 2, 7, 7]);
         const strides = [2, 2];
@@ -249,6 +253,7 @@ export const mergeBranches = rule({
     },
     {
       about: 'depthwise with itself and an average pool',
+      leaves: 'Conv',
       build: (g) => {
         const x = g.input('x', 'float32', [1, 4, 5, 5]);
         const pads = [1, 1, 1, 1];
@@ -258,6 +263,7 @@ export const mergeBranches = rule({
     },
     {
       about: 'two branches and a stranger',
+      leaves: 'Relu Conv Add',
       build: (g) => {
         const x = g.input('x', 'float32', [1, 2, 5, 5]);
         const pads = [1, 1, 1, 1];

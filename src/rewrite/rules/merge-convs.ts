@@ -86,6 +86,7 @@ export const mergeConvs = rule({
   samples: [
     {
       about: '1×1 then padded 3×3, no bias in the first',
+      leaves: 'Conv',
       build: (g) => {
         const first = g.Conv(g.input('x', 'float32', [1, 2, 5, 5]), values(g, [4, 2, 1, 1]));
         return g.Conv(first, values(g, [3, 4, 3, 3]), values(g, [3]), { pads: [1, 1, 1, 1], strides: [2, 2] });
@@ -93,6 +94,7 @@ export const mergeConvs = rule({
     },
     {
       about: '1×1 with bias then unpadded 3×3',
+      leaves: 'Conv',
       build: (g) => {
         const first = g.Conv(g.input('x', 'float32', [1, 2, 5, 5]), values(g, [4, 2, 1, 1]), values(g, [4]));
         return g.Conv(first, values(g, [3, 4, 3, 3]));
@@ -100,6 +102,7 @@ export const mergeConvs = rule({
     },
     {
       about: 'padded 3×3 with bias and stride then 1×1 with stride',
+      leaves: 'Conv',
       build: (g) => {
         const first = g.Conv(g.input('x', 'float32', [1, 2, 9, 9]), values(g, [4, 2, 3, 3]), values(g, [4]), {
           pads: [1, 1, 1, 1],

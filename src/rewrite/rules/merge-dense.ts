@@ -64,6 +64,7 @@ export const mergeDense = rule({
   samples: [
     {
       about: 'with biases, alpha and a transposed weight',
+      leaves: 'Gemm',
       build: (g) => {
         const x = g.input('x', 'float32', [2, 4]);
         const first = g.Gemm(x, values(g, [5, 4]), values(g, [5]), { transB: 1, alpha: 0.5 });
@@ -72,10 +73,12 @@ export const mergeDense = rule({
     },
     {
       about: 'products over many axes',
+      leaves: 'MatMul',
       build: (g) => g.MatMul(g.MatMul(g.input('x', 'float32', [2, 3, 4]), values(g, [4, 4])), values(g, [4, 4])),
     },
     {
       about: 'a product, then a layer with bias',
+      leaves: 'Gemm',
       build: (g) =>
         g.Gemm(g.MatMul(g.input('x', 'float32', [2, 4]), values(g, [4, 4])), values(g, [4, 2]), values(g, [2])),
     },

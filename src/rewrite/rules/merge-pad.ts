@@ -99,6 +99,7 @@ export const mergePad = rule({
   samples: [
     {
       about: 'before a padded convolution',
+      leaves: 'Conv',
       build: (g) =>
         g.Conv(g.Pad(g.input('x', 'float32', [1, 2, 4, 4]), [0, 0, 1, 0, 0, 0, 0, 2]), values(g, [3, 2, 3, 3]), {
           pads: [1, 1, 1, 1],
@@ -106,11 +107,13 @@ export const mergePad = rule({
     },
     {
       about: 'before an average pool',
+      leaves: 'AveragePool',
       build: (g) =>
         g.AveragePool(g.Pad(g.input('x', 'float32', [1, 2, 4, 4]), [0, 0, 1, 1, 0, 0, 0, 0]), { kernel_shape: [2, 2] }),
     },
     {
       about: 'before a max pool, after Relu',
+      leaves: 'Relu MaxPool',
       build: (g) =>
         g.MaxPool(g.Pad(g.Relu(g.input('x', 'float32', [1, 2, 4, 4])), [0, 0, 1, 1, 0, 0, 1, 1]), {
           kernel_shape: [3, 3],
@@ -119,6 +122,7 @@ export const mergePad = rule({
     },
     {
       about: 'of two axes with their numbers',
+      leaves: 'Conv',
       build: (g) =>
         g.Conv(
           g.Pad(g.input('x', 'float32', [1, 2, 4, 4]), [1, 1, 1, 1], g.constant(tensor('float32', [], [0])), [-2, -1]),

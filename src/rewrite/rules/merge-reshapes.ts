@@ -31,10 +31,12 @@ export const mergeReshapes = rule({
   samples: [
     {
       about: 'Squeeze after Unsqueeze',
+      leaves: 'Neg Neg',
       build: (g) => g.Neg(g.Squeeze(g.Unsqueeze(g.Neg(g.input('x', 'float32', [2, 3])), [1]), [1])),
     },
     {
       about: 'Reshape after Flatten',
+      leaves: 'Reshape',
       build: (g) => g.Reshape(g.Flatten(g.input('x', 'float32', [2, 3, 4])), [4, -1]),
     },
     {

@@ -53,10 +53,12 @@ export const mergeScales = rule({
   samples: [
     {
       about: 'a subtraction and an addition that stretches',
+      leaves: 'Add',
       build: (g) => g.Add(g.Sub(g.input('x', 'float32', [2, 3]), values(g, [3])), values(g, [2, 3])),
     },
     {
       about: 'pixels: divided, then scaled',
+      leaves: 'Mul',
       build: (g) => g.Div(g.Mul(g.scalar(2), g.input('x', 'float32', [2, 3])), 255),
     },
     {

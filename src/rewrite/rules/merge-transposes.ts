@@ -25,6 +25,7 @@ export const mergeTransposes = rule({
   samples: [
     {
       about: 'there and back',
+      leaves: 'Neg Neg',
       build: (g) => {
         const x = g.Neg(g.input('x', 'float32', [2, 3, 4]));
         return g.Neg(g.Transpose(g.Transpose(x, { perm: [1, 2, 0] }), { perm: [2, 0, 1] }));
@@ -32,6 +33,7 @@ export const mergeTransposes = rule({
     },
     {
       about: 'twice further',
+      leaves: 'Transpose',
       build: (g) =>
         g.Transpose(g.Transpose(g.input('x', 'float32', [2, 3, 4]), { perm: [1, 2, 0] }), { perm: [1, 2, 0] }),
     },

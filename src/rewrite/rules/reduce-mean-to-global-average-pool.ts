@@ -28,9 +28,14 @@ export const reduceMeanToGlobalAveragePool = rule({
   },
 
   samples: [
-    { about: 'axes kept', build: (g) => g.ReduceMean(g.input('x', 'float32', [2, 3, 4, 5]), [2, 3]) },
+    {
+      about: 'axes kept',
+      leaves: 'GlobalAveragePool',
+      build: (g) => g.ReduceMean(g.input('x', 'float32', [2, 3, 4, 5]), [2, 3]),
+    },
     {
       about: 'axes dropped, counted from the end',
+      leaves: 'GlobalAveragePool Flatten',
       build: (g) => g.ReduceMean(g.input('x', 'float32', [2, 3, 4, 5]), [-1, -2], { keepdims: 0 }),
     },
     { about: 'over channels', build: (g) => g.ReduceMean(g.input('x', 'float32', [2, 3, 4, 5]), [1]), fires: false },

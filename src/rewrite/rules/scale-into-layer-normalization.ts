@@ -60,6 +60,7 @@ export const scaleIntoLayerNormalization = rule({
   samples: [
     {
       about: 'a scale, then a bias',
+      leaves: 'LayerNormalization',
       build: (g) => {
         const y = g.LayerNormalization(g.input('x', 'float32', [2, 3, 8]), values(g, [8]));
         return g.Add(values(g, [8], 4), g.Mul(y, values(g, [8], 3)));
@@ -67,6 +68,7 @@ export const scaleIntoLayerNormalization = rule({
     },
     {
       about: 'a number after a layer with bias',
+      leaves: 'LayerNormalization',
       build: (g) => g.Mul(g.LayerNormalization(g.input('x', 'float32', [2, 3, 8]), values(g, [8]), values(g, [8])), 2),
     },
     {

@@ -1,7 +1,9 @@
-/** A metric is a running sum over batches; larger is better. */
+/** A metric is a running sum over batches. */
 
 export interface Metric {
   readonly name: string;
+  /** Whether more or less is better. Default 'more'. */
+  readonly better?: 'more' | 'less';
   /** Starts counting. */
   readonly start: () => Count;
 }
@@ -18,3 +20,7 @@ export function argmax(values: Float32Array, at: number, width: number): number 
   for (let k = 1; k < width; k++) if (values[at + k]! > values[at + best]!) best = k;
   return best;
 }
+
+/** The class that a row of outputs stands for: the largest, or for a single logit whether it is above 0. */
+export const predicted = (values: Float32Array, at: number, width: number): number =>
+  width === 1 ? Number(values[at]! > 0) : argmax(values, at, width);

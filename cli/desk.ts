@@ -1,0 +1,232 @@
+/** What a verb works with: models in and out, data, the engine, notes. Rooms are loaded when they are first needed. */
+
+import { basename, dirname, extname, join, resolve } from 'node:path';
+import { PareError } from '../src/base/error.ts';
+import type { Dataset } from '../src/data/dataset.ts';
+import type { DataOptions } from '../src/data/spec.ts';
+import type { Model } from '../src/graph/model.ts';
+import type { Subject } from '../src/report/subject.ts';
+import type { Engine } from '../src/runtime/engine.ts';
+import type { Lab, Progress } from '../src/runtime/lab.ts';
+import type { CommonValues } from './common-args.ts';
+
+/** The sets that `--data` and `--eval` name, under the model's input names. */
+export interface Sets {
+  /** What may be learned or calibrated from. Absent when only `--eval` was given. */
+  readonly train?: Dataset;
+  readonly validation?: Dataset;
+  /** What is scored on, `--limit` applied. */
+  readonly evaluation: Dataset;
+}
+
+export interface Written {
+  /** The model's file. */
+  readonly out: string;
+  /** With external data. */
+  readonly bytes: number;
+}
+
+export interface Desk {
+  readonly values: CommonValues;
+  readonly signal: AbortSignal;
+  /** The command as the user gave it, for reports. */
+  readonly command: string;
+  readonly version: string;
+  /** What was noted so far. */
+  readonly notes: readonly string[];
+  /** Lengths that `--dim` gives to open axes of random inputs, by symbol. */
+  readonly dims: Readonly<Record<string, number>>;
+  /** Throws as readModelFile does. */
+  read(file: string): Promise<Subject>;
+  /** The engine with seed, threads, progress, notes and the signal; one per command. Throws engine/device, engine/missing. */
+  lab(): Promise<Lab>;
+  /** The data for this model, or undefined when the command names none. Throws as openData and bind do. */
+  sets(model: Model): Promise<Sets | undefined>;
+  /** `--out`, or a name beside the input: `resnet.onnx` and `pruned` make `resnet.pruned.onnx`. */
+  outFor(input: string, tag: string, ending?: string): string;
+  /**
+   * Writes the model, all or nothing.
+   *
+   * Throws   usage/overwrite when `--out` was not given and the name would be an input's; file/unwritable.
+   */
+  write(out: string, model: Model): Promise<Written>;
+  /** Writes a text file, all or nothing. Throws file/unwritable. */
+  writeText(out: string, text: string): Promise<void>;
+  /** Something the user should know and no error; said once, and kept in the JSON. */
+  note(text: string): void;
+  progress(progress: Progress): void;
+  /** What an interruption says: where the work can go on. */
+  checkpoint(file: string, resume: string): void;
+}
+
+export interface DeskOptions {
+  readonly values: CommonValues;
+  readonly signal: AbortSignal;
+  readonly command: string;
+  readonly version: string;
+  readonly onNote: (text: string) => void;
+  readonly onProgress: (progress: Progress) => void;
+  readonly onCheckpoint: (file: string, resume: string) => void;
+}
+
+/** A desk, and how to clear it: `close` disposes the engine. */
+export function deskFor(options: DeskOptions): { desk: Desk; close: () => Promise<void> } {
+  const { values, signal, onNote } = options;
+  const inputs = new Set<string>();
+  const said = new Set<string>();
+  let engine: Promise<Engine> | undefined;
+
+  const note = (text: string): void => {
+    if (!said.has(text)) onNote(text);
+    said.add(text);
+  };
+  const desk: Desk = {
+    values,
+    signal,
+    command: options.command,
+    version: options.version,
+    get notes() {
+      return [...said];
+    },
+    dims: dimsOf(values.dim),
+    note,
+    progress: options.onProgress,
+    checkpoint: options.onCheckpoint,
+
+    async read(file) {
+      const { readModelFile } = await import('../src/onnx/read-file.ts');
+      const model = await readModelFile(file);
+      inputs.add(resolve(file));
+      return { name: basename(file, extname(file)), model, file };
+    },
+
+    async lab() {
+      engine ??= openFor(values, note);
+      return {
+        engine: await engine,
+        seed: values.seed,
+        ...(values.threads !== undefined && { threads: values.threads }),
+        signal,
+        onProgress: options.onProgress,
+        onNote: note,
+      };
+    },
+
+    sets: (model) => openSets(model, values, note),
+
+    outFor(input, tag, ending = '.onnx') {
+      if (values.out !== undefined) return values.out;
+      return join(dirname(input), `${basename(input, extname(input))}.${tag}${ending}`);
+    },
+
+    async write(out, model) {
+      if (values.out === undefined && inputs.has(resolve(out))) {
+        throw new PareError('usage/overwrite', `"${out}" is the input; it is not overwritten unless --out names it.`, {
+          where: out,
+          hint: `--out ${out} overwrites it`,
+        });
+      }
+      const { writeModelFile } = await import('../src/onnx/write-file.ts');
+      const files = await writeModelFile(out, model);
+      if (values.out === undefined) note(`written to ${out} (--out names another place)`);
+      return { out, bytes: files.reduce((sum, { bytes }) => sum + bytes, 0) };
+    },
+
+    writeText: replaceText,
+  };
+  return { desk, close: async () => void (await engine?.catch(() => undefined))?.[Symbol.dispose]() };
+}
+
+async function openFor({ device, threads }: CommonValues, note: (text: string) => void): Promise<Engine> {
+  const { openEngine } = await import('../src/runtime/open.ts');
+  const engine = await openEngine({ device, ...(threads !== undefined && { threads }) });
+  if (engine.fallbackReason) note(`running on WASM, which is slower: ${engine.fallbackReason}`);
+  return engine;
+}
+
+/** ["sequence=11"] → { sequence: 11 }. */
+function dimsOf(words: readonly string[]): Record<string, number> {
+  return Object.fromEntries(
+    words.map((word): [string, number] => {
+      const [, symbol, length] = /^([^=]+)=([1-9]\d*)$/.exec(word) ?? [];
+      if (symbol !== undefined) return [symbol, Number(length)];
+      throw new PareError('usage/value', `--dim takes SYMBOL=LENGTH, not "${word}".`, { where: '--dim', got: word });
+    }),
+  );
+}
+
+const pair = (sizes: readonly number[], flag: string): number | readonly [number, number] => {
+  if (sizes.length === 1) return sizes[0]!;
+  if (sizes.length === 2) return [sizes[0]!, sizes[1]!];
+  throw new PareError('usage/value', `${flag} takes one size or height,width.`, { where: flag, got: sizes.join(',') });
+};
+
+/** The data flags as the data room takes them. */
+function dataOptions(values: CommonValues): Omit<DataOptions, 'ports'> {
+  const { preset, resize, crop, mean, std, scale, layout, label, seed, dim } = values;
+  return {
+    seed,
+    dims: dimsOf(dim),
+    ...(preset && { preset }),
+    ...(resize && { resize: pair(resize, '--resize') }),
+    ...(crop && { crop: pair(crop, '--crop') }),
+    ...(mean && { mean }),
+    ...(std && { std }),
+    ...(scale !== undefined && { scale }),
+    ...(layout && { layout }),
+    ...(label !== undefined && { label }),
+  };
+}
+
+async function openSets(model: Model, values: CommonValues, note: (text: string) => void): Promise<Sets | undefined> {
+  if (values.data === undefined && values.eval === undefined) return undefined;
+  const { openData, portsOf, take, withTest } = await import('../src/data/index.ts');
+  const options = { ...dataOptions(values), ports: portsOf(model.graph) };
+  const limited = (dataset: Dataset): Dataset => (values.limit === undefined ? dataset : take(dataset, values.limit));
+  const open = async (spec: string, more: Pick<DataOptions, 'encoding'> = {}) => {
+    const data = await openData(spec, { ...options, ...more });
+    data.notes.forEach(note);
+    return data;
+  };
+  const data = values.data === undefined ? undefined : await open(values.data);
+  if (values.eval !== undefined) {
+    const scored = await open(values.eval, data?.encoding ? { encoding: data.encoding } : {});
+    const evaluation = limited(scored.test ?? scored.validation ?? scored.train);
+    return {
+      ...(data && { train: data.train }),
+      ...(data?.validation && { validation: data.validation }),
+      evaluation,
+    };
+  }
+  const split = withTest(data!, { seed: values.seed });
+  if (!data!.test && !data!.validation) {
+    const [held, all] = [split.test.size, data!.train.size];
+    note(
+      `${values.data} has no test split: ${held} of its ${all} samples are held back and scored (--eval scores all of a set)`,
+    );
+  }
+  return {
+    train: split.train,
+    ...(split.validation && { validation: split.validation }),
+    evaluation: limited(split.test),
+  };
+}
+
+async function replaceText(out: string, text: string): Promise<void> {
+  const { open, rename, rm } = await import('node:fs/promises');
+  const temporary = `${out}.${process.pid}.tmp`;
+  try {
+    const handle = await open(temporary, 'w');
+    try {
+      await handle.writeFile(text);
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    await rename(temporary, out);
+  } catch (cause) {
+    await rm(temporary, { force: true });
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new PareError('file/unwritable', `"${out}" cannot be written: ${why}.`, { where: out, cause });
+  }
+}

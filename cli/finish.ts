@@ -1,0 +1,116 @@
+/** The end of every method: write the model, read it back, measure both, and say what came out. */
+
+import { PareError } from '../src/base/error.ts';
+import { showShare } from '../src/base/unit.ts';
+import type { Dataset } from '../src/data/index.ts';
+import type { Model } from '../src/graph/model.ts';
+import type { BeforeAfter } from '../src/report/before-after.ts';
+import type { Subject } from '../src/report/subject.ts';
+import type { Curve, Summary } from '../src/report/summary.ts';
+import { path, percent } from './arg.ts';
+import type { Desk } from './desk.ts';
+import type { Block, Outcome } from './verb.ts';
+
+/** The flags of every method. */
+export const methodArgs = {
+  maxDrop: percent('Share of the metric that may be lost (1% is one point); beyond it the exit code is 3.'),
+  report: path('Where to write an HTML report.'),
+} as const;
+
+export interface Finish {
+  /** The model as it was. */
+  readonly before: Subject;
+  readonly model: Model;
+  /** "pruned": goes into the file's name and the table. */
+  readonly tag: string;
+  /** What is scored on; absent for no score. */
+  readonly evaluation?: Dataset | undefined;
+  readonly maxDrop: number | undefined;
+  readonly report: string | undefined;
+  readonly seconds: number;
+  readonly curves?: readonly Curve[];
+  /** Further keys of the JSON. */
+  readonly result: Readonly<Record<string, unknown>>;
+  /** Further blocks below the table. */
+  readonly shown?: readonly Block[];
+}
+
+/**
+ * Writes the result, measures the written file against the original, single-threaded and in turn, and scores both.
+ *
+ * Throws   usage/missing when --max-drop has nothing to score on; file/unwritable; what beforeAfter throws.
+ */
+export async function finish(desk: Desk, what: Finish): Promise<Outcome> {
+  const { before, model, tag, evaluation, maxDrop, report, seconds, curves = [] } = what;
+  const [{ beforeAfter }, { hardware }, { summaryTable }] = await Promise.all([
+    import('../src/report/before-after.ts'),
+    import('../src/runtime/profile.ts'),
+    import('../src/report/summary-table.ts'),
+  ]);
+  if (maxDrop !== undefined && !evaluation) {
+    throw new PareError('usage/missing', '--max-drop needs samples to score on.', { expected: '--data or --eval' });
+  }
+  const lab = await desk.lab();
+  const { out } = await desk.write(desk.outFor(before.file ?? before.name, tag), model);
+  const written = { ...(await desk.read(out)), name: tag };
+  const compared = await beforeAfter({ ...before, name: 'original' }, written, lab, {
+    ...(evaluation && { eval: evaluation }),
+    dims: desk.dims,
+  });
+  const [first, last] = compared.steps;
+  const summary: Summary = {
+    title: `${before.name}, ${tag}`,
+    steps: [first, { ...last, seconds }],
+    curves,
+    layers: compared.layers,
+    notes: ['latencies are single-threaded', ...desk.notes],
+    machine: hardware(lab.engine),
+    versions: { pare: desk.version, node: process.versions.node, onnxruntime: lab.engine.version },
+    seed: desk.values.seed,
+    ...(evaluation && { data: `${evaluation.name}, ${evaluation.size} samples` }),
+    command: desk.command,
+  };
+  if (report !== undefined) {
+    const { htmlReport } = await import('../src/report/html/page.ts');
+    await desk.writeText(report, htmlReport(summary));
+  }
+  const missed = missedDrop(compared, maxDrop);
+  return {
+    result: {
+      before: compared.before,
+      after: compared.after,
+      ...what.result,
+      layers: compared.layers,
+      out,
+      ...(report !== undefined && { report }),
+    },
+    shown: [
+      { kind: 'painted', paint: (paint) => summaryTable(summary, paint) },
+      ...(what.shown ?? []),
+      {
+        kind: 'facts',
+        facts: [
+          ['written', out],
+          ['report', report],
+        ],
+      },
+    ],
+    ...(missed && { missed: [missed] }),
+  };
+}
+
+function missedDrop({ before, after }: BeforeAfter, maxDrop: number | undefined): string | undefined {
+  if (maxDrop === undefined || !before.metric || !after.metric) return undefined;
+  const isError = before.metric.name === 'rmse';
+  const drop = isError
+    ? (after.metric.value - before.metric.value) / before.metric.value
+    : before.metric.value - after.metric.value;
+  if (drop <= maxDrop) return undefined;
+  return `--max-drop ${showShare(maxDrop)}: ${before.metric.name} ${isError ? 'rose' : 'fell'} by ${showShare(drop)}`;
+}
+
+/** Seconds since the first call. */
+export function stopwatch(): () => number {
+  const start = performance.now();
+  return () => (performance.now() - start) / 1000;
+}

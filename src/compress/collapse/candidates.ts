@@ -1,0 +1,67 @@
+/** Every run of a graph that a single layer could stand for, with the layers worth trying. */
+
+import type { Facts } from '../../ops/infer.ts';
+import { entries, type Ground, leak } from './run.ts';
+import { isLayer, type Kind, macsOfNodes, type Single, singleOf } from './shape.ts';
+
+export interface CandidateOptions {
+  /** Kinds of single layers to try. */
+  readonly kinds: readonly Kind[];
+  /** Kernels of convolutions to try. */
+  readonly kernels: readonly number[];
+  /** Layers with weights that a run may hold. */
+  readonly depth: number;
+  /** Widest regression that is solved in closed form. */
+  readonly width: number;
+}
+
+export interface Candidate {
+  readonly single: Single;
+  readonly macsBefore: number;
+}
+
+/** Candidates that save MACs, most first. `facts` are those of one sample. */
+export function candidatesOf(
+  ground: Ground,
+  facts: Facts,
+  { kinds, kernels, depth, width }: CandidateOptions,
+): Candidate[] {
+  const { graph } = ground;
+  const found: Candidate[] = [];
+  for (const node of graph.nodes) {
+    const to = node.outputs[0]!;
+    // A run that ends before its activation is the run that ends behind it: only the longer one is looked at.
+    if (!ground.isFed(to) || isFollowedByItsActivation(to, ground)) continue;
+    for (const run of entries(ground, to)) {
+      const layers = [...run.nodes].filter((inner) => isLayer(inner, graph)).length;
+      if (layers > depth) break;
+      if (layers === 0 || leak(run, ground) !== undefined) continue;
+      const macsBefore = macsOfNodes(run.nodes, facts);
+      for (const kind of kinds) {
+        for (const kernel of kind === 'dense' ? [1] : kernels) {
+          const single = singleOf(run, kind, kernel, ground, facts);
+          if (typeof single === 'string' || single.width > width) continue;
+          if (single.macs < macsBefore) found.push({ single, macsBefore });
+        }
+      }
+    }
+  }
+  return found.sort((a, b) => b.macsBefore - b.single.macs - (a.macsBefore - a.single.macs));
+}
+
+const ACTIVATIONS = new Set([
+  'Relu',
+  'LeakyRelu',
+  'Sigmoid',
+  'Tanh',
+  'Elu',
+  'HardSigmoid',
+  'Softplus',
+  'Clip',
+  'MaxPool',
+]);
+
+function isFollowedByItsActivation(name: string, { read, outputs }: Ground): boolean {
+  const readers = read.get(name) ?? [];
+  return !outputs.has(name) && readers.length === 1 && ACTIVATIONS.has(readers[0]!.op);
+}

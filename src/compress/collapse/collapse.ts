@@ -1,0 +1,229 @@
+/** Runs of layers become single layers, fitted to what the runs did on samples. */
+
+import { PareError } from '../../base/error.ts';
+import { showShare } from '../../base/unit.ts';
+import { bind, type Dataset, portsOf } from '../../data/index.ts';
+import { beside } from '../../graph/beside.ts';
+import type { Model } from '../../graph/model.ts';
+import { infer } from '../../ops/infer.ts';
+import { MODERN_OPSET, modernize } from '../../ops/modern.ts';
+import { openNet } from '../../rewrite/net.ts';
+import { type Lab, stopIfAborted } from '../../runtime/index.ts';
+import { boundGraph } from '../observe.ts';
+import { type CompressReport, type Rewrite, sizeOfModel } from '../report.ts';
+import { type BlockTraining, trainBlock } from './block-training.ts';
+import { type Candidate, candidatesOf } from './candidates.ts';
+import { type Fitted, leastSquares } from './least-squares.ts';
+import { type Piece, piecesOf, place } from './place.ts';
+import { groundOf, runBetween } from './run.ts';
+import { type Kind, macsOfNodes, singleOf } from './shape.ts';
+
+/** A run to collapse: the value that goes in, the value that comes out, and what takes its place. */
+export interface Block {
+  readonly from: string;
+  readonly to: string;
+  /** Default: the kind that the shapes allow. */
+  readonly by?: Kind;
+  /** Of a convolution. Default: the first of `kernels` that fits. */
+  readonly kernel?: number;
+}
+
+export interface CollapseOptions {
+  /** Runs by name, or 'auto': all legal runs are tried. Default 'auto'. */
+  blocks?: 'auto' | readonly Block[] | undefined;
+  /** Share of the MACs to keep, for 'auto': blocks are taken until it is met. Default: no budget, all within `maxError`. */
+  keep?: { readonly macs: number } | undefined;
+  /** Largest relative error of a block after the closed form, for 'auto'. Default 0.5, or none with a budget. */
+  maxError?: number | undefined;
+  /** Kinds of single layers to try. Default conv, dense, depthwise-separable. */
+  by?: Kind | readonly Kind[] | undefined;
+  /** Kernels to try. Default 3, 1, 5, 2, 4. */
+  kernels?: readonly number[] | undefined;
+  /** Layers with weights that a run may hold, for 'auto'. Default 6. */
+  depth?: number | undefined;
+  /** Runs whose closed form is computed, those that save most first. Default 48. */
+  candidates?: number | undefined;
+  /** Samples to fit to. Default 512. */
+  samples?: number | undefined;
+  /** Gradient descent on each block's error after the closed form; false for none. Default false. */
+  train?: BlockTraining | false | undefined;
+}
+
+const KINDS: readonly Kind[] = ['conv', 'dense', 'depthwise-separable'];
+const KERNELS = [3, 1, 5, 2, 4];
+/** The closed form factorises a matrix this wide; time grows with the cube. */
+const WIDTH = 2400;
+const ORIGINAL = 'original/';
+
+/**
+ * Replaces runs of layers between two values by single layers.
+ *
+ * Each layer is fitted by ridge least squares to the original's values, reading what the collapsed network gives in
+ * front of it, so that later blocks make up for earlier ones. Activations that a run ends in stay. Labels are not
+ * used. What is left of the loss is for `distill`. The model comes back in today's opset.
+ *
+ * Throws   compress/run when a named run has more than one way in or out; compress/shape when no such layer fits it;
+ *          compress/data when the data fills no batch; what `fit` throws.
+ *
+ * @example
+ * const { model, report } = await collapse(resnet, { blocks: 'auto', keep: { macs: 0.5 } }, data, lab);
+ */
+export async function collapse(
+  model: Model,
+  options: CollapseOptions,
+  data: Dataset,
+  lab: Lab,
+): Promise<{ model: Model; report: CompressReport }> {
+  const { blocks = 'auto', samples, train = false } = options;
+  const original = modernize(model);
+  const before = sizeOfModel(original);
+  const own = bind(data, portsOf(original.graph));
+  const kept: { place: string; why: string }[] = [];
+  const chosen =
+    blocks === 'auto'
+      ? await choose(original, options, before.macs, own, kept, lab)
+      : named(original, blocks, options, own, kept);
+
+  let current = original;
+  const rewrites: Rewrite[] = [];
+  for (const [i, { single, macsBefore }] of inOrder(chosen, original).entries()) {
+    stopIfAborted(lab.signal);
+    const joint =
+      current === original ? original : { ...current, graph: beside(current.graph, original.graph, ORIGINAL) };
+    const teacher = current === original ? '' : ORIGINAL;
+    const [fitted] = await leastSquares(joint, [single], own, { samples, teacher }, lab);
+    let pieces: readonly Piece[] = piecesOf(fitted!, `${single.run.to}.collapsed`);
+    let trained = '';
+    if (train !== false) {
+      const learnt = await trainBlock(single, pieces, current, original, own, { samples, ...train }, lab);
+      pieces = learnt.pieces;
+      trained = `, R² ${learnt.before.toFixed(3)} → ${learnt.after.toFixed(3)} by training`;
+    }
+    const edit = openNet(current.graph, MODERN_OPSET);
+    const fault = place(edit, fitted!, pieces);
+    const where = `${single.run.from} → ${single.run.to}`;
+    if (fault) kept.push({ place: where, why: fault });
+    else {
+      edit.dropWeights();
+      current = { ...current, graph: edit.finish() };
+      rewrites.push({
+        place: where,
+        what: `${describe(fitted!)}${trained}`,
+        macsBefore,
+        macsAfter: single.macs,
+        error: fitted!.error,
+      });
+    }
+    lab.onProgress?.({ task: 'collapse', done: i + 1, total: chosen.length });
+  }
+  return { model: current, report: { before, after: sizeOfModel(current), rewrites, kept } };
+}
+
+const describe = ({ single: { kind, windows, run, tail } }: Fitted): string => {
+  const side = windows[0] ? ` ${windows.map(({ kernel }) => kernel).join('×')}` : '';
+  const stride = windows[0] && windows[0].stride > 1 ? `, stride ${windows[0].stride}` : '';
+  const end = tail.activation ? `, then ${tail.activation.op}` : '';
+  return `${run.nodes.size} nodes as one ${kind}${side}${stride}${end}`;
+};
+
+const listOf = <T extends string | number>(one: T | readonly T[] | undefined, all: readonly T[]): readonly T[] =>
+  one === undefined ? all : typeof one === 'object' ? one : [one];
+
+/** The graph's values as one sample has them. */
+const factsOfOne = (model: Model, data: Dataset) => infer(boundGraph(model.graph, data, 1));
+
+/** The runs that the caller named. */
+function named(
+  model: Model,
+  blocks: readonly Block[],
+  { by, kernels = KERNELS }: CollapseOptions,
+  data: Dataset,
+  kept: { place: string; why: string }[],
+): Candidate[] {
+  const ground = groundOf(model.graph);
+  const facts = factsOfOne(model, data);
+  return blocks.flatMap((block) => {
+    const run = runBetween(ground, block.from, block.to);
+    const why: string[] = [];
+    for (const kind of listOf(block.by ?? by, KINDS)) {
+      for (const kernel of kind === 'dense' ? [1] : listOf(block.kernel, kernels)) {
+        const single = singleOf(run, kind, kernel, ground, facts);
+        if (typeof single !== 'string' && single.width <= WIDTH)
+          return [{ single, macsBefore: macsOfNodes(run.nodes, facts) }];
+        why.push(typeof single === 'string' ? single : `${single.width} inputs are too many for the closed form`);
+      }
+    }
+    const reasons = [...new Set(why)].join('; ');
+    if (blocks.length > 1) {
+      kept.push({ place: `${block.from} → ${block.to}`, why: reasons });
+      return [];
+    }
+    throw new PareError('compress/shape', `No single layer fits from "${block.from}" to "${block.to}".`, {
+      where: `${block.from} → ${block.to}`,
+      got: reasons,
+    });
+  });
+}
+
+/** The best runs under the budget: most MACs saved for their error first, none twice. */
+async function choose(
+  model: Model,
+  options: CollapseOptions,
+  total: number,
+  data: Dataset,
+  kept: { place: string; why: string }[],
+  lab: Lab,
+): Promise<Candidate[]> {
+  const { keep, by, kernels = KERNELS, depth = 6, candidates = 48, samples } = options;
+  const maxError = options.maxError ?? (keep ? Number.POSITIVE_INFINITY : 0.5);
+  const ground = groundOf(model.graph);
+  const all = candidatesOf(ground, factsOfOne(model, data), { kinds: listOf(by, KINDS), kernels, depth, width: WIDTH });
+  const tried = all.slice(0, candidates);
+  if (tried.length < all.length)
+    lab.onNote?.(`${all.length - tried.length} of ${all.length} runs that save less were not tried.`);
+  const scored: { candidate: Candidate; fitted: Fitted; gain: number }[] = [];
+  for (let at = 0; at < tried.length; at += TOGETHER) {
+    const part = tried.slice(at, at + TOGETHER);
+    const fits = await leastSquares(
+      model,
+      part.map(({ single }) => single),
+      data,
+      { samples },
+      lab,
+    );
+    fits.forEach((fitted, i) => {
+      const candidate = part[i]!;
+      const saved = candidate.macsBefore - candidate.single.macs;
+      scored.push({ candidate, fitted, gain: saved / Math.max(fitted.error, 1e-6) });
+    });
+    lab.onProgress?.({ task: 'try runs', done: at + part.length, total: tried.length });
+  }
+  const taken: Candidate[] = [];
+  let macs = total;
+  for (const { candidate, fitted } of scored.sort((a, b) => b.gain - a.gain)) {
+    const { single } = candidate;
+    if (keep && macs <= keep.macs * total) break;
+    if ([...single.run.nodes].some((node) => taken.some((other) => other.single.run.nodes.has(node)))) continue;
+    if (fitted.error > maxError) {
+      kept.push({
+        place: `${single.run.from} → ${single.run.to}`,
+        why: `its error would be ${fitted.error.toFixed(2)}`,
+      });
+      continue;
+    }
+    taken.push(candidate);
+    macs -= candidate.macsBefore - single.macs;
+  }
+  if (keep && macs > keep.macs * total)
+    lab.onNote?.(`The budget cannot be met by collapsing: at least ${showShare(macs / total, 1)} stays.`);
+  return taken;
+}
+
+/** Runs whose sums are computed in one pass over the samples. */
+const TOGETHER = 8;
+
+/** Blocks from the input to the output, so that each sees what the ones before it became. */
+function inOrder(blocks: readonly Candidate[], { graph }: Model): Candidate[] {
+  const order = new Map(graph.nodes.flatMap((node, i) => node.outputs.map((name) => [name, i] as const)));
+  return [...blocks].sort((a, b) => order.get(a.single.run.to)! - order.get(b.single.run.to)!);
+}

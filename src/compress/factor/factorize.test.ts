@@ -1,0 +1,159 @@
+/** Factorisations: exact at full rank, exact where the weights have low rank, within the budget, better with samples. */
+
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { random } from '../../base/random.ts';
+import { inMemory } from '../../data/index.ts';
+import type { Model } from '../../graph/model.ts';
+import { float32, floats, sizeOf } from '../../graph/tensor.ts';
+import { conv2d, dense, flatten, relu, sequential } from '../../nn/index.ts';
+import { writeModel } from '../../onnx/index.ts';
+import { difference } from '../../rewrite/index.ts';
+import { type Engine, type Lab, openEngine } from '../../runtime/index.ts';
+import { evbmfRank } from './evbmf.ts';
+import { factorize } from './factorize.ts';
+import { schemes } from './index.ts';
+import { energyRank, roundRank } from './rank.ts';
+import type { Scheme } from './scheme.ts';
+
+let engine: Engine;
+let lab: Lab;
+beforeAll(async () => {
+  engine = await openEngine({ threads: 1 });
+  lab = { engine, threads: 1 };
+});
+afterAll(() => engine[Symbol.dispose]());
+
+const drawn = (dims: readonly number[], seed: number): Float32Array => {
+  const source = random(seed, dims.join());
+  return Float32Array.from({ length: sizeOf(dims) }, () => source.normal());
+};
+const net = (): Model =>
+  sequential(
+    [
+      conv2d(12, 3, { stride: 2, pad: 1 }),
+      relu(),
+      conv2d(10, 3),
+      relu(),
+      conv2d(9, 1),
+      relu(),
+      flatten(),
+      dense(16),
+      relu(),
+      dense(5),
+    ],
+    { input: [3, 14, 11], seed: 3 },
+  );
+const x = float32([4, 3, 14, 11], drawn([4, 3, 14, 11], 9));
+async function run(model: Model) {
+  using session = await engine.load(writeModel(model), { threads: 1 });
+  return await session.run({ x });
+}
+/** The scheme, but cut even where it saves nothing. */
+const always = (scheme: Scheme): Scheme => ({
+  name: scheme.name,
+  open: (layer, moments) => {
+    const opened = scheme.open(layer, moments);
+    if (typeof opened === 'string') return opened;
+    return { ...opened, parts: () => [{ dims: [1, 1, ...layer.kernel.map(() => 1)] }] };
+  },
+});
+
+describe.each(Object.values(schemes))('$name', (scheme: Scheme) => {
+  it('gives the same outputs at full rank', async () => {
+    const model = net();
+    const full = { ...always(scheme) };
+    // Shapes that cost nothing make every layer worth cutting.
+    const free: Scheme = {
+      ...full,
+      open: (layer, moments) => {
+        const opened = full.open(layer, moments);
+        return typeof opened === 'string' ? opened : { ...opened, parts: () => [] };
+      },
+    };
+    const { model: cut, report } = await factorize(model, { by: free, rank: { share: 1 }, roundTo: 1 }, lab);
+    expect(report.rewrites.length).toBeGreaterThan(1);
+    expect(difference(await run(cut), await run(model))).toBeLessThan(1e-5);
+    for (const { error } of report.rewrites) expect(error).toBeLessThan(1e-6);
+  });
+
+  it('saves MACs at half the energy, and says what stays', async () => {
+    const { model: cut, report } = await factorize(net(), { by: scheme, rank: { energy: 0.5 }, roundTo: 1 }, lab);
+    expect(report.after.macs).toBeLessThan(report.before.macs);
+    const saved = report.rewrites.reduce((sum, { macsBefore, macsAfter }) => sum + macsBefore - macsAfter, 0);
+    expect(report.before.macs - report.after.macs).toBe(saved);
+    expect(report.rewrites.length + report.kept.length).toBe(5);
+    await run(cut);
+  });
+});
+
+it('keeps the asked share of the MACs, exactly counted', async () => {
+  for (const macs of [0.7, 0.4]) {
+    const { report } = await factorize(net(), { rank: { keep: { macs } }, roundTo: 1 }, lab);
+    expect(report.after.macs).toBeLessThanOrEqual(macs * report.before.macs);
+    expect(report.after.macs).toBeGreaterThan(0.7 * macs * report.before.macs);
+  }
+});
+
+it('finds weights of low rank and loses nothing', async () => {
+  const model = sequential([dense(40), relu(), dense(3)], { input: [30] });
+  const name = [...model.graph.initializers.keys()].find((key) => key.endsWith('weight'))!;
+  const [a, b] = [drawn([40, 4], 1), drawn([4, 30], 2)];
+  const W = Float32Array.from({ length: 1200 }, (_, i) => {
+    let sum = 0;
+    for (let k = 0; k < 4; k++) sum += a[Math.floor(i / 30) * 4 + k]! * b[k * 30 + (i % 30)]!;
+    return sum;
+  });
+  const low = {
+    ...model,
+    graph: { ...model.graph, initializers: new Map([...model.graph.initializers, [name, float32([40, 30], W)]]) },
+  };
+  const { model: cut, report } = await factorize(low, { rank: { energy: 0.999999 }, by: 'svd' }, lab);
+  expect(report.rewrites.map(({ what }) => what)).toEqual(['svd, rank 4 of 30']);
+  const feeds = { x: float32([5, 30], drawn([5, 30], 4)) };
+  using before = await engine.load(writeModel(low));
+  using after = await engine.load(writeModel(cut));
+  expect(difference(await after.run(feeds), await before.run(feeds))).toBeLessThan(1e-5);
+});
+
+it('with samples, the outputs on them suffer less at the same rank', async () => {
+  // Inputs that live in few directions: those are what counts.
+  const size = 256;
+  const mix = drawn([6, 30], 5);
+  const hidden = drawn([size, 6], 6);
+  const data = Float32Array.from({ length: size * 30 }, (_, i) => {
+    let sum = 0.05 * Math.sin(i);
+    for (let k = 0; k < 6; k++) sum += hidden[Math.floor(i / 30) * 6 + k]! * mix[k * 30 + (i % 30)]!;
+    return sum;
+  });
+  const set = inMemory({ name: 'few directions', inputs: { x: { dtype: 'float32', dims: [30], data } } });
+  const model = sequential([dense(40)], { input: [30] });
+  using before = await engine.load(writeModel(model));
+  const feeds = { x: float32([size, 30], data) };
+  const expected = floats((await before.run(feeds))['y']!);
+  const scale = expected.reduce((sum, y) => sum + y * y, 0);
+  const errors: number[] = [];
+  for (const seen of [undefined, set]) {
+    const { model: cut, report } = await factorize(model, { by: 'svd', rank: { share: 6 / 30 }, data: seen }, lab);
+    using after = await engine.load(writeModel(cut));
+    const got = floats((await after.run(feeds))['y']!);
+    errors.push(Math.sqrt(got.reduce((sum, y, i) => sum + (y - expected[i]!) ** 2, 0) / scale));
+    if (seen) expect(report.rewrites[0]!.error).toBeGreaterThan(0.5 * errors[1]!);
+  }
+  expect(errors[1]).toBeLessThan(0.2 * errors[0]!);
+});
+
+it('EVBMF finds the rank under noise', () => {
+  // Squared singular values of rank 5 plus noise of variance 1 in a 60 × 100 matrix: the noise ends near (√60 + √100)².
+  const edge = (Math.sqrt(60) + Math.sqrt(100)) ** 2;
+  const noise = Array.from({ length: 55 }, (_, i) => edge * (1 - i / 55) ** 2 + 5 * (i / 55));
+  expect(evbmfRank([9000, 7000, 5000, 3000, 2000, ...noise], 60, 100)).toBe(5);
+  expect(evbmfRank([0, 0], 2, 2)).toBe(0);
+});
+
+it('ranks: energy and rounding', () => {
+  expect(energyRank([4, 3, 2, 1], 0.7)).toBe(2);
+  expect(energyRank([4, 3, 2, 1], 0.71)).toBe(3);
+  expect(roundRank(9, 8, 64)).toBe(16);
+  expect(roundRank(3, 8, 64)).toBe(3);
+  expect(roundRank(60, 16, 61)).toBe(61);
+});

@@ -1,0 +1,105 @@
+/** The small linear algebra keeps its promises: factors multiply back, vectors are orthonormal, known values come out. */
+
+import { expect, it } from 'vitest';
+import { random } from '../../base/random.ts';
+import { cholesky, ridge, solveCholesky } from './cholesky.ts';
+import { eigen } from './eigen.ts';
+import { gram, type Matrix, matrix, product, transpose } from './matrix.ts';
+import { svd } from './svd.ts';
+
+const drawn = (rows: number, columns: number, seed = 1): Matrix => {
+  const source = random(seed, `${rows}x${columns}`);
+  return matrix(
+    rows,
+    columns,
+    Float64Array.from({ length: rows * columns }, () => source.normal()),
+  );
+};
+const apart = (A: Matrix, B: Matrix): number => {
+  expect([A.rows, A.columns]).toEqual([B.rows, B.columns]);
+  return A.data.reduce((worst, x, i) => Math.max(worst, Math.abs(x - B.data[i]!)), 0);
+};
+const unit = (n: number): Matrix =>
+  matrix(
+    n,
+    n,
+    Float64Array.from({ length: n * n }, (_, i) => (i % (n + 1) === 0 ? 1 : 0)),
+  );
+const diagonal = (s: ArrayLike<number>): Matrix => {
+  const D = matrix(s.length, s.length);
+  for (let i = 0; i < s.length; i++) D.data[i * (s.length + 1)] = s[i]!;
+  return D;
+};
+
+it.each([1, 2, 7, 40, 130])('eigen: A = V d Vᵀ, VᵀV = 1 (n = %i)', (n) => {
+  const A = gram(drawn(n, n + 3));
+  const { values, vectors } = eigen(A);
+  expect(apart(product(product(vectors, diagonal(values)), transpose(vectors)), A)).toBeLessThan(
+    1e-11 * n * values[0]!,
+  );
+  expect(apart(product(transpose(vectors), vectors), unit(n))).toBeLessThan(1e-12 * n);
+  expect([...values]).toEqual([...values].sort((a, b) => b - a));
+});
+
+it('eigen: the second difference matrix has the eigenvalues 2 − 2 cos(kπ/(n+1))', () => {
+  const n = 12;
+  const A = matrix(n, n);
+  for (let i = 0; i < n; i++)
+    for (let j = 0; j < n; j++) A.data[i * n + j] = i === j ? 2 : Math.abs(i - j) === 1 ? -1 : 0;
+  const known = Array.from({ length: n }, (_, k) => 2 - 2 * Math.cos(((n - k) * Math.PI) / (n + 1)));
+  for (const [i, value] of eigen(A).values.entries()) expect(value).toBeCloseTo(known[i]!, 12);
+});
+
+it.each([
+  [1, 1],
+  [5, 3],
+  [3, 5],
+  [30, 64],
+  [64, 30],
+])('svd: A = U s Vᵀ with orthonormal U and V (%i × %i)', (rows, columns) => {
+  const A = drawn(rows, columns);
+  const { U, s, V } = svd(A);
+  const r = Math.min(rows, columns);
+  expect(apart(product(product(U, diagonal(s)), transpose(V)), A)).toBeLessThan(1e-12 * r);
+  expect(apart(product(transpose(U), U), unit(r))).toBeLessThan(1e-12);
+  expect(apart(product(transpose(V), V), unit(r))).toBeLessThan(1e-12);
+});
+
+it('svd: small singular values are exact where the Gram matrix alone would lose them', () => {
+  const known = [1, 1e-3, 1e-6, 1e-9];
+  const U = svd(drawn(6, 4, 2)).U;
+  const V = svd(drawn(5, 4, 3)).U;
+  const { s } = svd(product(product(U, diagonal(known)), transpose(V)));
+  for (const [i, value] of known.entries()) expect(Math.abs(s[i]! / value - 1)).toBeLessThan(1e-6);
+});
+
+it('svd: a matrix of rank 2 has two singular values', () => {
+  const { s } = svd(product(drawn(20, 2), drawn(2, 9)));
+  expect(s[1]).toBeGreaterThan(0.1);
+  expect(s[2]).toBeLessThan(1e-12 * s[0]!);
+});
+
+it('cholesky: L Lᵀ = A, and solves', () => {
+  const A = gram(drawn(25, 40));
+  const L = cholesky(A);
+  expect(apart(product(L, transpose(L)), A)).toBeLessThan(1e-11);
+  const X = drawn(25, 4, 5);
+  expect(apart(solveCholesky(L, product(A, X)), X)).toBeLessThan(1e-9);
+  expect(() => cholesky(matrix(2, 2, [1, 2, 2, 1]))).toThrow(/do not determine/);
+});
+
+it('ridge: the slope of ‖XW − Y‖² + λd‖W‖² vanishes; a constant column is not shrunk', () => {
+  const X = drawn(60, 6);
+  for (let i = 0; i < 60; i++) X.data[i * 6 + 5] = 1;
+  const Y = drawn(60, 3, 7);
+  for (let i = 0; i < Y.data.length; i++) Y.data[i]! += 40;
+  const [G, B] = [product(transpose(X), X), product(transpose(X), Y)];
+  const W = ridge(G, B, 0.1, 1);
+  const d = [0, 1, 2, 3, 4, 5].reduce((sum, i) => sum + G.data[i * 7]! / 6, 0);
+  const left = product(G, W);
+  for (let i = 0; i < 6; i++)
+    for (let j = 0; j < 3; j++) {
+      const slope = left.data[i * 3 + j]! - B.data[i * 3 + j]! + (i < 5 ? 0.1 * d * W.data[i * 3 + j]! : 0);
+      expect(Math.abs(slope)).toBeLessThan(1e-6);
+    }
+});

@@ -1,0 +1,31 @@
+/** The public names, one by one. */
+
+export { PareError } from './base/error.ts';
+export { costOf, type LayerCost, type ModelCost } from './cost/cost.ts';
+export { type Dataset, openData, split } from './data/index.ts';
+export { type DistillOptions, distill, record, softTargets, withTeacher } from './distill/index.ts';
+export { differentiate } from './grad/differentiate.ts';
+export type { Graph, Model, Node, ValueInfo } from './graph/model.ts';
+export { type Tensor, tensor } from './graph/tensor.ts';
+export { mlp, resnetCifar, seedCnn, sequential } from './nn/index.ts';
+export { readModel, readModelFile as read, writeModel, writeModelFile as write } from './onnx/index.ts';
+export { modernize } from './ops/modern.ts';
+export { criteria, type PruneOptions, prune } from './prune/index.ts';
+export { calibrators, type QuantizeOptions, quantize } from './quantize/index.ts';
+export { type ShrinkOptions, type Stage, shrink } from './recipe/index.ts';
+export { foldBatchNorm, simplify } from './rewrite/index.ts';
+export { type Engine, type Lab, openEngine } from './runtime/index.ts';
+export {
+  adam,
+  cosine,
+  crossEntropy,
+  type FitOptions,
+  fit,
+  losses,
+  metrics,
+  optimizers,
+  rmsprop,
+  schedules,
+  scoreModel,
+  sgd,
+} from './train/index.ts';

@@ -1,0 +1,195 @@
+/**
+ * Replicas of one training step. Each takes its share of every batch and writes its slopes into a segment of its own; the
+ * weights are one piece of memory that all read and one update writes.
+ *
+ *   g = Σ_r share_r · g_r      share_r = samples of replica r / samples of the batch, in the order of the replicas
+ */
+
+import { PareError } from '../base/error.ts';
+import type { Dataset } from '../data/dataset.ts';
+import type { Model } from '../graph/model.ts';
+import { elements, floats, type Tensor, tensor } from '../graph/tensor.ts';
+import type { Lab } from '../runtime/index.ts';
+import { type Arena, chain, createArena, mapSegments, type Optimizer, rule } from '../train/index.ts';
+import { bindStep, type Program, type StepGraph, type StepOptions, stepGraph } from '../train/program.ts';
+import { blockOf, type Collective } from './collective.ts';
+
+export interface CrewOptions extends Omit<StepOptions, 'batch'> {
+  /** Samples per step, of all replicas of all ranks together. */
+  readonly batch: number;
+  /** Replicas in this process. */
+  readonly replicas: number;
+  readonly collective: Collective;
+  readonly optimizer: Optimizer;
+}
+
+export interface Crew extends Disposable {
+  readonly step: StepGraph;
+  /** Weights in `w`; the batch's slopes are in `g` when the optimiser's step reads them. */
+  readonly arena: Arena;
+  /** The optimiser, with what joins the replicas' slopes in front of it. Start this one, on `arena`. */
+  readonly optimizer: Optimizer;
+  /** Writes this rank's part of a batch into set 0 or 1. */
+  fill(data: Dataset, list: Int32Array, set: 0 | 1): void;
+  /** The number of the step, which random masks depend on (each replica has its own). */
+  setStep(step: number): void;
+  /** Slopes of the batch in a set, all replicas at once; `meanwhile` happens while the engine works. Throws work/aborted on all ranks alike. */
+  run(set: 0 | 1, meanwhile?: () => void): Promise<void>;
+  /** The loss of the last run: the mean over the whole batch, equal on all ranks. */
+  loss(): number;
+  /** Takes running statistics over, replica by replica; after each run. */
+  flow(): void;
+  /** Running statistics become their mean over all replicas: before they are read. Their recurrence is linear, so when does not matter. */
+  settle(): Promise<void>;
+  /** Frozen weights and running statistics, by name. */
+  readonly held: ReadonlyMap<string, Tensor>;
+  /** All weights, statistics included, as they are now (memory, not values). */
+  weights(): Map<string, Tensor>;
+}
+
+/** Steps shorter than this are not handed to other threads one and all: JavaScript's own takes one. */
+const SHORT_MS = 4;
+
+/**
+ * Binds `replicas` copies of a model's step to one arena.
+ *
+ * Threads   the lab's, split evenly; at least one each. More than UV_THREADPOOL_SIZE (4) replicas wait for each other.
+ * Throws    parallel/replicas when a batch has fewer samples than there are replicas; what `stepGraph` throws.
+ */
+export async function createCrew(model: Model, options: CrewOptions, lab: Lab): Promise<Crew> {
+  const { batch, replicas, collective, optimizer, ...how } = options;
+  const { rank, size } = collective;
+  const total = replicas * size;
+  if (!(Number.isInteger(replicas) && replicas > 0) || batch < total) {
+    throw new PareError('parallel/replicas', `A batch of ${batch} cannot be shared by ${total} replicas.`, {
+      expected: 'at least one sample for each replica',
+      got: `${replicas} replicas on each of ${size} ranks`,
+    });
+  }
+  const pool = Number(process.env['UV_THREADPOOL_SIZE'] ?? 4);
+  if (replicas - 1 > pool)
+    lab.onNote?.(`${replicas} replicas share ${pool} threads: start with UV_THREADPOOL_SIZE=${replicas}`);
+
+  // Places of this rank's replicas among all, and what each takes of a batch.
+  const parts = Array.from({ length: replicas }, (_, r) => blockOf(batch, total, rank * replicas + r));
+  const shares = parts.map(([from, to]) => (to - from) / batch);
+  const graphs = new Map<number, StepGraph>();
+  for (const [from, to] of parts) {
+    if (!graphs.has(to - from)) graphs.set(to - from, stepGraph(model, { ...how, batch: to - from }, lab.engine));
+  }
+  const steps = parts.map(([from, to]) => graphs.get(to - from)!);
+  const step = steps[0]!;
+
+  const slots = parts.map((_, r) => (r === 0 ? 'g' : `g${r}`));
+  const arena = createArena(step.parameters, { slots: [...optimizer.slots, ...slots.slice(1)] });
+  for (const { name } of step.parameters) arena.view('w', name).set(floats(step.form.weights.get(name)!));
+  await collective.broadcast(arena.segment('w'));
+
+  const threads = Math.max(1, Math.floor((lab.threads ?? lab.engine.threads) / replicas));
+  const programs: Program[] = [];
+  for (const [r, each] of steps.entries()) {
+    const own: Arena = { ...arena, view: (slot, name) => arena.view(slot === 'g' ? slots[r]! : slot, name) };
+    programs.push(await bindStep(each, own, { ...lab, threads }));
+  }
+
+  const isWhole = total === 1;
+  const isFused = size === 1 && !isWhole;
+  const joined = isFused ? chain(joinLink(slots, shares, optimizer), optimizer) : optimizer;
+  const join =
+    isFused || isWhole ? undefined : mapSegments(arena, (e) => ({ g: weighted(e, e.slot('g'), slots, shares) }));
+  // The slopes, and in the padding behind them what else the ranks add up: the loss, and who wants to stop.
+  const slopes = arena.segment('g');
+  const tail = slopes.length;
+  const message = new Float32Array(slopes.buffer, slopes.byteOffset, tail + 2);
+  let loss = 0;
+  let isShort = false;
+
+  const running = async (set: 0 | 1, meanwhile?: () => void): Promise<void> => {
+    const started = performance.now();
+    const bindings = programs.map(({ runs }) => runs[set]);
+    const [mine] = bindings;
+    const sync = isShort && mine!.runSync ? mine : undefined;
+    const runs = bindings.filter((binding) => binding !== sync).map((binding) => binding.run());
+    const all = Promise.allSettled(runs);
+    sync?.runSync?.();
+    meanwhile?.();
+    for (const ended of await all) if (ended.status === 'rejected') throw ended.reason;
+    isShort = performance.now() - started < SHORT_MS;
+  };
+  const ended = (): void => {
+    if (lab.signal?.aborted) throw new PareError('work/aborted', 'The work was stopped.', { cause: lab.signal.reason });
+  };
+
+  return {
+    step,
+    arena,
+    optimizer: joined,
+    fill(data, list, set) {
+      for (const [r, [from, to]] of parts.entries()) {
+        const own = list.subarray(from, to);
+        for (const name of step.columns.keys()) data.fill(name, own, programs[r]!.feeds[set][name]!);
+      }
+    },
+    setStep: (n) => {
+      for (const [r, program] of programs.entries()) program.setStep(n * total + rank * replicas + r);
+    },
+    async run(set, meanwhile) {
+      if (size === 1) ended();
+      await running(set, meanwhile);
+      loss = programs.reduce((sum, program, r) => sum + shares[r]! * program.loss(), 0);
+      if (size === 1) return;
+      join!();
+      message[tail] = loss;
+      message[tail + 1] = lab.signal?.aborted ? 1 : 0;
+      await collective.allReduce(message);
+      loss = message[tail]!;
+      if (message[tail + 1]! > 0)
+        throw new PareError('work/aborted', 'The work was stopped.', { cause: lab.signal?.reason });
+    },
+    loss: () => loss,
+    flow: () => {
+      for (const program of programs) program.flow();
+    },
+    async settle() {
+      if (isWhole) return;
+      for (const name of step.form.state.keys()) {
+        const each = programs.map(({ held }) => elements(held.get(name)!) as Float32Array);
+        const mean = each[0]!.map((_, i) => each.reduce((sum, values, r) => sum + shares[r]! * values[i]!, 0));
+        await collective.allReduce(mean);
+        for (const values of each) values.set(mean);
+      }
+    },
+    held: programs[0]!.held,
+    weights: () =>
+      new Map([
+        ...programs[0]!.held,
+        ...step.parameters.map(
+          ({ name }) => [name, tensor('float32', step.form.weights.get(name)!.dims, arena.view('w', name))] as const,
+        ),
+      ]),
+    [Symbol.dispose]: () => {
+      for (const program of programs) program[Symbol.dispose]();
+    },
+  };
+}
+
+type Language = Parameters<Parameters<typeof mapSegments>[1]>[0];
+type Expression = ReturnType<Language['slot']>;
+
+/** Σ share_r · g_r in the order of the replicas; `first` is g₀. */
+function weighted(e: Language, first: Expression, slots: readonly string[], shares: readonly number[]): Expression {
+  const others = slots.slice(1).map((slot) => e.slot(slot));
+  if (shares.every((share) => share === shares[0]))
+    return e.mul(
+      shares[0]!,
+      others.reduce((sum, x) => e.add(sum, x), first),
+    );
+  return others.reduce((sum, x, i) => e.add(sum, e.mul(shares[i + 1]!, x)), e.mul(shares[0]!, first));
+}
+
+/** The replicas' slopes as one, joined in the very pass in which the optimiser reads them. */
+function joinLink(slots: readonly string[], shares: readonly number[], optimizer: Optimizer) {
+  const body = (e: Language, { u }: { readonly u: Expression }) => ({ u: weighted(e, u, slots, shares) });
+  const probes = optimizer.links.some(({ probe }) => probe);
+  return rule('join', {}, body, probes ? { probe: body } : {});
+}

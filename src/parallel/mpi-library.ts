@@ -1,0 +1,174 @@
+/** Finds the installed MPI and speaks its binary interface: handles are numbers in MPICH, addresses of symbols in Open MPI. */
+
+import { PareError } from '../base/error.ts';
+import { firstLine, loadKoffi } from '../runtime/native/koffi.ts';
+
+/** Whatever stands for a communicator, a type or an operation in this MPI. */
+export type Handle = number | bigint;
+
+type Argument = Handle | ArrayBufferView | null | unknown[];
+export interface MpiFunction {
+  (...args: Argument[]): number;
+  /** The same on a thread of libuv's pool. The arguments stay referenced until it settles. */
+  later(...args: Argument[]): Promise<number>;
+}
+
+const FUNCTIONS = {
+  MPI_Init_thread: 'ptr ptr int outInt',
+  MPI_Initialized: 'outInt',
+  MPI_Comm_rank: 'comm outInt',
+  MPI_Comm_size: 'comm outInt',
+  MPI_Comm_dup: 'comm outComm',
+  MPI_Comm_set_errhandler: 'comm errors',
+  MPI_Allreduce: 'ptr ptr int type op comm',
+  MPI_Reduce_scatter: 'ptr ptr ptr type op comm',
+  MPI_Allgatherv: 'ptr int type ptr ptr ptr type comm',
+  MPI_Bcast: 'ptr int type int comm',
+  MPI_Barrier: 'comm',
+  MPI_Send: 'ptr int type int int comm',
+  MPI_Recv: 'ptr int type int int comm ptr',
+  MPI_Iprobe: 'int int comm outInt ptr',
+  MPI_Error_string: 'int ptr outInt',
+  MPI_Finalize: '',
+  MPI_Abort: 'comm int',
+} as const;
+
+export type Functions = { readonly [name in keyof typeof FUNCTIONS]: MpiFunction };
+
+/** What the header's constants are in this implementation. Pointers that are really flags are given as addresses. */
+export interface MpiLibrary extends Functions {
+  /** Such as "Open MPI v4.1.4". */
+  readonly version: string;
+  readonly world: Handle;
+  readonly float: Handle;
+  readonly byte: Handle;
+  readonly sum: Handle;
+  readonly errorsReturn: Handle;
+  readonly inPlace: bigint;
+  readonly statusIgnore: bigint;
+  readonly anySource: number;
+}
+
+interface Abi {
+  /** C type of every handle. */
+  readonly handle: string;
+  readonly constants: Pick<MpiLibrary, 'world' | 'float' | 'byte' | 'sum' | 'errorsReturn'>;
+  readonly inPlace: bigint;
+  readonly statusIgnore: bigint;
+  readonly anySource: number;
+}
+
+const ALL_ONES = 2n ** 64n - 1n;
+
+/** MPICH, Intel MPI, MVAPICH, Cray MPI: the common MPICH ABI. Source: mpi.h of MPICH 4. */
+const MPICH: Abi = {
+  handle: 'int',
+  constants: { world: 0x44000000, float: 0x4c00040a, byte: 0x4c00010d, sum: 0x58000003, errorsReturn: 0x54000001 },
+  inPlace: ALL_ONES,
+  statusIgnore: 1n,
+  anySource: -2,
+};
+
+/** Open MPI: every constant is the address of a variable. Source: mpi.h of Open MPI 4. */
+const openMpi = (address: (name: string) => bigint): Abi => ({
+  handle: 'void *',
+  constants: {
+    world: address('ompi_mpi_comm_world'),
+    float: address('ompi_mpi_float'),
+    byte: address('ompi_mpi_byte'),
+    sum: address('ompi_mpi_op_sum'),
+    errorsReturn: address('ompi_mpi_errors_return'),
+  },
+  inPlace: 1n,
+  statusIgnore: 0n,
+  anySource: -1,
+});
+
+/** Library names to try, those of the launcher that started this process first. */
+function candidates(env: NodeJS.ProcessEnv): string[] {
+  const own = env['PARE_MPI'] ? [env['PARE_MPI']] : [];
+  const open = ['libmpi.so.40', 'libmpi.40.dylib'];
+  const mpich = ['libmpich.so.12', 'libmpi.so.12', 'libmpi.12.dylib', 'msmpi.dll'];
+  const first = 'OMPI_COMM_WORLD_SIZE' in env ? [...open, ...mpich] : [...mpich, ...open];
+  return [...own, ...first, 'libmpi.so', 'libmpi.dylib'];
+}
+
+const VERSION_BYTES = 8192;
+
+/**
+ * Loads the MPI that is installed: PARE_MPI (a path) if set, else the launcher's kind, else any.
+ *
+ * Throws   parallel/no-mpi when none can be loaded.
+ */
+export async function openMpiLibrary(env: NodeJS.ProcessEnv = process.env): Promise<MpiLibrary> {
+  const koffi = await loadKoffi();
+  const tried: string[] = [];
+  for (const name of candidates(env)) {
+    let library: ReturnType<typeof koffi.load>;
+    try {
+      // Global: plug-ins that an MPI loads later look for its symbols.
+      library = koffi.load(name, { global: true });
+    } catch (error) {
+      tried.push(firstLine(error));
+      continue;
+    }
+    const text = new Uint8Array(VERSION_BYTES);
+    const length: [number] = [0];
+    library.func('MPI_Get_library_version', 'int', ['void *', koffi.out(koffi.pointer('int'))])(text, length);
+    const version = new TextDecoder()
+      .decode(text.subarray(0, length[0]))
+      .split(/[\n,\0]/)[0]!
+      .trim();
+    const abi = version.includes('Open MPI')
+      ? openMpi((symbol) => BigInt(koffi.address(library.symbol(symbol, 'char'))))
+      : MPICH;
+    const outOf = (type: string) => koffi.out(koffi.pointer(type));
+    const types: Record<string, ReturnType<typeof outOf> | string> = {
+      ptr: 'void *',
+      int: 'int',
+      comm: abi.handle,
+      type: abi.handle,
+      op: abi.handle,
+      errors: abi.handle,
+      outInt: outOf('int'),
+      outComm: outOf(abi.handle),
+    };
+    const bind = ([symbol, kinds]: [string, string]): [string, MpiFunction] => {
+      const native = library.func(
+        symbol,
+        'int',
+        kinds
+          .split(' ')
+          .filter(Boolean)
+          .map((kind) => types[kind]!),
+      );
+      return [symbol, Object.assign((...args: Argument[]) => native(...args) as number, { later: later(native) })];
+    };
+    const functions = Object.fromEntries(Object.entries(FUNCTIONS).map(bind)) as unknown as Functions;
+    const { inPlace, statusIgnore, anySource } = abi;
+    return { ...functions, ...abi.constants, version, inPlace, statusIgnore, anySource };
+  }
+  throw new PareError('parallel/no-mpi', 'No MPI library could be loaded.', {
+    expected: 'Open MPI or MPICH where the system finds libraries',
+    got: tried.at(-1) ?? 'nothing',
+    hint: 'set PARE_MPI to the path of libmpi.so',
+  });
+}
+
+/** Calls in flight keep their arguments from the garbage collector. */
+const inFlight = new Set<unknown>();
+
+const later =
+  (native: { async: (...args: never[]) => void }) =>
+  (...args: Argument[]): Promise<number> =>
+    new Promise((resolve, reject) => {
+      inFlight.add(args);
+      // Touched, a short array moves out of V8's heap, where the collector would move it meanwhile.
+      for (const arg of args) if (ArrayBuffer.isView(arg)) void arg.buffer;
+      const settle = (error: unknown, result: number): void => {
+        inFlight.delete(args);
+        if (error) reject(error);
+        else resolve(result);
+      };
+      (native.async as (...all: unknown[]) => void)(...args, settle);
+    });

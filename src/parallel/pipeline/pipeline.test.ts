@@ -1,0 +1,183 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { random } from '../../base/random.ts';
+import { type Dataset, inMemory } from '../../data/dataset.ts';
+import type { Model } from '../../graph/model.ts';
+import { floats, sizeOf } from '../../graph/tensor.ts';
+import {
+  chainLayers,
+  classifier,
+  conv2d,
+  dense,
+  dropout,
+  flatten,
+  maxPool2d,
+  relu,
+  residual,
+  sequential,
+  tanh,
+} from '../../nn/index.ts';
+import { type Engine, openEngine } from '../../runtime/index.ts';
+import { adamw, chain, clipByNorm, sgd } from '../../train/index.ts';
+import { learningForm } from '../../train/learning-form.ts';
+import { type FitParallelOptions, fitParallel } from '../fit-parallel.ts';
+import { cutStages } from './cut.ts';
+import { inFlight, oneForwardOneBackward } from './schedule.ts';
+
+let engine: Engine;
+beforeAll(async () => {
+  engine = await openEngine({ threads: 2 });
+});
+afterAll(() => engine[Symbol.dispose]());
+
+const DIMS = [1, 8, 8];
+function blobs(size: number): Dataset {
+  const source = random(7, 'blobs');
+  const labels = Int32Array.from({ length: size }, () => source.integer(3));
+  const data = Float32Array.from({ length: size * sizeOf(DIMS) }, () => source.normal());
+  return inMemory({
+    name: 'blobs',
+    inputs: { x: { dtype: 'float32', dims: DIMS, data } },
+    labels: { dtype: 'int64', dims: [], data: labels },
+  });
+}
+const plain = (): Model =>
+  sequential(
+    [chainLayers(conv2d(16, 3), relu(), maxPool2d(2)), flatten(), dense(16), tanh(), dense(16), tanh(), classifier(3)],
+    { input: DIMS },
+  );
+const branched = (): Model =>
+  sequential(
+    [
+      chainLayers(conv2d(8, 3, { padding: 'same' }), tanh()),
+      residual(chainLayers(conv2d(8, 3, { padding: 'same' }), tanh(), conv2d(8, 3, { padding: 'same' }))),
+      tanh(),
+      flatten(),
+      classifier(3),
+    ],
+    { input: DIMS },
+  );
+const dropping = (): Model =>
+  sequential([flatten(), dense(32), tanh(), dropout(0.5), dense(16), tanh(), classifier(3)], { input: DIMS });
+
+async function train(model: Model, options: FitParallelOptions) {
+  const losses: number[] = [];
+  const onStep = (_: number, loss: number): void => void losses.push(loss);
+  const { model: trained, report } = await fitParallel(
+    model,
+    blobs(100),
+    { epochs: 2, batch: 24, optimizer: adamw({ lr: 3e-3 }), ...options, onStep },
+    { engine, seed: 3 },
+  );
+  return { losses, report, weights: [...trained.graph.initializers] };
+}
+
+function expectSame(a: Awaited<ReturnType<typeof train>>, b: Awaited<ReturnType<typeof train>>, within: number): void {
+  expect(b.losses.length).toBe(a.losses.length);
+  b.losses.forEach((loss, i) => {
+    expect(Math.abs(loss - a.losses[i]!)).toBeLessThan(within);
+  });
+  for (const [i, [name, t]] of b.weights.entries()) {
+    if (t.dtype !== 'float32') continue;
+    const other = floats(a.weights[i]![1]);
+    expect(a.weights[i]![0]).toBe(name);
+    floats(t).forEach((x, j) => {
+      expect(Math.abs(x - other[j]!)).toBeLessThan(within);
+    });
+  }
+}
+
+describe('a pipeline', () => {
+  it.each([
+    ['plain', plain, 1, 4],
+    ['plain', plain, 2, 4],
+    ['plain', plain, 3, 6],
+    ['plain', plain, 4, 2],
+    ['branched', branched, 2, 4],
+  ] as const)('%s equals the unsplit model to 1e-4', async (_, make, stages, micro) => {
+    const [whole, split] = [await train(make(), {}), await train(make(), { stages, micro })];
+    expect(split.report.stages).toBe(stages);
+    expectSame(whole, split, 1e-4);
+  });
+
+  it('norms run over all stages', async () => {
+    const optimizer = chain(clipByNorm(0.1), sgd({ lr: 0.1 }));
+    expectSame(await train(plain(), { optimizer }), await train(plain(), { optimizer, stages: 2 }), 1e-4);
+  });
+
+  it('a dropped element is dropped on the way back too', async () => {
+    const options = { micro: 4 };
+    const [one, three] = [
+      await train(dropping(), { ...options, stages: 1 }),
+      await train(dropping(), { ...options, stages: 3 }),
+    ];
+    expectSame(one, three, 1e-5);
+  });
+
+  it('frozen weights stay as they are', async () => {
+    const model = plain();
+    const [frozen] = [...model.graph.initializers.keys()];
+    const { weights } = await train(model, { stages: 2, learns: (name) => name !== frozen });
+    expect(floats(weights.find(([name]) => name === frozen)![1])).toEqual(
+      floats(model.graph.initializers.get(frozen!)!),
+    );
+  });
+
+  it('refuses what cannot be cut or divided', async () => {
+    await expect(train(plain(), { stages: 40 })).rejects.toMatchObject({ code: 'parallel/stages' });
+    await expect(train(plain(), { stages: 2, micro: 5 })).rejects.toMatchObject({ code: 'parallel/micro' });
+  });
+});
+
+describe('cutStages', () => {
+  const form = learningForm(plain(), { batch: 4 });
+  const output = form.graph.outputs[0]!.name;
+  const weights = new Set(form.weights.keys());
+
+  it('every node is in one stage, and every stage reads only what it is given', () => {
+    const stages = cutStages(form.graph, { count: 3, weights, output });
+    expect(stages.flatMap(({ graph }) => graph.nodes)).toEqual(form.graph.nodes);
+    for (const { graph } of stages) {
+      const known = new Set([...graph.inputs.map(({ name }) => name), ...graph.initializers.keys()]);
+      for (const node of graph.nodes) {
+        for (const name of node.inputs) expect(known.has(name), name).toBe(true);
+        for (const name of node.outputs) known.add(name);
+      }
+    }
+    expect(stages.reduce((sum, { share }) => sum + share, 0)).toBeCloseTo(1);
+  });
+
+  it('no other cut makes the dearest stage cheaper', () => {
+    const costs = form.graph.nodes.map((_, i) => 1 + ((i * 7) % 5));
+    const total = costs.reduce((a, b) => a + b);
+    const single = Array.from({ length: form.graph.nodes.length }, (_, i) => i + 1).flatMap((at) => {
+      const head = costs.slice(0, at).reduce((a, b) => a + b) / total;
+      return [Math.max(head, 1 - head)];
+    });
+    const best = Math.max(...cutStages(form.graph, { count: 2, weights, output, costs }).map(({ share }) => share));
+    // Some places may not be cut; none that may is better, so the best is among all places' values and near the least.
+    expect(single.some((worst) => Math.abs(worst - best) < 1e-9)).toBe(true);
+    expect(best).toBeLessThan(Math.min(...single) + 0.2);
+  });
+});
+
+describe('oneForwardOneBackward', () => {
+  it.each([
+    [1, 3],
+    [2, 4],
+    [4, 2],
+    [3, 8],
+  ])('%i stages, %i micro-batches: all is done once, in order, and no stage holds too much', (stages, micro) => {
+    for (let stage = 0; stage < stages; stage++) {
+      const order = oneForwardOneBackward(stage, stages, micro);
+      const of = (kind: string): number[] => order.filter((work) => work.kind === kind).map((work) => work.micro);
+      const all = Array.from({ length: micro }, (_, i) => i);
+      expect(of('backward')).toEqual(all);
+      expect(of('forward')).toEqual(stage === stages - 1 ? [] : all);
+      let held = 0;
+      for (const { kind } of order) {
+        held += kind === 'forward' ? 1 : stage === stages - 1 ? 0 : -1;
+        expect(held).toBeLessThanOrEqual(inFlight(stage, stages, micro));
+      }
+    }
+  });
+});

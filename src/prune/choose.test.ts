@@ -1,0 +1,89 @@
+import { describe, expect, it } from 'vitest';
+import { randomNetwork, type Step } from '../../test/contract/random-network.ts';
+import { random } from '../base/random.ts';
+import { choose } from './choose.ts';
+import { cut } from './cut.ts';
+import { estimator, sizeOfGraph } from './estimate.ts';
+import { type Solved, solve } from './group.ts';
+
+const STEPS: Step[] = [
+  [0, 4, 0],
+  [1, 0, 0],
+  [2, 0, 0],
+  [4, 0, 1],
+  [0, 3, 0],
+  [5, 0, 2],
+  [6, 0, 0],
+  [13, 2, 0],
+  [0, 4, 0],
+];
+const model = randomNetwork(STEPS, 3);
+const solved = solve(model.graph);
+const draw = ({ groups }: Solved): Float64Array[] =>
+  groups.map(({ size, id }) => Float64Array.from({ length: size }, () => random(id, 'score').uniform() + id / 50));
+const scores = draw(solved);
+
+describe('the estimate', () => {
+  it('is what the cut graph costs', () => {
+    const kept = solved.groups.map(({ size }) => Math.ceil(size / 2));
+    const cuts = solved.groups.map((group, i) => ({
+      group,
+      units: Array.from({ length: group.size - kept[i]! }, (_, unit) => unit),
+    }));
+    const { macs, parameters } = sizeOfGraph(cut(model, solved, cuts).graph);
+    expect(estimator(model.graph, solved.groups)(kept)).toMatchObject({ macs, parameters });
+  });
+});
+
+describe('choose', () => {
+  for (const what of ['macs', 'parameters', 'bytes', 'channels'] as const) {
+    for (const rank of ['global', 'local', 'isomorphic'] as const) {
+      it(`keeps no more than the share of ${what}, and about that much, with ${rank} ranking`, () => {
+        const keep = { [what]: 0.6 } as unknown as { macs: number };
+        const { share, isMet, kept } = choose(solved, scores, { keep, rank });
+        expect(isMet).toBe(true);
+        expect(share).toBeLessThanOrEqual(0.6);
+        expect(share).toBeGreaterThan(0.5);
+        for (const [i, count] of kept.entries()) expect(count).toBeGreaterThan(0.1 * solved.groups[i]!.size - 1);
+      });
+    }
+  }
+
+  it('takes the lowest scores of a group', () => {
+    for (const { group, units } of choose(solved, scores, { keep: { macs: 0.5 } }).cuts) {
+      const own = scores[group.id]!;
+      const gone = Math.max(...units.map((unit) => own[unit]!));
+      const stays = own.filter((_, unit) => !units.includes(unit));
+      expect(Math.min(...stays)).toBeGreaterThanOrEqual(gone);
+    }
+  });
+
+  it('keeps multiples, or all', () => {
+    const { kept, roundTo } = choose(solved, scores, { keep: { macs: 0.6 }, roundTo: 2 });
+    expect(roundTo).toBe(2);
+    kept.forEach((count, i) => {
+      const { size, places } = solved.groups[i]!;
+      const isDense = places.every(
+        ({ value, isWeight }) => !isWeight || solved.graph.initializers.get(value)!.dims.length < 3,
+      );
+      // A unit that takes two filters makes a multiple of two by itself.
+      const isPair = places.some(({ isWeight, each }) => isWeight && each % 2 === 0);
+      expect(isDense || isPair || count % 2 === 0 || count === size).toBe(true);
+    });
+  });
+
+  it('says when protection leaves the budget out of reach', () => {
+    const { isMet, share } = choose(solved, scores, { keep: { macs: 0.001 } });
+    expect(isMet).toBe(false);
+    expect(share).toBeGreaterThan(0.001);
+  });
+
+  it('cuts nothing when all may stay', () => {
+    expect(choose(solved, scores, { keep: { macs: 1 } }).cuts).toEqual([]);
+  });
+
+  it('refuses a share above 1 and two budgets at once', () => {
+    expect(() => choose(solved, scores, { keep: { macs: 50 } })).toThrowError(/between 0 and 1/);
+    expect(() => choose(solved, scores, { keep: { macs: 0.5, bytes: 0.5 } as never })).toThrowError(/one thing/);
+  });
+});

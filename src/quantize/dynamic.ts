@@ -1,0 +1,80 @@
+/**
+ * Dynamic int8: weights are integers, activations become integers at each run, with the range that they happen to have.
+ *
+ *   y = (xq − zx) · Wq · (sx · sw)        xq, sx, zx = DynamicQuantizeLinear(x)
+ *
+ * Needs no samples. For dense layers, attention and recurrent layers; the engine fuses the nodes into one kernel.
+ */
+
+import type { Model } from '../graph/model.ts';
+import { float32, tensor } from '../graph/tensor.ts';
+import { writeModel } from '../onnx/write.ts';
+import type { Lab } from '../runtime/index.ts';
+import { type MatrixOptions, replaceMatrixLayers } from './matrix-layers.ts';
+import { pairSafe as pairSafeWeights } from './pair-safe.ts';
+import type { Kept } from './plan.ts';
+import { parametersOf, type Size } from './quantize.ts';
+import { saturates } from './saturate.ts';
+import { along, quantizeWeight, weightScales } from './weight.ts';
+
+export interface DynamicOptions extends MatrixOptions {
+  /** A weight scale per output channel. Default true. */
+  perChannel?: boolean;
+  /** As in `quantize`. Default: whether this engine needs it. */
+  pairSafe?: boolean;
+}
+
+export interface WeightReport {
+  readonly before: Size;
+  readonly after: Size;
+  /** Such as "int8 dynamic, s8 weights per channel". */
+  readonly scheme: string;
+  /** Nodes that were replaced. */
+  readonly quantized: readonly string[];
+  readonly kept: readonly Kept[];
+}
+
+/** Quantises every matrix product with a constant matrix; the model takes and gives the same float32 tensors. */
+export async function quantizeDynamic(
+  model: Model,
+  options: DynamicOptions,
+  lab: Pick<Lab, 'engine'>,
+): Promise<{ model: Model; report: WeightReport }> {
+  const { perChannel = true } = options;
+  const pairSafe = options.pairSafe ?? (await saturates(lab.engine));
+  const integers = new Map<string, readonly [string, string, string]>();
+  const done = replaceMatrixLayers(
+    model,
+    ({ input, output, weight, w, K, N }, pen) => {
+      const lie = along([K, N], 1);
+      const chosen = pairSafe ? pairSafeWeights(w, [K, N], 1, perChannel) : undefined;
+      const scales = chosen?.scales ?? weightScales(w, lie, 127, perChannel);
+      const codes = chosen?.codes ?? quantizeWeight(w, scales, lie, 127);
+      const wq = pen.constant(`${weight}_q`, tensor('int8', [K, N], codes));
+      const ws = pen.constant(`${weight}_s`, perChannel ? float32([N], scales) : float32([], [scales[0]!]));
+      let parts = integers.get(input);
+      if (!parts) {
+        parts = [pen.fresh(`${input}_q`), pen.fresh(`${input}_s`), pen.fresh(`${input}_z`)];
+        pen.add({ op: 'DynamicQuantizeLinear', inputs: [input], outputs: parts });
+        integers.set(input, parts);
+      }
+      const [sum, asFloat, scale] = [pen.fresh(`${output}_i`), pen.fresh(`${output}_f`), pen.fresh(`${output}_s`)];
+      pen.add({ op: 'MatMulInteger', inputs: [parts[0], wq, parts[2]], outputs: [sum] });
+      pen.add({ op: 'Cast', inputs: [sum], outputs: [asFloat], attrs: { to: { kind: 'int', value: 1 } } });
+      pen.add({ op: 'Mul', inputs: [parts[1], ws], outputs: [scale] });
+      pen.add({ op: 'Mul', inputs: [asFloat, scale], outputs: [output] });
+      return true;
+    },
+    options,
+  );
+  return {
+    model: done.model,
+    report: {
+      before: { bytes: writeModel(model).length, parameters: parametersOf(model) },
+      after: { bytes: writeModel(done.model).length, parameters: parametersOf(model) },
+      scheme: `int8 dynamic, s8 weights${pairSafe ? ', pairs checked,' : ''} per ${perChannel ? 'channel' : 'tensor'}`,
+      quantized: done.replaced,
+      kept: done.kept,
+    },
+  };
+}

@@ -1,0 +1,78 @@
+/**
+ * Weights stored as 8-bit integers and computed with as floats: smaller files at exactly the float model's speed.
+ *
+ *   W ≈ cast(Q) · s,   Q = round(W / s),  s = max |W| / 127 per output channel
+ *
+ * Written as Cast and Mul, which every runtime folds into a float constant when it loads the file. (DequantizeLinear in
+ * front of a float convolution is kept by ONNX Runtime, and costs its blocked kernels.)
+ */
+
+import { factsOf } from '../graph/dtype.ts';
+import { consumers, freshNames, namesOf } from '../graph/edit.ts';
+import type { Graph, Model, Node } from '../graph/model.ts';
+import { floats, sizeOf, type Tensor, tensor } from '../graph/tensor.ts';
+import { rowOf } from '../ops/index.ts';
+import { attrsOf, slotAt } from '../ops/infer.ts';
+
+/** Weights below this many elements stay floats: two nodes cost more bytes than they save. */
+const WORTHWHILE = 512;
+
+/** The model with its float weights (of layers that multiply) stored as int8, a scale per output channel. */
+export function storeWeights(model: Model): Model {
+  const { graph } = model;
+  const readers = consumers(graph);
+  const fresh = freshNames(namesOf(graph));
+  const listed = new Set(graph.inputs.map(({ name }) => name));
+  const initializers = new Map(graph.initializers);
+  const unpacked: Node[] = [];
+  for (const [name, weight] of graph.initializers) {
+    const axis = listed.has(name) ? undefined : channelAxis(name, weight, readers.get(name) ?? []);
+    if (axis === undefined) continue;
+    const { integers, scales } = pack(weight, axis);
+    const [q, s, f] = [fresh(`${name}_q`), fresh(`${name}_s`), fresh(`${name}_f`)];
+    initializers.delete(name);
+    initializers.set(q, integers);
+    initializers.set(s, scales);
+    unpacked.push(
+      {
+        op: 'Cast',
+        domain: '',
+        name: f,
+        inputs: [q],
+        outputs: [f],
+        attrs: { to: { kind: 'int', value: factsOf('float32').code } },
+      },
+      { op: 'Mul', domain: '', name: fresh(`${name}_w`), inputs: [f, s], outputs: [name], attrs: {} },
+    );
+  }
+  const next: Graph = { ...graph, initializers, nodes: [...unpacked, ...graph.nodes] };
+  return { ...model, graph: next };
+}
+
+/** The output-channel axis of a weight that some layer multiplies with, or undefined where packing is not worthwhile or not known. */
+function channelAxis(name: string, weight: Tensor, readers: readonly Node[]): number | undefined {
+  if (weight.dtype !== 'float32' || weight.dims.length < 2 || sizeOf(weight.dims) < WORTHWHILE) return undefined;
+  for (const node of readers) {
+    const row = rowOf(node);
+    if (row?.quant.kind !== 'weighted') continue;
+    const at = node.inputs.indexOf(name);
+    if (slotAt(row.inputs, at) === row.quant.weight) return row.quant.axis(attrsOf(row, node), weight.dims.length);
+  }
+  return undefined;
+}
+
+function pack(weight: Tensor, axis: number): { integers: Tensor; scales: Tensor } {
+  const values = floats(weight);
+  const channels = weight.dims[axis]!;
+  const inner = sizeOf(weight.dims.slice(axis + 1));
+  const largest = new Float32Array(channels);
+  const channelOf = (i: number): number => Math.floor(i / inner) % channels;
+  for (let i = 0; i < values.length; i++) {
+    const channel = channelOf(i);
+    largest[channel] = Math.max(largest[channel]!, Math.abs(values[i]!));
+  }
+  const scales = largest.map((most) => (most > 0 ? most / 127 : 1));
+  const integers = Int8Array.from(values, (x, i) => Math.round(x / scales[channelOf(i)]!));
+  const shape = weight.dims.map((dim, i) => (i === axis ? dim : 1));
+  return { integers: tensor('int8', weight.dims, integers), scales: tensor('float32', shape, scales) };
+}

@@ -1,0 +1,130 @@
+/**
+ * The main job: a trained model made small and fast without losing what it knows.
+ *
+ *   prune a little → distil from the original → again, while the validation score holds → int8
+ *
+ * Every stage is judged on validation data; the test data is nobody's business here.
+ */
+
+import { showShare } from '../base/unit.ts';
+import { costOf } from '../cost/cost.ts';
+import type { Dataset } from '../data/index.ts';
+import { distill, record } from '../distill/index.ts';
+import type { Model } from '../graph/model.ts';
+import { modernize } from '../ops/modern.ts';
+import { prune } from '../prune/index.ts';
+import type { Lab } from '../runtime/index.ts';
+import { adam, cosine, type EpochReport, scoreModel } from '../train/index.ts';
+import { toIntegers } from './integers.ts';
+
+export interface ShrinkOptions {
+  /** What students learn from and calibration looks at. */
+  train: Dataset;
+  /** Labelled samples that decide how far to go. */
+  validation: Dataset;
+  /** How much of the metric may be lost, as a share (0.01 is one point). Default 0.01. */
+  maxDrop?: number;
+  /** Shares of the original's multiply-accumulates to try, one after the other. */
+  keep?: readonly number[];
+  /** Pruning criterion. Default 'taylor'. */
+  by?: 'taylor' | 'l2' | 'l1';
+  /** Passes over the data after each cut. Default 3. */
+  epochs?: number;
+  /** Samples per step. Default 64. */
+  batch?: number;
+  /** Peak learning rate of the distillation (Adam, cosine). Default 1e-3. */
+  lr?: number;
+}
+
+export interface Stage {
+  readonly name: 'pruned' | 'distilled' | 'int8';
+  readonly model: Model;
+  /** On the validation data. */
+  readonly metric: number;
+  readonly epochs?: readonly EpochReport[];
+  readonly seconds: number;
+  /** What a reader should know of it. */
+  readonly notes: readonly string[];
+}
+
+const KEEP = [0.5, 0.3, 0.18, 0.12];
+
+/** The last accepted stage of each kind, in order. Throws what its methods throw. */
+export async function shrink(teacher: Model, options: ShrinkOptions, lab: Lab): Promise<readonly Stage[]> {
+  const { train, validation, maxDrop = 0.01, keep = KEEP, by = 'taylor', epochs = 3, batch = 64, lr = 1e-3 } = options;
+  const reference = await scoreModel(teacher, validation, lab);
+  const recorded = await record(teacher, train, lab);
+  const whole = costOf(modernize(teacher)).macs;
+  const stages: Stage[] = [];
+  // Cutting may spend half of what may be lost; integers come after.
+  const floor = reference - maxDrop / 2;
+  let current = teacher;
+
+  for (const share of keep) {
+    const started = performance.now();
+    const macs = costOf(modernize(current)).macs;
+    if (share * whole >= macs) continue;
+    const { model: cut, report } = await prune(
+      current,
+      { keep: { macs: (share * whole) / macs }, by, data: train },
+      lab,
+    );
+    if (report.fault || report.after.macs >= macs) break;
+    const cutScore = await scoreModel(cut, validation, lab);
+    const cutSeconds = (performance.now() - started) / 1000;
+    const { model: student, report: learnt } = await distill(
+      cut,
+      teacher,
+      train,
+      { epochs, batch, validation, recorded, optimizer: (steps: number) => adam({ lr: cosine(lr, steps) }) },
+      lab,
+    );
+    const score = learnt.epochs[learnt.kept]?.metric?.value ?? 0;
+    if (score < floor) {
+      lab.onNote?.(
+        `At ${showShare(share, 0)} of the multiply-accumulates the validation score falls to ${showShare(score)}: not taken.`,
+      );
+      break;
+    }
+    current = student;
+    const kept = showShare(report.after.macs / whole, 0);
+    stages.splice(0, stages.length, {
+      name: 'pruned',
+      model: cut,
+      metric: cutScore,
+      seconds: cutSeconds,
+      notes: [`${kept} of the multiply-accumulates stay, chosen by ${report.criterion}`],
+    });
+    stages.push({
+      name: 'distilled',
+      model: student,
+      metric: score,
+      epochs: learnt.epochs,
+      seconds: learnt.seconds,
+      notes: [],
+    });
+  }
+  stages.push(await quantized(current, reference - maxDrop, options, lab));
+  return stages;
+}
+
+/** The first way of calibrating that holds the bound; the best one, with a note, when none does. */
+async function quantized(model: Model, floor: number, { train, validation }: ShrinkOptions, lab: Lab): Promise<Stage> {
+  const started = performance.now();
+  const tried: Stage[] = [];
+  for (const by of ['minmax', 'percentile', 'mse'] as const) {
+    const { model: integers, kernels, stored } = await toIntegers(model, { data: train, by }, lab);
+    const metric = await scoreModel(integers, validation, lab);
+    const notes = [`int8, ranges by ${by}: ${kernels.length} layers on integer kernels`];
+    if (stored.length > 0) {
+      notes.push(`faster as floats on this machine, and so only stored in 8 bits: ${stored.join(', ')}`);
+    }
+    tried.push({ name: 'int8', model: integers, metric, seconds: (performance.now() - started) / 1000, notes });
+    if (metric >= floor) return tried.at(-1)!;
+  }
+  const best = tried.reduce((a, b) => (b.metric > a.metric ? b : a));
+  return {
+    ...best,
+    notes: [...best.notes, `the bound on the loss is missed: ${showShare(best.metric)} on validation data`],
+  };
+}

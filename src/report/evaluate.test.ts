@@ -1,0 +1,92 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { inMemory, openData, portsOf, take } from '../data/index.ts';
+import type { Model } from '../graph/model.ts';
+import { tensor } from '../graph/tensor.ts';
+import { readModelFile } from '../onnx/index.ts';
+import { draft } from '../ops/builder.ts';
+import type { Value } from '../ops/op.ts';
+import { type Engine, openEngine } from '../runtime/index.ts';
+import { agreement, evaluate } from './evaluate.ts';
+
+const DATA = process.env['PARE_DATA'] ?? new URL('../../../shared/data', import.meta.url).pathname;
+
+let engine: Engine;
+beforeAll(async () => {
+  engine = await openEngine({ threads: 1 });
+});
+afterAll(() => engine[Symbol.dispose]());
+
+/** y = x · w, x [batch, 3], w [3, 3]. */
+function product(weights: number[], batch: number | string): Model {
+  const building = draft<Value>();
+  const { g } = building;
+  const y = g.MatMul(g.input('x', 'float32', [batch, 3]), g.constant(tensor('float32', [3, 3], weights), 'w'));
+  const graph = building.finish([{ name: y.name, type: { kind: 'tensor', dtype: y.dtype, dims: y.dims } }]);
+  return { ir: 10, opsets: { '': 21 }, graph, producer: { name: '', version: '' }, metadata: {} };
+}
+const SAME = [1, 0, 0, 0, 1, 0, 0, 0, 1];
+const TURNED = [0, 1, 0, 0, 0, 1, 1, 0, 0];
+
+// Seven one-hot rows; the identity answers their own class, right on five of them.
+const CLASSES = [0, 1, 2, 0, 1, 2, 0];
+const LABELS = [0, 1, 2, 0, 1, 0, 1];
+const rows = inMemory({
+  name: 'rows',
+  inputs: {
+    x: {
+      dtype: 'float32',
+      dims: [3],
+      data: Float32Array.from(CLASSES.flatMap((c) => [0, 1, 2].map((i) => (i === c ? 5 : 0)))),
+    },
+  },
+  labels: { dtype: 'int64', dims: [], data: BigInt64Array.from(LABELS, BigInt) },
+});
+const { labels: _, ...bare } = rows;
+const unlabelled = { ...bare, task: 'unlabelled' as const };
+
+describe('evaluate', () => {
+  it.each(['N', 1, 2, 4, 16])('scores the same whatever the batch: %s', async (batch) => {
+    const score = await evaluate({ name: 'same', model: product(SAME, batch) }, rows, { engine }, { batch: 3 });
+    expect([...score.answers]).toEqual(CLASSES);
+    expect([score.samples, score.metric]).toEqual([7, { name: 'accuracy', value: 5 / 7 }]);
+    // softmax of (5, 0, 0): −log p is log(1 + 2e⁻⁵) when right, 5 more when wrong
+    expect(score.loss).toBeCloseTo(Math.log(1 + 2 * Math.exp(-5)) + (2 * 5) / 7, 5);
+  });
+
+  it('refuses unlabelled samples and labels beyond the classes', async () => {
+    const subject = { name: 'same', model: product(SAME, 'N') };
+    await expect(evaluate(subject, unlabelled, { engine })).rejects.toMatchObject({ code: 'data/unlabelled' });
+    const wild = inMemory({
+      name: 'wild',
+      inputs: { x: { dtype: 'float32', dims: [3], data: new Float32Array(3) } },
+      labels: { dtype: 'int64', dims: [], data: BigInt64Array.of(3n) },
+    });
+    await expect(evaluate(subject, wild, { engine })).rejects.toMatchObject({ code: 'data/classes' });
+  });
+
+  it('stops when it is told to', async () => {
+    const lab = { engine, signal: AbortSignal.abort() };
+    await expect(evaluate({ name: 'same', model: product(SAME, 'N') }, rows, lab)).rejects.toMatchObject({
+      code: 'work/aborted',
+    });
+  });
+
+  it('measures agreement without labels', async () => {
+    const [same, turned] = [
+      { name: 'same', model: product(SAME, 'N') },
+      { name: 'turned', model: product(TURNED, 2) },
+    ];
+    expect((await agreement(same, same, unlabelled, { engine })).metric.value).toBe(1);
+    expect((await agreement(turned, same, unlabelled, { engine })).metric.value).toBe(0);
+  });
+
+  const file = join(DATA, 'models/mnist_cntk.onnx');
+  it.skipIf(!existsSync(file))('gets the accuracy that another reader measured (needs PARE_DATA)', async () => {
+    const model = await readModelFile(file);
+    const { test } = await openData(join(DATA, 'images/mnist'), { ports: portsOf(model.graph), preset: 'raw' });
+    const score = await evaluate({ name: 'mnist', model, file }, take(test!, 2000), { engine });
+    expect(score.metric.value).toBeCloseTo(0.984, 9);
+  });
+});

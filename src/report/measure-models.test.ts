@@ -1,0 +1,59 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Model } from '../graph/model.ts';
+import { dense, relu, sequential } from '../nn/index.ts';
+import { writeModel } from '../onnx/index.ts';
+import { type Engine, openEngine } from '../runtime/index.ts';
+import { costOfAny, measureModels } from './measure-models.ts';
+
+let engine: Engine;
+beforeAll(async () => {
+  engine = await openEngine({ threads: 1 });
+});
+afterAll(() => engine[Symbol.dispose]());
+
+const small = sequential([dense(8), relu(), dense(3)], { input: [4] });
+const large = sequential([dense(64), relu(), dense(3)], { input: [4] });
+
+/** The model with its batch fixed. */
+const fixedTo = (model: Model, batch: number): Model => ({
+  ...model,
+  graph: {
+    ...model.graph,
+    inputs: model.graph.inputs.map((info) =>
+      info.type?.kind === 'tensor'
+        ? { ...info, type: { ...info.type, dims: [batch, ...(info.type.dims ?? []).slice(1)] } }
+        : info,
+    ),
+  },
+});
+const QUICK = { rounds: 3, warmup: 1, minMs: 0.01 };
+
+describe('measureModels', () => {
+  it('gives sizes as written and costs as counted', async () => {
+    const subjects = [
+      { name: 'large', model: large },
+      { name: 'small', model: small },
+    ];
+    const [a, b] = await measureModels(subjects, { engine }, QUICK);
+    expect(b).toMatchObject({ name: 'small', bytes: writeModel(small).length, parameters: 67, macs: 56, unknown: [] });
+    expect(a!.timings.map(({ batch }) => batch)).toEqual([1, 32]);
+    for (const timing of a!.timings) expect(timing).toMatchObject({ ratio: 1, ratioLow: 1, ratioHigh: 1 });
+    for (const timing of b!.timings) expect(timing.against).toBe('large');
+  });
+
+  it('runs a model with a fixed batch at that batch, against its like', async () => {
+    const subjects = [
+      { name: 'any', model: small },
+      { name: 'four', model: fixedTo(small, 4) },
+      { name: 'one', model: fixedTo(small, 1) },
+    ];
+    const [any, four, one] = await measureModels(subjects, { engine }, QUICK);
+    expect(any!.timings.map(({ batch }) => batch)).toEqual([1, 32]);
+    expect(four!.timings.map(({ batch, against }) => [batch, against])).toEqual([[4, 'four']]);
+    expect(one!.timings.map(({ batch, against }) => [batch, against])).toEqual([[1, 'any']]);
+  });
+
+  it('counts the parameters of the model as it is, in any opset', () => {
+    expect(costOfAny({ ...small, opsets: { '': 9 } }).parameters).toBe(67);
+  });
+});

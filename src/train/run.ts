@@ -1,0 +1,264 @@
+/** A training run's state: where it is, the best weights so far, and how both are put away and taken up again. */
+
+import { PareError } from '../base/error.ts';
+import { elements, type Tensor } from '../graph/tensor.ts';
+import type { Lab } from '../runtime/index.ts';
+import {
+  type Checkpoint,
+  type CheckpointOptions,
+  checkIdentity,
+  type EpochReport,
+  type Position,
+  type RunIdentity,
+  saveCheckpoint,
+} from './checkpoint.ts';
+import type { TrainLog } from './log/log.ts';
+import { sumSegments } from './optim/segment.ts';
+import type { Plateau } from './schedule/plateau.ts';
+import type { StoredArray } from './tensor-file.ts';
+import type { Trainer } from './trainer.ts';
+
+export interface RunOptions {
+  readonly epochs: number;
+  /** Epochs without a better measure before the run is over. */
+  readonly patience: number;
+  readonly plateau?: Plateau | undefined;
+  readonly checkpoint?: CheckpointOptions | undefined;
+  readonly logs: readonly TrainLog[];
+  /** What a race chose. */
+  readonly choice?: Position['choice'];
+}
+
+/** What the validation set said. */
+export interface Measured {
+  readonly name: string;
+  readonly value: number;
+  readonly better?: 'more' | 'less' | undefined;
+}
+
+export interface Run {
+  /** Updates made since the beginning. */
+  updates(): number;
+  isOver(): boolean;
+  restore(saved: Checkpoint): void;
+  /** Makes the rest of the epoch's updates. */
+  epoch(): Promise<void>;
+  /** Ends the epoch: its report, and the best weights if those in place are. */
+  close(measured: Measured | undefined): EpochReport;
+  /** After an epoch: the learning rate answers, and the run is put away if that is due. */
+  settle(): Promise<void>;
+  /** Puts the run away and gives the error to throw. */
+  stop(cause: unknown): Promise<PareError>;
+  result(): { position: Position; best: ReadonlyMap<string, Tensor> };
+}
+
+/** How long JavaScript may be kept from its other work. */
+const BREATH_MS = 40;
+/** A loss this many times the first one (or 1) will not come back. */
+const HOPELESS = 1e6;
+
+const FRESH: Position = {
+  epoch: 0,
+  step: 0,
+  lossSum: 0,
+  epochs: [],
+  isOver: false,
+  seconds: 0,
+  optimizer: { t: 0, scalars: {} },
+};
+
+/** Begins a run at its first update; `restore` moves it on. */
+export function startRun(trainer: Trainer, options: RunOptions, lab: Lab): Run {
+  const { checkpoint, logs, epochs, patience, plateau } = options;
+  const { arena, running, updatesPerEpoch, step, held } = trainer;
+  const identity: RunIdentity = {
+    optimizer: trainer.optimizer.name,
+    batch: trainer.batch,
+    accumulate: trainer.accumulate,
+    seed: lab.seed ?? 0,
+    samples: updatesPerEpoch * trainer.batch * trainer.accumulate,
+  };
+  const spots = sumSegments(arena, (e) => e.slot('w'));
+  let at: Position = { ...FRESH, ...(options.choice && { choice: options.choice }) };
+  let best = new Map<string, Tensor>();
+  let lastSave = performance.now();
+  let clock = performance.now();
+  let lr = plateau?.start.lr;
+  let samplesPerSecond = 0;
+
+  const updates = (): number => at.epoch * updatesPerEpoch + at.step;
+  const isDue = (moment: 'step' | 'epoch'): boolean => {
+    if (!checkpoint) return false;
+    const { everySteps, everySeconds } = checkpoint;
+    if (everySteps === undefined && everySeconds === undefined) return moment === 'epoch';
+    if (everySteps !== undefined && updates() % everySteps === 0) return true;
+    return everySeconds !== undefined && performance.now() - lastSave >= everySeconds * 1000;
+  };
+  const tick = (): number => {
+    const now = performance.now();
+    const seconds = at.seconds + (now - clock) / 1000;
+    clock = now;
+    return seconds;
+  };
+  /** Every array of the run, in place. */
+  const arrays = (): Map<string, StoredArray> => {
+    const all = new Map<string, StoredArray>();
+    const put = (prefix: string, name: string, dims: readonly number[], values: Float32Array): void =>
+      void all.set(`${prefix}/${name}`, { dims, values });
+    const dimsOf = (name: string): readonly number[] => step.form.weights.get(name)!.dims;
+    for (const { name } of step.parameters) put('w', name, dimsOf(name), arena.view('w', name));
+    for (const [slot, tensors] of Object.entries(running.state().tensors)) {
+      for (const [name, values] of Object.entries(tensors)) put(`slot/${slot}`, name, dimsOf(name), values);
+    }
+    for (const [name, t] of held) put('held', name, t.dims, elements(t) as Float32Array);
+    for (const [name, t] of best) put('best', name, t.dims, elements(t) as Float32Array);
+    return all;
+  };
+  const save = async (): Promise<void> => {
+    if (!checkpoint) return;
+    // The update may have left what is no number: the last good checkpoint stays.
+    const bad = Object.entries(spots()).find(([, sum]) => !Number.isFinite(sum));
+    if (bad) throw brokenBy(at, bad[0]);
+    const { t, scalars } = running.state();
+    at = { ...at, seconds: tick(), optimizer: { t, scalars } };
+    await saveCheckpoint(checkpoint.folder, { identity, position: at, arrays: arrays() });
+    lastSave = performance.now();
+  };
+  const stop = async (cause: unknown): Promise<PareError> => {
+    await save();
+    return new PareError('work/aborted', `Training was stopped after epoch ${at.epoch + 1}, step ${at.step}.`, {
+      ...(checkpoint && { where: checkpoint.folder, hint: 'the same call with resume: true goes on from here' }),
+      cause,
+    });
+  };
+
+  const isOver = (): boolean => at.isOver || at.epoch >= epochs;
+
+  return {
+    updates,
+    stop,
+    isOver,
+    result: () => ({ position: at, best }),
+    restore(saved) {
+      checkIdentity(checkpoint!.folder, saved.identity, identity);
+      const get = (name: string): Float32Array => {
+        const array = saved.arrays.get(name);
+        if (array) return array.values;
+        throw new PareError('train/resume', `The checkpoint holds no "${name}".`, {
+          where: checkpoint!.folder,
+          hint: 'go on with the model and the frozen weights that it was made with',
+        });
+      };
+      for (const { name } of step.parameters) arena.view('w', name).set(get(`w/${name}`));
+      for (const [name, t] of held) (elements(t) as Float32Array).set(get(`held/${name}`));
+      const tensors = Object.fromEntries(
+        trainer.optimizer.slots.map((slot) => [
+          slot,
+          Object.fromEntries(step.parameters.map(({ name }) => [name, get(`slot/${slot}/${name}`)])),
+        ]),
+      );
+      running.restore({ ...saved.position.optimizer, scalars: { ...saved.position.optimizer.scalars }, tensors });
+      best = new Map(
+        [...saved.arrays].flatMap(([key, { dims, values }]) =>
+          key.startsWith('best/')
+            ? [[key.slice(5), { dtype: 'float32' as const, dims, bytes: new Uint8Array(values.buffer) }]]
+            : [],
+        ),
+      );
+      at = saved.position;
+      lr = at.plateau?.lr ?? lr;
+      clock = performance.now();
+    },
+    async epoch() {
+      const { epoch, step: from } = at;
+      const started = performance.now();
+      let breath = started;
+      if (lab.signal?.aborted) throw await stop(lab.signal.reason);
+      for await (const loss of trainer.updates(epoch, { from, lr: () => lr })) {
+        at = {
+          ...at,
+          step: at.step + 1,
+          lossSum: at.lossSum + loss,
+          ...(at.firstLoss === undefined && { firstLoss: loss }),
+        };
+        if (Math.abs(loss) > HOPELESS * Math.max(1, Math.abs(at.firstLoss!))) throw hopeless(at, loss);
+        for (const log of logs) log.step?.(updates(), loss);
+        if (at.step < updatesPerEpoch && isDue('step')) await save();
+        const now = performance.now();
+        if (now - breath <= BREATH_MS) continue;
+        breath = now;
+        const done = updates();
+        const total = epochs * updatesPerEpoch;
+        const perSecond = ((at.step - from) * 1000) / (now - started);
+        lab.onProgress?.({
+          task: 'train',
+          done,
+          total,
+          figures: {
+            loss: at.lossSum / at.step,
+            samplesPerSecond: perSecond * trainer.batch * trainer.accumulate,
+            secondsLeft: (total - done) / perSecond,
+          },
+        });
+        await new Promise((resolve) => setImmediate(resolve));
+        if (lab.signal?.aborted) throw await stop(lab.signal.reason);
+      }
+      const samples = (updatesPerEpoch - from) * trainer.batch * trainer.accumulate;
+      samplesPerSecond = samples > 0 ? (samples * 1000) / (performance.now() - started) : 0;
+    },
+    close(measured) {
+      const report: EpochReport = {
+        epoch: at.epoch,
+        loss: at.lossSum / updatesPerEpoch,
+        ...(measured && { metric: { name: measured.name, value: measured.value } }),
+        samplesPerSecond,
+      };
+      const isBest = measured === undefined || at.best === undefined || isGain(measured, at.best.value);
+      if (isBest) best = snapshot(trainer.weights());
+      const champion = isBest ? { value: measured?.value ?? 0, epoch: at.epoch } : at.best!;
+      at = {
+        ...at,
+        epoch: at.epoch + 1,
+        step: 0,
+        lossSum: 0,
+        epochs: [...at.epochs, report],
+        best: champion,
+        isOver: at.epoch - champion.epoch >= patience,
+        seconds: tick(),
+      };
+      return report;
+    },
+    async settle() {
+      const last = at.epochs.at(-1)!;
+      if (plateau) {
+        const state = plateau.see(at.plateau ?? plateau.start, last.metric?.value ?? last.loss);
+        at = { ...at, plateau: state };
+        lr = state.lr;
+      }
+      if (isOver() || isDue('epoch')) await save();
+    },
+  };
+}
+
+/** Is a measure better than the best so far? Anything is better than what is no number. */
+const isGain = ({ value, better }: Measured, best: number): boolean =>
+  Number.isNaN(best) || (better === 'less' ? value < best : value > best);
+
+const snapshot = (weights: ReadonlyMap<string, Tensor>): Map<string, Tensor> =>
+  new Map([...weights].map(([name, t]) => [name, { ...t, bytes: t.bytes.slice() }]));
+
+const diverged = (sentence: string, where: string, got: string): PareError =>
+  new PareError('train/diverged', sentence, {
+    where,
+    expected: 'finite numbers of a sensible size',
+    got,
+    hint: 'a smaller learning rate, a warm-up, or gradient clipping (clipNorm: 1)',
+  });
+const brokenBy = ({ epoch, step }: Position, weight: string): PareError =>
+  diverged(`An update made a weight no number, by epoch ${epoch + 1}, step ${step}.`, `weight "${weight}"`, 'NaN');
+const hopeless = ({ epoch, step, firstLoss }: Position, loss: number): PareError =>
+  diverged(
+    `The loss runs away in epoch ${epoch + 1}, step ${step}.`,
+    'the loss',
+    `${loss}, after ${firstLoss} at first`,
+  );

@@ -1,0 +1,237 @@
+/** Published models: complete shapes that the engine confirms, plausible costs, today's forms with the same outputs. */
+
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { random } from '../../src/base/random.ts';
+import { costOf } from '../../src/cost/cost.ts';
+import { differentiate } from '../../src/grad/differentiate.ts';
+import { expand, OWN_DOMAIN } from '../../src/grad/expand.ts';
+import { removeDead } from '../../src/graph/edit.ts';
+import { feedsOf, type Model, tensorType } from '../../src/graph/model.ts';
+import { floats, numbers, sizeOf, type Tensor, tensor } from '../../src/graph/tensor.ts';
+import { readModelFile, readTensorProto, writeModel } from '../../src/onnx/index.ts';
+import { draft } from '../../src/ops/builder.ts';
+import { infer } from '../../src/ops/infer.ts';
+import { modernize } from '../../src/ops/modern.ts';
+import { type Engine, openEngine } from '../../src/runtime/index.ts';
+
+const root = join(process.env['PARE_DATA'] ?? resolve('../shared/data'), 'models');
+const present = existsSync(root);
+const names = present
+  ? readdirSync(root)
+      .filter((file) => file.endsWith('.onnx'))
+      .map((file) => file.slice(0, -5))
+  : [];
+
+/**
+ * Multiply-accumulates of one sample as published, in millions, and the share that counting may differ by.
+ * MobileNet V2 1.0 224: Sandler et al. 2018, table 4 · ResNet-20/56: 41 and 126 M (akamaster/pytorch_resnet_cifar10,
+ * counted by fvcore) · ResNet-50, VGG-19: 4.09 and 19.63 G, SqueezeNet 1.1 (these weights, whatever the file is
+ * called): 0.35 G, torchvision · YOLOX-nano at 416: 1.08 GFLOPs = 0.54 G with its BatchNorms counted, which are folded here.
+ */
+const PUBLISHED: Readonly<Record<string, readonly [number, number]>> = {
+  'mobilenet_v2_1.0_224_fp32': [300, 0.02],
+  'mobilenet_v2_1.0_224_uint8_qdq': [300, 0.02],
+  resnet20_cifar10: [41, 0.02],
+  resnet56_cifar10: [126, 0.02],
+  light_resnet50: [4090, 0.02],
+  light_vgg19: [19630, 0.02],
+  light_squeezenet: [350, 0.02],
+  'squeezenet1.0_fp32': [350, 0.02],
+  yolox_nano: [540, 0.04],
+};
+
+/** Inputs stored beside the models, by the graph's own names. */
+function storedFeeds(name: string, model: Model): Record<string, Tensor> | undefined {
+  const folder = join(root, 'io', name);
+  if (!existsSync(folder)) return undefined;
+  const inputs = feedsOf(model.graph).map((info) => info.name);
+  const files = readdirSync(folder)
+    .filter((file) => file.startsWith('input'))
+    .sort();
+  return Object.fromEntries(
+    files.map((file, i) => {
+      const read = readTensorProto(new Uint8Array(readFileSync(join(folder, file))));
+      return [inputs.includes(read.name) ? read.name : inputs[i]!, read.tensor];
+    }),
+  );
+}
+
+/** What the input's symbols are when these tensors are fed. */
+const symbolsOf = (model: Model, feeds: Readonly<Record<string, Tensor>>): Record<string, number> =>
+  Object.fromEntries(
+    feedsOf(model.graph).flatMap((info) =>
+      (tensorType(info)?.dims ?? []).flatMap((dim, i): [string, number][] =>
+        typeof dim === 'string' ? [[dim, feeds[info.name]!.dims[i]!]] : [],
+      ),
+    ),
+  );
+
+/** Without the shapes that the file states: only the rows may answer. */
+const bare = (model: Model): Model => ({
+  ...model,
+  graph: { ...model.graph, values: new Map(), outputs: model.graph.outputs.map(({ name }) => ({ name })) },
+});
+
+/** Silero pads and squeezes by the length of its input: without one its ranks are open. */
+const FIXED: Readonly<Record<string, Record<string, number>>> = { silero_vad_16k: { sequence: 576 } };
+
+const worst = (got: Tensor, want: Tensor): number => {
+  const [a, b] = [numbers(got), numbers(want)];
+  const size = b.reduce((most, x) => Math.max(most, Math.abs(x)), 1e-6);
+  return a.reduce((most, x, i) => Math.max(most, Math.abs(x - b[i]!) / size), 0);
+};
+
+const run = async (engine: Engine, model: Model, feeds: Record<string, Tensor>): Promise<Record<string, Tensor>> => {
+  using session = await engine.load(writeModel(model), {
+    optimize: 'none',
+    config: { 'session.disable_quant_qdq': '1' },
+  });
+  return await session.run(feeds);
+};
+
+describe.skipIf(!present).each(names)('%s (skipped without $PARE_DATA or ../shared/data)', (name) => {
+  const read = () => readModelFile(join(root, `${name}.onnx`));
+
+  it('has complete shapes', async () => {
+    const { graph } = bare(modernize(await read()));
+    const facts = infer(graph, { symbols: FIXED[name] ?? {} });
+    const open = graph.nodes.flatMap(({ op, outputs }) =>
+      outputs.flatMap((value) => {
+        const dims = facts.get(value)?.dims;
+        return value === '' || dims?.every((dim) => dim !== null) ? [] : [`${op} ${value} [${dims ?? '…'}]`];
+      }),
+    );
+    expect(open).toEqual([]);
+  });
+
+  it.skipIf(!PUBLISHED[name])('costs what was published', async () => {
+    const [millions, share] = PUBLISHED[name]!;
+    const { macs, unknown } = costOf(modernize(await read()));
+    expect(unknown).toEqual([]);
+    expect(Math.abs(macs / 1e6 - millions) / millions).toBeLessThan(share);
+  });
+
+  it('keeps its outputs in today’s forms, and computes the shapes that were inferred', async () => {
+    using engine = await openEngine();
+    const original = await read();
+    const feeds = storedFeeds(name, original)!;
+    const modern = modernize(original);
+    const before = await run(engine, original, feeds);
+    const facts = infer(bare(modern).graph, { symbols: symbolsOf(modern, feeds) });
+    // Forty inner values, spread over the graph, become outputs as well.
+    const inner = modern.graph.nodes.flatMap(({ outputs }) => outputs.filter((value) => value !== ''));
+    const step = Math.max(1, Math.floor(inner.length / 40));
+    const shown = inner.filter((value, i) => i % step === 0 && before[value] === undefined);
+    const outputs = [
+      ...modern.graph.outputs,
+      ...shown.map((value) => ({ name: value, type: typeOf(facts.get(value)!) })),
+    ];
+    const after = await run(engine, { ...modern, graph: { ...modern.graph, outputs } }, feeds);
+    for (const [value, want] of Object.entries(before))
+      expect(worst(after[value]!, want), value).toBeLessThan(want.dtype === 'float16' ? 1e-2 : 1e-4);
+    for (const [value, { dims, dtype }] of Object.entries(after)) {
+      expect({ dims: facts.get(value)?.dims, dtype: facts.get(value)?.dtype }, value).toEqual({
+        dims: [...dims],
+        dtype,
+      });
+    }
+  });
+});
+
+const typeOf = ({ dtype, dims }: { dtype: Tensor['dtype']; dims: readonly (number | string | null)[] }) => ({
+  kind: 'tensor' as const,
+  dtype,
+  dims,
+});
+
+/** Small enough to be run a hundred times. */
+const LEARNERS = [
+  'iris_mlp',
+  'mnist_cntk',
+  'cifar10_small_cnn',
+  'resnet20_cifar10',
+  'gpt_nano_sort',
+  'silero_vad_16k',
+].filter((name) => names.includes(name));
+
+describe.skipIf(!present).each(LEARNERS)('%s, learning', (name) => {
+  it('has slopes that agree with central differences along ten directions', async () => {
+    using engine = await openEngine();
+    const model = modernize(await readModelFile(join(root, `${name}.onnx`)));
+    const feeds = storedFeeds(name, model)!;
+    const facts = infer(model.graph, { symbols: symbolsOf(model, feeds) });
+    const source = random(3, name);
+    // Loss = Σ c · first output.
+    const building = draft(model.graph, facts);
+    const { g } = building;
+    const output = g.of(model.graph.outputs[0]!.name);
+    const c = Float32Array.from({ length: sizeOf(output.dims) }, () => source.normal());
+    const loss = g.ReduceSum(g.Mul(output, g.constant(tensor('float32', output.dims, c))), { keepdims: 0 });
+    const whole = building.finish([{ name: loss.name, type: typeOf(loss) }]);
+    const weights = [...model.graph.initializers].filter(
+      ([, { dtype, dims }]) => dtype === 'float32' && sizeOf(dims) > 1,
+    );
+    const { graph, slopes } = differentiate(
+      whole,
+      loss.name,
+      weights.map(([weight]) => weight),
+      infer(whole, { symbols: symbolsOf(model, feeds) }),
+    );
+    const ready = expand(
+      graph,
+      infer(graph, { symbols: symbolsOf(model, feeds) }),
+      ({ domain }) => domain === OWN_DOMAIN,
+    );
+    const wanted = [...new Set(slopes.values())].map((value) => ({
+      name: value,
+      type: { kind: 'tensor' as const, dtype: 'float32' as const },
+    }));
+    const learned = await run(engine, { ...model, graph: removeDead({ ...ready, outputs: wanted }) }, feeds);
+    const lossAt = async (moved: ReadonlyMap<string, Tensor>): Promise<number> => {
+      const at = {
+        ...model,
+        graph: { ...model.graph, initializers: new Map([...model.graph.initializers, ...moved]) },
+      };
+      const result = await run(engine, at, feeds);
+      return floats(result[model.graph.outputs[0]!.name]!).reduce((sum, y, i) => sum + y * c[i]!, 0);
+    };
+    const rooted = weights.filter(([weight]) => slopes.has(weight));
+    expect(rooted.length).toBeGreaterThan(0);
+    const pairs: { told: number; seen: number }[] = [];
+    for (let round = 0; round < 10; round++) {
+      // Each element moves in proportion to its size: a variance must not become negative.
+      const step = new Map(
+        rooted.map(([weight, t]) => {
+          return [weight, floats(t).map((x) => (Math.abs(x) + 1e-3) * source.normal())] as const;
+        }),
+      );
+      const told = rooted.reduce((sum, [weight]) => {
+        const slope = floats(learned[slopes.get(weight)!]!);
+        return sum + step.get(weight)!.reduce((part, d, i) => part + d * slope[i]!, 0);
+      }, 0);
+      const moved = (by: number) =>
+        lossAt(
+          new Map(
+            rooted.map(([weight, t]) => [
+              weight,
+              tensor(
+                'float32',
+                t.dims,
+                floats(t).map((x, i) => x + by * step.get(weight)![i]!),
+              ),
+            ]),
+          ),
+        );
+      // Richardson: what curvature adds to a central difference cancels between two steps.
+      const difference = async (by: number) => ((await moved(by)) - (await moved(-by))) / (2 * by);
+      const seen = (4 * (await difference(3e-4)) - (await difference(6e-4))) / 3;
+      pairs.push({ told, seen });
+    }
+    // A nudge crosses kinks of ReLUs and pools: what is off is measured against the usual size of a slope.
+    const usual = Math.sqrt(pairs.reduce((sum, { seen }) => sum + seen * seen, 0) / pairs.length);
+    for (const { told, seen } of pairs)
+      expect(Math.abs(told - seen) / usual, `told ${told}, seen ${seen}`).toBeLessThan(0.05);
+  });
+});
