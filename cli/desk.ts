@@ -162,7 +162,7 @@ const pair = (sizes: readonly number[], flag: string): number | readonly [number
 };
 
 /** The data flags as the data room takes them. */
-function dataOptions(values: CommonValues): Omit<DataOptions, 'ports'> {
+export function dataOptions(values: CommonValues): Omit<DataOptions, 'ports'> {
   const { preset, resize, crop, mean, std, scale, layout, label, seed, dim } = values;
   return {
     seed,

@@ -36,3 +36,11 @@ export const constant =
   (value: number): Initializer =>
   (dims) =>
     new Float32Array(sizeOf(dims)).fill(value);
+
+/** The same for a weight [in, out]. */
+export const turned =
+  (init: Initializer): Initializer =>
+  ([inputs = 1, outputs = 1], random) => {
+    const rows = init([outputs, inputs], random);
+    return Float32Array.from(rows, (_, i) => rows[(i % outputs) * inputs + Math.floor(i / outputs)]!);
+  };

@@ -1,9 +1,11 @@
 /** A layer is a function from a value to a value that leaves nodes and weights behind. */
 
 import { random } from '../base/random.ts';
+import type { DType } from '../graph/dtype.ts';
 import type { Dim, Model } from '../graph/model.ts';
 import { sizeOf, tensor } from '../graph/tensor.ts';
 import { type Builder, draft } from '../ops/builder.ts';
+import { rowOf } from '../ops/index.ts';
 import { MODERN_OPSET } from '../ops/modern.ts';
 import type { Value } from '../ops/op.ts';
 import type { Initializer } from './initializer.ts';
@@ -22,6 +24,8 @@ export type Layer = (x: Value, make: Making) => Value;
 export interface BuildOptions {
   /** Dimensions of one sample, such as [3, 224, 224]. */
   readonly input: readonly number[];
+  /** Default float32; int64 for class numbers and tokens. */
+  readonly inputType?: DType;
   /** Name of the graph input. Default "x". */
   readonly inputName?: string;
   /** Name of the graph output. Default "y". */
@@ -38,13 +42,39 @@ export const chainLayers =
     layers.reduce((value, layer) => layer(value, make), x);
 
 /**
- * A model of layers in a row: float32 [N, ...input] in, N dynamic.
+ * A model of layers in a row: [N, ...input] in, N dynamic.
  *
  * @example
  * sequential([conv2d(32, 3), relu(), maxPool2d(2), flatten(), dense(10)], { input: [1, 28, 28] })
  */
 export function sequential(layers: readonly Layer[], options: BuildOptions): Model {
-  const { input, inputName = 'x', outputName = 'y', seed = 0, name = 'pare' } = options;
+  const { input, inputType = 'float32', inputName = 'x', outputName = 'y', ...rest } = options;
+  return functional({ ...rest, inputs: { [inputName]: { dims: input, dtype: inputType } } }, (values, make) => ({
+    [outputName]: chainLayers(...layers)(values[inputName]!, make),
+  }));
+}
+
+export interface FunctionalOptions {
+  /** Graph inputs by name: the dimensions of one sample, and the dtype (default float32). */
+  readonly inputs: Readonly<Record<string, { readonly dims: readonly number[]; readonly dtype?: DType }>>;
+  /** Default 0. */
+  readonly seed?: number;
+  readonly name?: string;
+}
+
+/**
+ * A model of any shape: layers are functions from value to value, so branches are variables.
+ *
+ * @example
+ * functional({ inputs: { x: { dims: [8] } } }, ({ x }, make) => {
+ *   const wide = dense(32)(x!, make);
+ *   return { y: dense(2)(add(wide, tanh()(wide, make), make), make) };
+ * })
+ */
+export function functional(
+  { inputs, seed = 0, name = 'pare' }: FunctionalOptions,
+  build: (values: Readonly<Record<string, Value>>, make: Making) => Readonly<Record<string, Value>>,
+): Model {
   const building = draft<Value>();
   const { g } = building;
   const counts = new Map<string, number>();
@@ -60,16 +90,20 @@ export function sequential(layers: readonly Layer[], options: BuildOptions): Mod
       return g.constant(tensor('float32', dims, values), weightName);
     },
   };
-  const x = g.input(inputName, 'float32', ['N', ...input]);
-  const y = chainLayers(...layers)(x, making);
-  const output = g.emit('Identity', [y], {}, { names: [outputName], name: 'output' })[0]!;
-  const graph = building.finish([
-    { name: output.name, type: { kind: 'tensor', dtype: output.dtype, dims: output.dims } },
-  ]);
+  const values = Object.fromEntries(
+    Object.entries(inputs).map(([key, { dims, dtype = 'float32' }]) => [key, g.input(key, dtype, ['N', ...dims])]),
+  );
+  const outputs = Object.entries(build(values, making)).map(
+    ([key, y]) => g.emit('Identity', [y], {}, { names: [key], name: 'output' })[0]!,
+  );
+  const graph = building.finish(
+    outputs.map((y) => ({ name: y.name, type: { kind: 'tensor', dtype: y.dtype, dims: y.dims } })),
+  );
+  const opset = Math.max(MODERN_OPSET, ...graph.nodes.map((node) => rowOf(node)?.since ?? 0));
   return {
     ir: 10,
-    opsets: { '': MODERN_OPSET },
-    graph: withoutLastIdentity({ ...graph, name }),
+    opsets: { '': opset },
+    graph: outputs.length === 1 ? withoutLastIdentity({ ...graph, name }) : { ...graph, name },
     producer: { name: 'pare', version: '' },
     metadata: {},
   };

@@ -1,8 +1,9 @@
 /** The layers of feed-forward and convolutional networks. */
 
 import { tensor } from '../graph/tensor.ts';
-import { constant, glorotUniform, heNormal, type Initializer } from './initializer.ts';
-import { fixed, type Layer, perSample } from './layer.ts';
+import type { Value } from '../ops/op.ts';
+import { constant, glorotUniform, heNormal, type Initializer, turned } from './initializer.ts';
+import { fixed, type Layer, type Making, perSample } from './layer.ts';
 
 export interface Conv2dOptions {
   /** Steps between windows, in pixels. Default 1. */
@@ -38,14 +39,28 @@ export const conv2d =
     return g.emit('Conv', [x, W, B], attrs, { name: layer })[0]!;
   };
 
-/** Fully connected: [N, in] · Wᵀ + b → [N, units]. */
+/**
+ * Fully connected over the last axis: [N, in] · Wᵀ + b → [N, units], W [units, in]; for sequences [N, T, in] · W + b → [N, T, units],
+ * W [in, units].
+ */
 export const dense =
   (units: number, { bias = true, init = heNormal }: { bias?: boolean; init?: Initializer } = {}): Layer =>
   (x, { g, name, weight }) => {
     const layer = name('dense');
+    if (x.dims.length > 2) return projection(layer, units, { bias, init })(x, { g, weight });
     const W = weight(`${layer}.weight`, [units, perSample(x)], init);
     const B = bias ? weight(`${layer}.bias`, [units], constant(0)) : null;
     return g.emit('Gemm', [x, W, B], { transB: 1 }, { name: layer })[0]!;
+  };
+
+/** x [..., in] · W + b for a layer that has its name already. */
+export const projection =
+  (layer: string, units: number, { bias = true, init = glorotUniform }: { bias?: boolean; init?: Initializer } = {}) =>
+  (x: Value, { g, weight }: Pick<Making, 'g' | 'weight'>): Value => {
+    const W = weight(`${layer}.weight`, [fixed(x.dims[x.dims.length - 1]), units], turned(init));
+    const product = g.emit('MatMul', [x, W], {}, { name: layer })[0]!;
+    if (!bias) return product;
+    return g.emit('Add', [product, weight(`${layer}.bias`, [units], constant(0))], {}, { name: `${layer}_bias` })[0]!;
   };
 
 /** A dense layer before a softmax begins smaller. */
@@ -61,6 +76,12 @@ export const sigmoid = activation('Sigmoid', 'sigmoid');
 export const tanh = activation('Tanh', 'tanh');
 export const gelu = activation('Gelu', 'gelu');
 export const leakyRelu = activation('LeakyRelu', 'leakyRelu');
+
+/** min(max(x, 0), 6). */
+export const relu6 =
+  (): Layer =>
+  (x, { g, name }) =>
+    g.emit('Clip', [x, 0, 6], {}, { name: name('relu6') })[0]!;
 
 /** Over the last axis. */
 export const softmax =

@@ -1,7 +1,32 @@
 /** Composite ops: they answer with their decomposition, and the rest follows from its parts. */
 
-import { int, op, text } from './op.ts';
+import type { Builder } from './builder.ts';
+import { int, op, type StaticValue, text } from './op.ts';
 import { exactly } from './sample.ts';
+
+/** −log p[label], reduced; weights per class and an ignored class count as the ONNX losses say. */
+function likelihood(
+  logP: StaticValue,
+  labels: StaticValue,
+  weights: StaticValue | undefined,
+  { reduction, ignore_index }: { reduction: string; ignore_index: number | undefined },
+  g: Builder,
+): StaticValue {
+  const hot = g.OneHot(labels, [logP.dims[1]!], g.constant(exactly('float32', [2], [0, 1]), 'off_on'), { axis: 1 });
+  const picked = g.Neg(g.ReduceSum(g.Mul(logP, hot), [1], { keepdims: 0 })); // [N, ...]
+  const counted = ignore_index === undefined ? undefined : g.Cast(g.Not(g.Equal(labels, ignore_index)), { to: 1 });
+  // An ignored label need not be a class at all.
+  const classes = counted && g.Mul(labels, g.Cast(counted, { to: 7 }));
+  const perLabel = weights && g.Gather(weights, classes ?? labels);
+  const share = perLabel && counted ? g.Mul(perLabel, counted) : (perLabel ?? counted);
+  const each = share ? g.Mul(picked, share) : picked;
+  if (reduction === 'none') return each;
+  const axes = labels.dims.map((_, i) => i);
+  const sum = g.ReduceSum(each, axes, { keepdims: 0 });
+  if (reduction === 'sum') return sum;
+  const many = labels.dims.reduce((n, dim) => n * dim, 1);
+  return share ? g.Div(sum, g.ReduceSum(share, axes, { keepdims: 0 })) : g.Mul(sum, 1 / many);
+}
 
 /**
  * Cross-entropy of logits [N, C, ...] against class numbers [N, ...], mean over all of them.
@@ -22,18 +47,7 @@ export const SoftmaxCrossEntropyLoss = op({
   grad: 'none',
   decompose: ({ scores, labels, weights }, { reduction, ignore_index }, g) => {
     const logP = g.LogSoftmax(scores, { axis: 1 });
-    const hot = g.OneHot(labels, [scores.dims[1]!], g.constant(exactly('float32', [2], [0, 1]), 'off_on'), { axis: 1 });
-    const picked = g.Neg(g.ReduceSum(g.Mul(logP, hot), [1], { keepdims: 0 })); // [N, ...]
-    const perLabel = weights && g.Gather(weights, labels);
-    const counted = ignore_index === undefined ? undefined : g.Cast(g.Not(g.Equal(labels, ignore_index)), { to: 1 });
-    const share = perLabel && counted ? g.Mul(perLabel, counted) : (perLabel ?? counted);
-    const each = share ? g.Mul(picked, share) : picked;
-    if (reduction === 'none') return [each, logP];
-    const axes = labels.dims.map((_, i) => i);
-    const sum = g.ReduceSum(each, axes, { keepdims: 0 });
-    if (reduction === 'sum') return [sum, logP];
-    const count = labels.dims.reduce((n, dim) => n * dim, 1);
-    return [share ? g.Div(sum, g.ReduceSum(share, axes, { keepdims: 0 })) : g.Mul(sum, 1 / count), logP];
+    return [likelihood(logP, labels, weights, { reduction, ignore_index }, g), logP];
   },
   couple: 'none',
   cost: () => ({ macs: 0 }),
@@ -42,5 +56,27 @@ export const SoftmaxCrossEntropyLoss = op({
     { scores: [3, 4], labels: exactly('int64', [3], [0, 3, 1]) },
     { scores: [2, 3, 2], labels: exactly('int64', [2, 2], [0, 2, 1, 1]), attrs: { reduction: 'sum' } },
     { scores: [3, 4], labels: exactly('int64', [3], [0, 3, 1]), weights: exactly('float32', [4], [1, 2, 0.5, 1]) },
+  ],
+});
+
+/** Minus the log-probabilities [N, C, ...] at the class numbers [N, ...]: mean, sum, or one by one. */
+export const NegativeLogLikelihoodLoss = op({
+  type: 'NegativeLogLikelihoodLoss',
+  inputs: ['scores', 'labels', 'weights?'],
+  outputs: ['loss'],
+  attrs: { reduction: text('mean'), ignore_index: int() },
+  shape: ({ scores, labels }, { reduction }) => ({
+    dims: reduction === 'none' ? labels.dims : [],
+    dtype: scores.dtype,
+  }),
+  grad: 'none',
+  decompose: ({ scores, labels, weights }, attrs, g) => [likelihood(scores, labels, weights, attrs, g)],
+  couple: 'none',
+  cost: () => ({ macs: 0 }),
+  quant: 'float',
+  samples: [
+    { scores: [3, 4], labels: exactly('int64', [3], [0, 3, 1]) },
+    { scores: [2, 3, 2], labels: exactly('int64', [2, 2], [0, 2, 1, 1]), attrs: { ignore_index: 1, reduction: 'sum' } },
+    { scores: [2, 3], labels: exactly('int64', [2], [2, 0]), weights: exactly('float32', [3], [1, 2, 0.5]) },
   ],
 });

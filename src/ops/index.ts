@@ -3,6 +3,7 @@
 import type { Node } from '../graph/model.ts';
 import * as activation from './activation.ts';
 import * as arithmetic from './arithmetic.ts';
+import * as attention from './attention.ts';
 import * as batchNorm from './batch-norm.ts';
 import * as cast from './cast.ts';
 import * as composite from './composite.ts';
@@ -14,11 +15,19 @@ import * as dropout from './dropout.ts';
 import * as einsum from './einsum.ts';
 import * as gather from './gather.ts';
 import * as gru from './gru.ts';
+import * as image from './image.ts';
+import * as integer from './integer.ts';
 import * as join from './join.ts';
 import * as layerNorm from './layer-norm.ts';
 import * as logic from './logic.ts';
 import * as lstm from './lstm.ts';
 import * as matmul from './matmul.ts';
+import * as microsoftAttention from './microsoft/attention.ts';
+import * as microsoftFused from './microsoft/fused.ts';
+import * as microsoftGelu from './microsoft/gelu.ts';
+import * as microsoftInteger from './microsoft/integer.ts';
+import * as microsoftNorm from './microsoft/norm.ts';
+import * as ml from './ml.ts';
 import * as nchwc from './nchwc.ts';
 import * as norm from './norm.ts';
 import type { Row } from './op.ts';
@@ -33,10 +42,17 @@ import * as reshape from './reshape.ts';
 import * as resize from './resize.ts';
 import * as rnn from './rnn.ts';
 import * as scatter from './scatter.ts';
+import * as signal from './signal.ts';
 import * as slice from './slice.ts';
+import * as strings from './strings.ts';
 import * as trigonometric from './trigonometric.ts';
 
 const families = {
+  ...strings,
+  ...signal,
+  ...image,
+  ...integer,
+  ...attention,
   ...rnn,
   ...gru,
   ...lstm,
@@ -73,6 +89,11 @@ const families = {
 
 /** The names under which the builder offers ops: names only, so that rows may be typed by what they themselves build with. */
 export type OpName =
+  | keyof typeof strings
+  | keyof typeof signal
+  | keyof typeof image
+  | keyof typeof integer
+  | keyof typeof attention
   | keyof typeof rnn
   | keyof typeof gru
   | keyof typeof lstm
@@ -107,14 +128,13 @@ export type OpName =
   | keyof typeof slice;
 
 /** Rows of other domains, some of which share a name with an op of ai.onnx: known by domain and type alone. */
-const foreign = { ...nchwc };
+const foreign = [nchwc, microsoftAttention, microsoftFused, microsoftGelu, microsoftInteger, microsoftNorm, ml].flatMap(
+  (family): Row[] => Object.values(family),
+);
 
 /** Every row, by `domain:type` ('' before the colon is ai.onnx). */
 export const ops: ReadonlyMap<string, Row> = new Map(
-  [...Object.values(families), ...Object.values(foreign)].map((row): [string, Row] => [
-    `${row.domain}:${row.type}`,
-    row,
-  ]),
+  [...Object.values(families), ...foreign].map((row): [string, Row] => [`${row.domain}:${row.type}`, row]),
 );
 
 const DOMAINS = ['', 'com.microsoft', 'com.microsoft.nchwc', 'ai.onnx.ml', 'pare'];

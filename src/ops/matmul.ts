@@ -82,6 +82,11 @@ export const FusedMatMul = op({
   attrs: { alpha: float(1), transA: int(0), transB: int(0), transBatchA: int(0), transBatchB: int(0) },
   shape: ({ A, B }, { transA, transB }) => productDims('FusedMatMul', flip(A, transA), flip(B, transB)),
   grad: 'missing',
+  decompose: ({ A, B }, { alpha, transA, transB, transBatchA, transBatchB }, g) => {
+    if (transBatchA === 1 || transBatchB === 1) return undefined;
+    const y = g.MatMul(turned(A, transA, g), turned(B, transB, g));
+    return [alpha === 1 ? y : g.Mul(y, alpha)];
+  },
   couple: 'none',
   cost: ({ A, Y }, { transA }) => ({
     macs: Y.dims.reduce((n, dim) => n * dim, 1) * A.dims[A.dims.length - (transA ? 2 : 1)]!,
@@ -92,6 +97,13 @@ export const FusedMatMul = op({
     { A: [2, 3], B: [4, 3], attrs: { transB: 1, alpha: 0.5 } },
   ],
 });
+
+/** The last two axes swapped, where the flag asks for it. */
+const turned = (x: StaticValue, transposed: number, g: Builder): StaticValue => {
+  const last = x.dims.length - 1;
+  const perm = x.dims.map((_, i) => (i === last ? last - 1 : i === last - 1 ? last : i));
+  return transposed ? g.Transpose(x, { perm }) : x;
+};
 
 const flip = (x: Value, transposed: number): Value => {
   const rank = x.dims.length;

@@ -1,9 +1,9 @@
 /**
  * How often values of each size were seen, in memory that does not grow.
  *
- * Widths are powers of two and only ever double, so the order of adding and merging cannot matter: |x| falls into bin
- * floor(|x| / w), and two neighbours of width w are exactly one of width 2w. Positive and negative values are counted
- * apart; zeros (most of what a ReLU gives) are counted by themselves.
+ * Widths are powers of two and only ever double, so the order of adding and merging cannot matter: x falls into bin
+ * floor(x / w), and two neighbours of width w are exactly one of width 2w. Zeros (most of what a ReLU gives) are counted
+ * by themselves.
  */
 
 import { type Range, rangeOf } from './range.ts';
@@ -21,15 +21,13 @@ export class Histogram {
   /** The least and the largest value seen: exact. */
   lo = Number.POSITIVE_INFINITY;
   hi = Number.NEGATIVE_INFINITY;
-  /** Counts of positive and negative values by floor(|x| / width). */
-  readonly above: Float64Array;
-  readonly below: Float64Array;
+  /** Bin i holds floor(x / width) = i − bins. */
+  readonly #counts: Float64Array;
   #exponent = LEAST_EXPONENT;
 
   constructor(bins = 2048) {
     this.bins = bins;
-    this.above = new Float64Array(bins);
-    this.below = new Float64Array(bins);
+    this.#counts = new Float64Array(2 * bins);
   }
 
   /** Width of a bin. */
@@ -37,26 +35,39 @@ export class Histogram {
     return 2 ** this.#exponent;
   }
 
-  /** Counts these values; NaN is skipped. Infinite values count as the range's end only. */
+  /** Counts of values above 0: entry i for i·width to (i + 1)·width. */
+  get above(): Float64Array {
+    return this.#counts.slice(this.bins);
+  }
+
+  /** Counts of values below 0: entry i for −i·width to −(i + 1)·width. */
+  get below(): Float64Array {
+    return this.#counts.slice(0, this.bins).reverse();
+  }
+
+  /** Counts these values; NaN and infinite ones are not counted, the latter stretch `lo` and `hi`. */
   add(x: ArrayLike<number>): void {
     const { lo, hi } = rangeOf(x);
     this.lo = Math.min(this.lo, lo);
     this.hi = Math.max(this.hi, hi);
-    const most = Math.max(Math.abs(lo), Math.abs(hi));
-    if (most > 0 && Number.isFinite(most)) this.#widen(exponentFor(most, this.bins));
-    const { above, below } = this;
+    const values = Number.isFinite(hi - lo) ? x : Array.from(x).filter(Number.isFinite);
+    const most = values === x ? Math.max(-lo, hi) : values.reduce((m: number, v) => Math.max(m, Math.abs(v)), 0);
+    if (most > 0) this.#widen(exponentFor(most, this.bins));
+    // No branches: this loop sees every value of every activation.
+    const counts = this.#counts;
+    const { bins } = this;
     const perWidth = 1 / this.width;
     let zeros = 0;
-    let skipped = 0;
-    for (let i = 0; i < x.length; i++) {
-      const value = x[i]!;
-      if (value > 0 && value < Number.POSITIVE_INFINITY) above[(value * perWidth) | 0]!++;
-      else if (value < 0 && value > Number.NEGATIVE_INFINITY) below[(-value * perWidth) | 0]!++;
-      else if (value === 0) zeros++;
-      else skipped++;
+    let missing = 0;
+    for (let i = 0; i < values.length; i++) {
+      const value = values[i]!;
+      counts[Math.floor(value * perWidth) + bins]!++;
+      zeros += value === 0 ? 1 : 0;
+      missing += value === value ? 0 : 1;
     }
+    counts[bins]! -= zeros;
     this.zeros += zeros;
-    this.count += x.length - skipped;
+    this.count += values.length - missing;
   }
 
   /** Counts what another histogram has seen. Both must have as many bins. */
@@ -65,11 +76,9 @@ export class Histogram {
     this.hi = Math.max(this.hi, other.hi);
     this.#widen(other.#exponent);
     const shift = 2 ** (this.#exponent - other.#exponent);
-    for (let i = 0; i < this.bins; i++) {
-      const into = Math.floor(i / shift);
-      this.above[into]! += other.above[i]!;
-      this.below[into]! += other.below[i]!;
-    }
+    other.#counts.forEach((n, i) => {
+      if (n > 0) this.#counts[Math.floor((i - this.bins) / shift) + this.bins]! += n;
+    });
     this.zeros += other.zeros;
     this.count += other.count;
   }
@@ -105,21 +114,19 @@ export class Histogram {
 
   /** Both sides added up: how often each |x| was seen; zeros are left out. */
   magnitudes(): Float64Array {
-    return this.above.map((n, i) => n + this.below[i]!);
+    const { below } = this;
+    return this.above.map((n, i) => n + below[i]!);
   }
 
   #widen(exponent: number): void {
     if (exponent <= this.#exponent) return;
     const shift = 2 ** (exponent - this.#exponent);
     this.#exponent = exponent;
-    for (const side of [this.above, this.below]) {
-      for (let i = 0; i < this.bins; i++) {
-        const n = side[i]!;
-        if (n === 0) continue;
-        side[i] = 0;
-        side[Math.floor(i / shift)]! += n;
-      }
-    }
+    const old = this.#counts.slice();
+    this.#counts.fill(0);
+    old.forEach((n, i) => {
+      if (n > 0) this.#counts[Math.floor((i - this.bins) / shift) + this.bins]! += n;
+    });
   }
 }
 

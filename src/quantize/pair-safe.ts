@@ -15,7 +15,7 @@ import { roundEven, symmetricScale } from './scheme.ts';
 const MOST = 128;
 const LIMIT = 127;
 /** Scales tried between the finest (only |q| ≤ 127 holds, pairs are clipped) and the one at which no pair is clipped. */
-const TRIES = 12;
+const TRIES = 8;
 
 export interface Weights {
   /** One per channel. */

@@ -13,6 +13,15 @@ const isGone = (pid: number): boolean => {
   return stdout.trim() === '' || stdout.startsWith('Z');
 };
 
+/** The loss of every step, trained by one process alone. */
+async function lossesAlone(): Promise<number[]> {
+  using engine = await openEngine({ threads: 1 });
+  const losses: number[] = [];
+  const onStep = (_: number, loss: number): void => void losses.push(loss);
+  await fitParallel(net(), blobs(100), { epochs: 2, batch: 24, onStep }, { engine, seed: 3 });
+  return losses;
+}
+
 const installed = launchers();
 afterAll(() => rmSync(written, { recursive: true, force: true }));
 
@@ -51,11 +60,7 @@ describe.skipIf(installed.length === 0)('MPI (skipped where no mpirun is install
       ])(
         '%i ranks of %i replicas: the losses of one process to 1e-5, the same weights on all',
         async (ranks, replicas) => {
-          using engine = await openEngine({ threads: 1 });
-          const losses: number[] = [];
-          const onStep = (_: number, loss: number): void => void losses.push(loss);
-          const alone = { epochs: 2, batch: 24, validation: blobs(50), onStep };
-          await fitParallel(net(), blobs(100), alone, { engine, seed: 3 });
+          const losses = await lossesAlone();
           const { status, answers, words } = await launch(launcher, 'rank-fit', { ranks, input: { replicas } });
           expect({ status, count: answers.length }, words).toEqual({ status: 0, count: ranks });
           for (const answer of answers) {
@@ -67,6 +72,18 @@ describe.skipIf(installed.length === 0)('MPI (skipped where no mpirun is install
           }
         },
       );
+
+      it('a pipeline of 2 ranks: the losses of one process to 1e-4, the same weights on both', async () => {
+        const losses = await lossesAlone();
+        const { status, answers, words } = await launch(launcher, 'rank-fit', { input: { stages: 2 } });
+        expect({ status, count: answers.length }, words).toEqual({ status: 0, count: 2 });
+        expect(answers[1]!['weights']).toBe(answers[0]!['weights']);
+        for (const answer of answers) {
+          (answer['losses'] as number[]).forEach((loss, i) => {
+            expect(Math.abs(loss - losses[i]!)).toBeLessThan(1e-4);
+          });
+        }
+      });
 
       it.each(['SIGKILL', 'SIGSTOP'] as const)('a rank that gets %s stops all, and nothing is left', async (signal) => {
         const pids = new Map<number, number>();

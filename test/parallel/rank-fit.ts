@@ -1,4 +1,4 @@
-/** One rank of a training run: `{epochs, replicas, patience}` in, its losses and a digest of its weights out. */
+/** One rank of a training run: `{epochs, replicas, stages, isEndless}` in, its losses and a digest of its weights out. */
 
 import { createHash } from 'node:crypto';
 import { asPareError } from '../../src/base/error.ts';
@@ -11,10 +11,12 @@ const say = (answer: unknown): void => console.log(JSON.stringify(answer));
 const {
   epochs = 2,
   replicas = 1,
+  stages,
   isEndless = false,
 } = JSON.parse(process.argv[2] ?? '{}') as {
   epochs?: number;
   replicas?: number;
+  stages?: number;
   isEndless?: boolean;
 };
 
@@ -29,6 +31,7 @@ await asRank(
         epochs: isEndless ? 1e6 : epochs,
         batch: 24,
         replicas,
+        ...(stages && { stages }),
         collective,
         validation: blobs(50),
         onStep: (step, loss) => {

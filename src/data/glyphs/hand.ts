@@ -26,15 +26,15 @@ export interface Wildness {
 }
 
 export const WILD: Wildness = {
-  turn: 0.23,
-  slant: 0.28,
+  turn: 0.17,
+  slant: 0.21,
   tall: [0.55, 0.8],
   wide: [0.36, 0.66],
-  offset: 0.08,
-  tremble: 0.025,
-  warp: 0.055,
+  offset: 0.06,
+  tremble: 0.019,
+  warp: 0.041,
   pen: [0.022, 0.058],
-  grain: 11,
+  grain: 9,
   stray: 1,
 };
 

@@ -1,24 +1,26 @@
 /** The student learns the teacher's softened probabilities. */
 
+import { sizeOf } from '../../graph/tensor.ts';
 import type { Loss } from '../../train/loss/loss.ts';
 
 /** The name of the column that holds the teacher's logits. */
 export const TEACHER = 'teacher';
 
 /**
- * KL(teacher ‖ student) of softened logits, mean over the batch, times T² so that the slope's size does not move with T.
+ * KL(teacher ‖ student) of softened logits, mean over the batch (and over the places of a sequence), times T² so that
+ * the slope's size does not move with T.
  *
  *   L = T² / N · Σ_k p_k (log p_k − log q_k),   p = softmax(t / T), q = softmax(s / T);   dL/ds = T (q − p) / N
  *
- * Shapes   student and teacher logits [N, K]; the teacher's come from the data set's column `teacher`.
+ * Shapes   student and teacher logits [N, ..., K]; the teacher's come from the data set's column `teacher`.
  * Source   Hinton et al. 2015, arXiv:1503.02531.
  */
 export const softTargets =
   ({ T = 4 } = {}): Loss =>
   (g, { logits, column }) => {
-    const teacher = column(TEACHER, 'float32', logits.dims.slice(1)); // [N, K]
-    const logP = g.LogSoftmax(g.Mul(teacher, 1 / T)); // [N, K]
-    const logQ = g.LogSoftmax(g.Mul(logits, 1 / T)); // [N, K]
+    const teacher = column(TEACHER, 'float32', logits.dims.slice(1)); // [N, ..., K]
+    const logP = g.LogSoftmax(g.Mul(teacher, 1 / T)); // [N, ..., K]
+    const logQ = g.LogSoftmax(g.Mul(logits, 1 / T)); // [N, ..., K]
     const kl = g.ReduceSum(g.Mul(g.Exp(logP), g.Sub(logP, logQ)), { keepdims: 0 }); // []
-    return g.Mul(kl, (T * T) / logits.dims[0]!);
+    return g.Mul(kl, (T * T) / sizeOf(logits.dims.slice(0, -1)));
   };

@@ -1,6 +1,7 @@
 /** A stage bound to memory: weights in an arena, a ring of values towards each neighbour, one binding for each micro-batch. */
 
 import { internal } from '../../base/error.ts';
+import type { Graph } from '../../graph/model.ts';
 import { elements, type Tensor, tensor, zeros } from '../../graph/tensor.ts';
 import { infer } from '../../ops/infer.ts';
 import { STEP } from '../../ops/random-uniform.ts';
@@ -41,10 +42,10 @@ export interface StageMemory {
 /** Loads a stage's graphs and ties them to memory. */
 export async function bindStage(stage: Stage, graphs: StageGraphs, memory: StageMemory, lab: Lab): Promise<BoundStage> {
   const { index, count, micro, arena, dims, held, state, up, down } = memory;
-  const load = (graph: StageGraphs['backward']): Promise<Session> =>
+  const load = (graph: Graph): Promise<Session> =>
     lab.engine.load(engineBytes(graph), { optimize: 'none', ...(lab.threads && { threads: lab.threads }) });
   const forward = graphs.forward && (await load(graphs.forward));
-  const backward = await load(graphs.backward);
+  const backward = graphs.backward && (await load(graphs.backward));
   const facts = infer(stage.graph);
   const shapeOf = (name: string): readonly number[] => facts.get(name)!.dims as readonly number[];
   const flowing = [...state].flatMap(([weight, output]) =>
@@ -82,10 +83,10 @@ export async function bindStage(stage: Stage, graphs: StageGraphs, memory: Stage
     const given = (): Tensor => tensor('float32', shapeOf(stage.gives), down!.values[m % down!.ring]!);
     return {
       forward: forward?.bind(feedsOf(forward, m), { [stage.gives]: given() }),
-      backward: backward.bind(feedsOf(backward, m), outputs),
+      backward: backward?.bind(feedsOf(backward, m), outputs),
     };
   });
-  const order = oneForwardOneBackward(index, count, micro);
+  const order = oneForwardOneBackward(index, count, micro).filter(({ kind }) => kind === 'forward' || backward);
   let loss = 0;
 
   return {
@@ -106,7 +107,7 @@ export async function bindStage(stage: Stage, graphs: StageGraphs, memory: Stage
         }
         if (graphs.slopeIn !== undefined) await down!.take('slopes', m);
         if (graphs.slopeOut !== undefined) await up!.free('slopes', m);
-        await bindings[m]!.backward.run(lab.signal);
+        await (bindings[m]!.backward as Binding).run(lab.signal);
         loss += (elements(lossTensor) as Float32Array)[0]!;
         for (const { now, next } of flowing) now.bytes.set(next.bytes);
         if (graphs.slopeOut !== undefined) up!.give('slopes', m);
@@ -116,10 +117,10 @@ export async function bindStage(stage: Stage, graphs: StageGraphs, memory: Stage
     [Symbol.dispose]: () => {
       for (const { forward: there, backward: back } of bindings) {
         there?.[Symbol.dispose]();
-        back[Symbol.dispose]();
+        back?.[Symbol.dispose]();
       }
       forward?.[Symbol.dispose]();
-      backward[Symbol.dispose]();
+      backward?.[Symbol.dispose]();
     },
   };
 }

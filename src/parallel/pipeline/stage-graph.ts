@@ -8,7 +8,7 @@
 
 import { differentiate } from '../../grad/differentiate.ts';
 import { expand, OWN_DOMAIN } from '../../grad/expand.ts';
-import { removeDead } from '../../graph/edit.ts';
+import { readsOf, removeDead } from '../../graph/edit.ts';
 import type { Graph } from '../../graph/model.ts';
 import { draft } from '../../ops/builder.ts';
 import { infer } from '../../ops/infer.ts';
@@ -19,7 +19,8 @@ import type { Stage } from './cut.ts';
 export interface StageGraphs {
   /** Absent in the last stage, whose backward begins with the loss. */
   readonly forward?: Graph;
-  readonly backward: Graph;
+  /** Absent where neither this stage nor one before learns. */
+  readonly backward?: Graph;
   /** Weights that learn, in order. */
   readonly trained: readonly string[];
   /** Weight → [input, output] of `backward` through which its slopes add up. */
@@ -32,28 +33,36 @@ export interface StageGraphs {
   readonly loss?: string;
 }
 
-/** `micro`: micro-batches per step; each counts 1 / micro. `state`: outputs that flow into weights after each run. */
+/**
+ * `micro`: micro-batches per step; each counts 1 / micro. `state`: outputs that flow into weights after each run.
+ * `wantsSlope`: a stage before learns.
+ */
 export function stageGraphs(
   stage: Stage,
   {
     isLast,
+    wantsSlope,
     micro,
     learns,
     state,
     blockSize,
   }: {
     isLast: boolean;
+    wantsSlope: boolean;
     micro: number;
     learns: (name: string) => boolean;
     state: ReadonlyMap<string, string>;
     blockSize: number;
   },
 ): StageGraphs {
-  const { graph, takes, gives } = stage;
+  const { graph, gives } = stage;
+  const takes = wantsSlope ? stage.takes : undefined;
   const ready = (whole: Graph): Graph => {
     const kept = removeDead(whole);
     const expanded = expand(kept, infer(kept), ({ domain }) => domain === OWN_DOMAIN);
-    return withStatedOutputs(removeDead(lower(removeDead(expanded), blockSize)));
+    const lowered = withStatedOutputs(removeDead(lower(removeDead(expanded), blockSize)));
+    const read = new Set(lowered.nodes.flatMap(readsOf));
+    return { ...lowered, inputs: lowered.inputs.filter(({ name }) => read.has(name)) };
   };
 
   const forward = draft(graph, infer(graph));
@@ -97,10 +106,12 @@ export function stageGraphs(
   ];
   return {
     ...(!isLast && { forward: ready({ ...graph, outputs: [{ name: gives }] }) }),
-    backward: ready({ ...building.finish(), outputs: outputs.map((name) => ({ name })) }),
+    ...(outputs.length > 0 && {
+      backward: ready({ ...building.finish(), outputs: outputs.map((name) => ({ name })) }),
+    }),
     trained,
     sums,
-    ...(slopeIn !== undefined && { slopeIn }),
+    ...(slopeIn !== undefined && (trained.length > 0 || slopeOut !== undefined) && { slopeIn }),
     ...(slopeOut !== undefined && { slopeOut }),
     ...(loss !== undefined && { loss }),
   };

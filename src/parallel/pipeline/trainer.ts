@@ -3,6 +3,7 @@
 import { PareError } from '../../base/error.ts';
 import { batchCount, batches } from '../../data/batches.ts';
 import type { Dataset } from '../../data/dataset.ts';
+import { expand } from '../../grad/expand.ts';
 import { removeDead } from '../../graph/edit.ts';
 import type { Model } from '../../graph/model.ts';
 import { elements, floats, sizeOf, type Tensor, tensor, zeros } from '../../graph/tensor.ts';
@@ -76,14 +77,22 @@ export async function openPipelineTrainer(
   const form = learningForm(withOpenBatch(model), { batch: batch / micro, samples });
   const loss = options.loss ?? (data.task === 'regression' ? meanSquaredError() : crossEntropy());
   const { graph: forward, lossName } = withLoss(form.graph, loss, batch / micro);
-  const whole = removeDead({
-    ...forward,
-    outputs: [{ name: lossName }, ...[...form.state.values()].map((name) => ({ name }))],
-  });
+  const flowing = [...form.state.values()].map((name) => ({ name }));
+  // Composites are expanded before the cut: a stage's forward and its way back draw the same random masks.
+  const whole = removeDead({ ...expand(forward), outputs: [{ name: lossName }, ...flowing] });
   const dimsOf = (name: string): readonly number[] => form.weights.get(name)!.dims;
   const stages = cutStages(whole, { count, weights: new Set(form.weights.keys()), output: lossName });
+  const firstToLearn = stages.findIndex(({ weights }) => weights.some((name) => learns(name) && !form.state.has(name)));
+  if (firstToLearn < 0) throw new PareError('train/nothing', 'The loss depends on no weight that may learn.');
   const graphs = stages.map((stage, s) =>
-    stageGraphs(stage, { isLast: s === count - 1, micro, learns, state: form.state, blockSize: lab.engine.blockSize }),
+    stageGraphs(stage, {
+      isLast: s === count - 1,
+      wantsSlope: s > firstToLearn,
+      micro,
+      learns,
+      state: form.state,
+      blockSize: lab.engine.blockSize,
+    }),
   );
   const own = isSpread ? [collective.rank] : stages.map((_, s) => s);
   const specsOf = (s: number) => graphs[s]!.trained.map((name) => ({ name, length: sizeOf(dimsOf(name)) }));

@@ -23,18 +23,20 @@ export const mse = ({ bins = 2048 } = {}): Calibrator<Histogram> => ({
   range: (seen) => {
     const full: Range = { lo: Math.min(0, seen.lo), hi: Math.max(0, seen.hi) };
     if (!Number.isFinite(full.lo) || !Number.isFinite(full.hi)) return { lo: seen.lo, hi: seen.hi };
+    const { above, below, width, count } = seen;
+    const sides: Sides = { above, below, width, count };
     let best = full;
     for (let round = 0; round < ROUNDS; round++) {
       const before = best;
       if (full.hi > 0)
         best = least(
-          seen,
+          sides,
           SHARES.map((share) => ({ lo: best.lo, hi: full.hi * share })),
           best,
         );
       if (full.lo < 0)
         best = least(
-          seen,
+          sides,
           SHARES.map((share) => ({ lo: full.lo * share, hi: best.hi })),
           best,
         );
@@ -44,7 +46,7 @@ export const mse = ({ bins = 2048 } = {}): Calibrator<Histogram> => ({
   },
 });
 
-function least(seen: Histogram, candidates: readonly Range[], start: Range): Range {
+function least(seen: Sides, candidates: readonly Range[], start: Range): Range {
   let best = start;
   let error = squaredError(seen, start);
   for (const candidate of candidates) {
@@ -54,11 +56,14 @@ function least(seen: Histogram, candidates: readonly Range[], start: Range): Ran
   return best;
 }
 
+/** A histogram's counts, taken once. */
+type Sides = Pick<Histogram, 'above' | 'below' | 'width' | 'count'>;
+
 /**
  * Mean squared error of the u8 grid over this range, as far as it depends on the range: rounding costs s²/12 within, and
  * the squared distance to the end without.
  */
-export function squaredError(seen: Histogram, range: Range): number {
+export function squaredError(seen: Sides, range: Range): number {
   const { scale, zeroPoint } = gridOf(range);
   const hi = (255.5 - zeroPoint) * scale;
   const lo = (-0.5 - zeroPoint) * scale;

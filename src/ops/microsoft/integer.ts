@@ -1,0 +1,242 @@
+/** Integer kernels of ONNX Runtime: carried, costed, protected. */
+
+import { broadcast, isStatic, plus, times } from '../../graph/dim.ts';
+import type { Dim } from '../../graph/model.ts';
+import { count, fromFront } from '../answer.ts';
+import { carried } from '../carried.ts';
+import { QLinearConv as ConvRow, QLinearMatMul as MatMulRow } from '../integer.ts';
+import { MatMul } from '../matmul.ts';
+import { float, int, ints, type Row, text, type Value } from '../op.ts';
+import { DequantizeLinear as Dequantize, QuantizeLinear as Quantize } from '../quant.ts';
+import { exactly } from '../sample.ts';
+import { windowOf } from '../window.ts';
+
+const domain = 'com.microsoft';
+
+/** The same op in this domain: 16-bit and 4-bit integers came here first. */
+const here = (row: Row): Row => ({ ...row, domain, samples: [] });
+export const QuantizeLinear = here(Quantize);
+export const DequantizeLinear = here(Dequantize);
+export const QLinearConv = here(ConvRow);
+export const QLinearMatMul = here(MatMulRow);
+
+const elementWise = (type: string): Row =>
+  carried(type, {
+    domain,
+    inputs: ['A', 'a_scale', 'a_zero?', 'B', 'b_scale', 'b_zero?', 'y_scale', 'y_zero?'],
+    attrs: {},
+    shape: ({ A, B }) => broadcast(A.dims, B.dims) ?? null,
+  });
+export const QLinearAdd = elementWise('QLinearAdd');
+export const QLinearMul = elementWise('QLinearMul');
+
+const unary = (type: string, attrs = {}): Row =>
+  carried(type, {
+    domain,
+    inputs: ['X', 'x_scale', 'x_zero?', 'y_scale', 'y_zero?'],
+    attrs,
+    shape: ({ X }) => X.dims,
+  });
+export const QLinearSigmoid = unary('QLinearSigmoid');
+export const QLinearLeakyRelu = unary('QLinearLeakyRelu', { alpha: float(0.01) });
+export const QLinearSoftmax = unary('QLinearSoftmax', { axis: int(-1), opset: int(13) });
+
+const channelsOf = (X: Value, last: number) => (last === 1 ? X.dims.length - 1 : 1);
+
+export const QLinearGlobalAveragePool = carried('QLinearGlobalAveragePool', {
+  domain,
+  inputs: ['X', 'x_scale', 'x_zero', 'y_scale', 'y_zero'],
+  attrs: { channels_last: int(0) },
+  shape: ({ X }, { channels_last }) =>
+    X.dims.map((dim, i): Dim => (i === 0 || i === channelsOf(X, channels_last) ? dim : 1)),
+});
+
+export const QLinearAveragePool = carried('QLinearAveragePool', {
+  domain,
+  inputs: ['X', 'x_scale', 'x_zero?', 'y_scale', 'y_zero?'],
+  attrs: {
+    auto_pad: text('NOTSET'),
+    kernel_shape: ints([]),
+    strides: ints(),
+    pads: ints(),
+    ceil_mode: int(0),
+    count_include_pad: int(0),
+    channels_last: int(0),
+  },
+  shape: ({ X }, a) => {
+    const spatial = a.channels_last === 1 ? X.dims.slice(1, -1) : X.dims.slice(2);
+    const { out } = windowOf(spatial, a.kernel_shape, a);
+    const channel = X.dims[channelsOf(X, a.channels_last)]!;
+    return a.channels_last === 1 ? [X.dims[0]!, ...out, channel] : [X.dims[0]!, channel, ...out];
+  },
+});
+
+/** y_scale, y_zero, then tensor, scale and zero point of each operand in turn. */
+export const QLinearConcat = carried('QLinearConcat', {
+  domain,
+  inputs: ['y_scale', 'y_zero', '...parts'],
+  attrs: { axis: int(0) },
+  shape: ({ parts }, { axis }) => {
+    const tensors = parts.filter((_, i) => i % 3 === 0);
+    const first = tensors[0]!;
+    const at = fromFront(axis, first.dims.length);
+    const dims = first.dims.map((dim, i) =>
+      i === at ? tensors.map((x): Dim => x.dims[i]!).reduce((a, b) => plus(a, b)) : dim,
+    );
+    return { dims, dtype: first.dtype };
+  },
+});
+
+export const QLinearWhere = carried('QLinearWhere', {
+  domain,
+  inputs: ['condition', 'X', 'x_scale', 'x_zero', 'Z', 'z_scale', 'z_zero', 'y_scale', 'y_zero'],
+  attrs: {},
+  shape: ({ condition, X, Z }) => {
+    const dims = broadcast(condition.dims, X.dims, Z.dims);
+    return dims ? { dims, dtype: X.dtype } : null;
+  },
+});
+
+export const QGemm = carried('QGemm', {
+  domain,
+  inputs: ['A', 'a_scale', 'a_zero', 'B', 'b_scale', 'b_zero', 'C?', 'y_scale?', 'y_zero?'],
+  attrs: { alpha: float(1), transA: int(0), transB: int(0) },
+  shape: ({ A, B, y_zero }, { transA, transB }) => ({
+    dims: [A.dims[transA]!, B.dims[1 - transB]!],
+    dtype: y_zero?.dtype ?? 'float32',
+  }),
+  cost: ({ A, Y }, { transA }) => ({ macs: count(Y.dims) * A.dims[1 - transA]! }),
+});
+
+export const DynamicQuantizeMatMul = carried('DynamicQuantizeMatMul', {
+  domain,
+  inputs: ['A', 'B', 'b_scale', 'b_zero?', 'bias?'],
+  attrs: {},
+  shape: ({ A, B }, a, outputs, scope) => MatMul.shape({ A, B }, a, outputs, scope),
+  cost: ({ A, Y }) => ({ macs: count(Y.dims) * A.dims[A.dims.length - 1]! }),
+  samples: [
+    {
+      A: exactly('float32', [2, 2], [1, 2, 3, 4]),
+      B: exactly('int8', [2, 3], [1, 2, 3, 4, 5, 6]),
+      b_scale: exactly('float32', [1], [0.5]),
+      macs: 2 * 3 * 2,
+    },
+  ],
+});
+
+export const MatMulIntegerToFloat = carried('MatMulIntegerToFloat', {
+  domain,
+  inputs: ['A', 'B', 'a_scale', 'b_scale', 'a_zero?', 'b_zero?', 'bias?'],
+  attrs: {},
+  shape: ({ A, B, a_scale }, a, outputs, scope) => ({
+    dims: MatMul.shape({ A, B }, a, outputs, scope) as readonly Dim[],
+    dtype: a_scale.dtype,
+  }),
+  cost: ({ A, Y }) => ({ macs: count(Y.dims) * A.dims[A.dims.length - 1]! }),
+});
+
+/** A [..., K] · Bᵀ, B [N, blocks, bytes] with `bits` bits per weight and a scale per block. */
+export const MatMulNBits = carried('MatMulNBits', {
+  domain,
+  inputs: ['A', 'B', 'scales', 'zero_points?', 'g_idx?', 'bias?'],
+  attrs: { K: int(0), N: int(0), bits: int(4), block_size: int(32), accuracy_level: int(0) },
+  shape: ({ A }, { N }) => [...A.dims.slice(0, -1), N],
+  cost: ({ Y }, { K }) => ({ macs: count(Y.dims) * K }),
+  // Frozen weights: only the input has a slope, through the weights as they stand.
+  decompose: ({ A, B, scales, zero_points, g_idx, bias }, { K, N, bits, block_size }, g) => {
+    if (bits !== 4 || g_idx || zero_points || !isStatic(B.dims)) return undefined;
+    const blocks = Math.ceil(K / block_size);
+    const bytes = g.reshape(B, [N, blocks, block_size / 2, 1]);
+    const low = g.BitwiseAnd(bytes, g.scalar(15, 'uint8'));
+    const high = g.BitShift(bytes, g.scalar(4, 'uint8'), { direction: 'RIGHT' });
+    const nibbles = g.reshape(g.Cast(g.Concat(low, high, { axis: 3 }), { to: 1 }), [N, blocks, block_size]);
+    const whole = g.Mul(g.Sub(nibbles, 8), g.reshape(scales, [N, blocks, 1]));
+    const rows = g.reshape(whole, [N, blocks * block_size]);
+    const weight = blocks * block_size === K ? rows : g.Slice(rows, [0], [K], [1]);
+    const y = g.MatMul(A, g.Transpose(weight, { perm: [1, 0] }));
+    return [bias ? g.Add(y, bias) : y];
+  },
+  samples: [
+    {
+      A: [2, 32],
+      B: exactly(
+        'uint8',
+        [3, 1, 16],
+        Array.from({ length: 48 }, (_, i) => (i * 37) % 256),
+      ),
+      scales: exactly('float32', [3], [0.1, 0.2, 0.05]),
+      attrs: { K: 32, N: 3, bits: 4, block_size: 32 },
+      macs: 2 * 3 * 32,
+    },
+  ],
+});
+
+export const GatherBlockQuantized = carried('GatherBlockQuantized', {
+  domain,
+  inputs: ['data', 'indices', 'scales', 'zero_points?'],
+  attrs: { bits: int(4), block_size: int(128), gather_axis: int(0), quantize_axis: int(1) },
+  shape: ({ data, indices, scales }, { bits, gather_axis, quantize_axis }) => {
+    const at = fromFront(gather_axis, data.dims.length);
+    const packed = data.dtype === 'uint8' ? 8 / bits : 1;
+    const dims = data.dims.map((dim, i) =>
+      i === fromFront(quantize_axis, data.dims.length) ? times(dim, packed) : dim,
+    );
+    return { dims: [...dims.slice(0, at), ...indices.dims, ...dims.slice(at + 1)], dtype: scales.dtype };
+  },
+});
+
+export const QAttention = carried('QAttention', {
+  domain,
+  inputs: [
+    'input',
+    'weight',
+    'bias',
+    'input_scale',
+    'weight_scale',
+    'mask_index?',
+    'input_zero?',
+    'weight_zero?',
+    'past?',
+  ],
+  outputs: ['Y', 'present?'],
+  attrs: {
+    num_heads: int(1),
+    unidirectional: int(0),
+    mask_filter_value: float(-10000),
+    do_rotary: int(0),
+    scale: float(),
+  },
+  shape: ({ input, weight, bias, past }, { num_heads }) => {
+    const hidden = typeof weight.dims[1] === 'number' ? weight.dims[1] / 3 : null;
+    const total = past ? plus(past.dims[3]!, input.dims[1]!) : input.dims[1]!;
+    const depth = hidden === null ? null : hidden / num_heads;
+    return [
+      { dims: [input.dims[0]!, input.dims[1]!, hidden], dtype: bias.dtype },
+      { dims: [2, input.dims[0]!, num_heads, total, depth], dtype: bias.dtype },
+    ];
+  },
+  cost: ({ input, weight }) => {
+    const [batch, length] = input.dims as [number, number];
+    const hidden = weight.dims[1]! / 3;
+    return { macs: batch * length * count(weight.dims) + batch * length * length * 2 * hidden };
+  },
+});
+
+/** NHWC twins of the standard pools and convolutions hold integers alone; their channel comes last. */
+export const NhwcMaxPool = carried('NhwcMaxPool', {
+  domain,
+  inputs: ['X'],
+  attrs: {
+    auto_pad: text('NOTSET'),
+    kernel_shape: ints([]),
+    strides: ints(),
+    pads: ints(),
+    dilations: ints(),
+    ceil_mode: int(0),
+  },
+  shape: ({ X }, a) => [
+    X.dims[0]!,
+    ...windowOf(X.dims.slice(1, -1), a.kernel_shape, a).out,
+    X.dims[X.dims.length - 1]!,
+  ],
+});

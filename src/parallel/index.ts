@@ -1,0 +1,12 @@
+/** Parallel work: collectives on cores and on machines, data parallel and pipelined training, sharded answers, plans. */
+
+export { alone } from './alone.ts';
+export { blockOf, type Collective, type Reduction } from './collective.ts';
+export { type FitParallelOptions, type FitParallelReport, fitParallel, type ParallelEpoch } from './fit-parallel.ts';
+export { asRank, isLaunched, join } from './join.ts';
+export { localGroup } from './local.ts';
+export { type MpiOptions, openMpi } from './mpi.ts';
+export { openPipelineTrainer, type PipelineOptions } from './pipeline/trainer.ts';
+export { allReduceMs, type LinkSpeed, messageMs, type Plan, type PlanInput, planParallel } from './plan.ts';
+export { type PredictParallelOptions, predictParallel } from './predict.ts';
+export { openParallelTrainer, type ParallelTrainerOptions } from './trainer.ts';

@@ -1,0 +1,134 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { random } from '../base/random.ts';
+import { valueInfo } from '../graph/edit.ts';
+import type { Model } from '../graph/model.ts';
+import { float32, floats } from '../graph/tensor.ts';
+import { writeModel } from '../onnx/index.ts';
+import { draft } from '../ops/builder.ts';
+import { type Engine, openEngine } from '../runtime/index.ts';
+import { type BlockBits, fromBlocks, packBits, roundToNearest } from './blocks.ts';
+import { quantizeDynamic } from './dynamic.ts';
+import { toHalfStorage } from './half.ts';
+import { hqq } from './hqq.ts';
+import { quantizeWeights } from './weight-only.ts';
+
+let engine: Engine;
+beforeAll(async () => {
+  engine = await openEngine({ threads: 1 });
+});
+afterAll(() => engine[Symbol.dispose]());
+
+const source = random(5, 'weights');
+const noise = (count: number): Float32Array => Float32Array.from({ length: count }, () => source.normal());
+
+/** X [N, K] · W [K, N] + b */
+function dense(w: Float32Array, K: number, N: number): Model {
+  const { g, finish } = draft();
+  const x = g.input('x', 'float32', [2, K]);
+  const y = g.Add(g.MatMul(x, g.constant(float32([K, N], w), 'weight')), g.constant(float32([N], noise(N)), 'bias'));
+  return {
+    ir: 10,
+    opsets: { '': 21 },
+    producer: { name: '', version: '' },
+    metadata: {},
+    graph: {
+      ...finish([valueInfo(y.name, 'float32', ['N', N])]),
+      inputs: [valueInfo('x', 'float32', ['N', K])],
+      values: new Map(),
+    },
+  };
+}
+async function answer(model: Model, x: Float32Array, K: number): Promise<Float32Array> {
+  using session = await engine.load(writeModel(model));
+  return floats(Object.values(await session.run({ x: float32([x.length / K, K], x) }))[0]!);
+}
+const cosine = (a: Float32Array, b: Float32Array): number => {
+  const dot = (p: Float32Array, q: Float32Array) => p.reduce((sum, v, i) => sum + v * q[i]!, 0);
+  return dot(a, b) / Math.sqrt(dot(a, a) * dot(b, b));
+};
+
+describe.each([2, 4, 8] as const)('%s bits', (bits: BlockBits) => {
+  it.each([16, 32, 64, 128, 256])('blocks of %s mean to the engine what they mean to us', async (size) => {
+    const [K, N] = [300, 24]; // the last block is not full
+    const w = noise(K * N);
+    const x = noise(2 * K);
+    for (const method of ['rtn', 'asymmetric', 'hqq'] as const) {
+      const shape = { K, N, bits, size };
+      const blocks = method === 'hqq' ? hqq(w, shape) : roundToNearest(w, shape, method === 'rtn');
+      const model = dense(w, K, N);
+      const { model: small, report } = quantizeWeights(model, {
+        bits,
+        block: size,
+        accuracyLevel: 0,
+        method: method === 'hqq' ? 'hqq' : 'rtn',
+        symmetric: method === 'rtn',
+      });
+      expect(report.quantized).toHaveLength(1);
+      const meant = {
+        ...model,
+        graph: {
+          ...model.graph,
+          initializers: new Map(
+            [...model.graph.initializers].map(([name, t]) => [
+              name,
+              name === 'weight' ? float32([K, N], fromBlocks(blocks, shape)) : t,
+            ]),
+          ),
+        },
+      };
+      const [a, b] = [await answer(small, x, K), await answer(meant, x, K)];
+      expect(Math.max(...a.map((v, i) => Math.abs(v - b[i]!)))).toBeLessThan(1e-3);
+    }
+  });
+
+  it('puts the extreme weight of a block on the lowest code exactly', () => {
+    const w = Float32Array.from({ length: 16 }, (_, i) => (i === 5 ? -3 : i === 6 ? 2 : 0.1));
+    const shape = { K: 16, N: 1, bits, size: 16 };
+    const blocks = roundToNearest(w, shape);
+    expect(blocks.codes[5]).toBe(0);
+    expect(fromBlocks(blocks, shape)[5]).toBeCloseTo(-3, 6);
+  });
+});
+
+it('packs the first code into the lowest bits', () => {
+  expect([...packBits(Uint8Array.of(1, 2, 3, 0), 2)]).toEqual([0b00111001]);
+  expect([...packBits(Uint8Array.of(0xa, 0xb), 4)]).toEqual([0xba]);
+});
+
+it('hqq comes nearer than rounding where a few weights are far out', () => {
+  const [K, N] = [256, 8];
+  const w = noise(K * N).map((v, i) => (i % 61 === 0 ? 6 * v : v));
+  const shape = { K, N, bits: 4 as const, size: 64 };
+  const error = (x: Float32Array): number => x.reduce((sum, v, i) => sum + Math.abs(v - w[i]!) ** 0.7, 0);
+  expect(error(fromBlocks(hqq(w, shape), shape))).toBeLessThanOrEqual(
+    error(fromBlocks(roundToNearest(w, shape, false), shape)),
+  );
+});
+
+it('refuses a block size that the engine lacks', () => {
+  expect(() => quantizeWeights(dense(noise(64), 8, 8), { block: 48 })).toThrow(
+    expect.objectContaining({ code: 'quantize/block' }),
+  );
+});
+
+it('dynamic int8 stays close, fuses, and shares the integers of one input', async () => {
+  const [K, N] = [128, 64];
+  const w = noise(K * N);
+  const model = dense(w, K, N);
+  const { model: small, report } = await quantizeDynamic(model, {}, { engine });
+  const x = noise(4 * K);
+  expect(cosine(await answer(small, x, K), await answer(model, x, K))).toBeGreaterThan(0.999);
+  expect(report.quantized).toHaveLength(1);
+  expect(report.after.bytes).toBeLessThan(report.before.bytes / 3);
+});
+
+it('float16 storage halves the file and keeps what float16 cannot hold', async () => {
+  const [K, N] = [64, 64];
+  const model = dense(noise(K * N), K, N);
+  const { model: small, report } = toHalfStorage(model);
+  const x = noise(2 * K);
+  expect(cosine(await answer(small, x, K), await answer(model, x, K))).toBeGreaterThan(0.99999);
+  expect(report.after.bytes).toBeLessThan(0.55 * report.before.bytes);
+  expect(toHalfStorage(dense(noise(K * N).fill(1e6), K, N)).report.kept[0]!.why).toContain('65504');
+  expect(toHalfStorage(dense(noise(K * N).fill(1e-9), K, N)).report.kept[0]!.why).toContain('too small');
+});
