@@ -108,6 +108,8 @@ const flag = (name: string): string | undefined => {
 const folder = flag('data') ?? process.env['PARE_DATA'] ?? '../shared/data';
 const calibrate = (flag('calibrate') ?? 'minmax') as CalibratorName;
 const bits = flag('bits');
+const maxDrop = flag('max-drop');
+const plainBias = flag('bias') === 'plain';
 const rounds = Number(flag('rounds') ?? 21); // 0: no timing
 const asked = process.argv.slice(2);
 using engine = await openEngine();
@@ -143,7 +145,14 @@ for (const [name, preparation] of Object.entries(MODELS)) {
   const from = performance.now();
   const { model: small, report } = await quantize(
     model,
-    { data: train, calibrate, ...(bits && { weightBits: bits === '7' ? 7 : 8 }) },
+    {
+      data: train,
+      judge: test,
+      calibrate,
+      biasCorrect: !plainBias,
+      ...(maxDrop && { maxDrop: Number(maxDrop) }),
+      ...(bits && { weightBits: bits === '7' ? 7 : 8 }),
+    },
     { engine },
   );
   const seconds = (performance.now() - from) / 1000;

@@ -94,6 +94,7 @@ const concreteInputs = (graph: Graph): Record<string, (number | string)[]> =>
 function macsOf(node: Graph['nodes'][number], facts: Facts): number | undefined {
   const row = rowOf(node);
   if (!row || row.cost === 'none') return undefined;
+  if (node.inputs.some((name) => name !== '' && !facts.has(name))) return undefined;
   const inputs = node.inputs.map((name) => (name === '' ? undefined : facts.get(name)));
   const outputs = node.outputs.map((name) => (name === '' ? undefined : facts.get(name)));
   if (

@@ -1,6 +1,7 @@
 /** Data: sets of samples, how they are cut into parts and batches, and where they come from. */
 
 export { type ArrayOptions, fromArrays } from './arrays.ts';
+export { type AugmentOptions, augment, type ImageSize, type ImageTransform } from './augment.ts';
 export { type BatchOptions, batchCount, batches, type OrderOptions, order } from './batches.ts';
 export { type CsvOptions, fromCsv, readTable, type TableSplits } from './csv.ts';
 export {
@@ -18,7 +19,9 @@ export { GLYPHS, type GlyphOptions, glyphs } from './glyphs.ts';
 export { type NdArray, readIdx } from './idx.ts';
 export { openIdxFolder } from './idx-folder.ts';
 export { openImageFolder } from './image-folder.ts';
+export { colour, erase, flip, randAugment, rotate, shiftCrop, zoom } from './image-transforms.ts';
 export { type KnownOptions, openKnown } from './known.ts';
+export { cutmix, type MixOptions, mixup } from './mix.ts';
 export { type NoiseOptions, noise } from './noise.ts';
 export { readNpy, readNpz } from './npy.ts';
 export { type Pixels, resize } from './pixels.ts';

@@ -1,37 +1,145 @@
-/** A small network learns a large one's recorded outputs. */
+/** A small network learns from a large one (or several): from recorded outputs, or beside it in one graph. */
 
-import type { Dataset } from '../data/dataset.ts';
-import type { Model } from '../graph/model.ts';
+import { pick } from '../base/suggest.ts';
+import { bind, type Dataset, portsOf } from '../data/index.ts';
+import { beside } from '../graph/beside.ts';
+import type { Graph, Model } from '../graph/model.ts';
+import { modernize } from '../ops/modern.ts';
 import type { Lab } from '../runtime/index.ts';
 import { type FitOptions, type FitReport, fit } from '../train/fit.ts';
 import { crossEntropy } from '../train/loss/cross-entropy.ts';
 import { type Loss, weightedSum } from '../train/loss/loss.ts';
-import { softTargets } from './loss/soft-targets.ts';
-import { type Recorded, record, withTeacher } from './record.ts';
+import { withAdapters } from './adapter.ts';
+import { type CacheOptions, cached } from './cache.ts';
+import {
+  type DistillLossName,
+  distillLosses,
+  type FeatureLoss,
+  type FeatureLossName,
+  featureLosses,
+  type Pair,
+} from './loss/index.ts';
+import { pairsOf } from './pairs.ts';
+import { type Recorded, type Recording, record, withTeacher } from './record.ts';
+import { frozenTeacher, listOf, type Teacher } from './teacher.ts';
+
+export interface FeatureOptions {
+  /** Which values go together, or 'auto': by shape and depth. Default 'auto'. */
+  readonly pairs?: 'auto' | readonly Pair[] | undefined;
+  /** How they are compared, by name. */
+  readonly by: FeatureLossName;
+  /** Default: the weight of the authors' recipe. */
+  readonly weight?: number | undefined;
+}
 
 export interface DistillOptions extends Omit<FitOptions, 'loss'> {
-  /** What makes the student like the teacher. Default: soft targets at temperature 4. */
-  loss?: Loss;
+  /** What makes the student like the teacher, by name or as a loss. Default: soft targets at temperature 4. */
+  loss?: Loss | DistillLossName;
   /** Share of the loss that comes from the labels, where there are any. Default 0.1. */
   labels?: number;
+  /** Inner values that should be alike too; several losses may be given. Default none. */
+  features?: FeatureOptions | readonly FeatureOptions[];
   /** The teacher's outputs, if they were recorded before. */
-  recorded?: Recorded;
+  recorded?: Recorded | Recording;
+  /** Record on disk, or read what was recorded there. */
+  cache?: CacheOptions;
+  /** Run the teacher beside the student at every step instead of recording it (for samples that change). Default false. */
+  live?: boolean;
 }
 
 /**
- * Trains `student` on the outputs of `teacher`, which runs over the data once.
+ * Trains `student` on the outputs of `teacher`, which runs over the data once (or, with `live`, at every step).
  *
- * Without labels the teacher is all the student hears. Throws what `fit` throws.
+ * Without labels the teacher is all the student hears. Only the student learns. Pairs of inner values are told (onNote).
+ * Throws what `fit` throws; option/unknown for a loss that does not exist; distill/… from recording.
  */
 export async function distill(
   student: Model,
-  teacher: Model,
+  teacher: Teacher | readonly Teacher[],
   data: Dataset,
   options: DistillOptions,
   lab: Lab,
 ): Promise<{ model: Model; report: FitReport }> {
-  const { loss = softTargets(), labels = 0.1, recorded = await record(teacher, data, lab), ...rest } = options;
-  const isLabelled = data.task === 'classification' && labels > 0;
-  const whole = isLabelled ? weightedSum([labels, crossEntropy()], [1 - labels, loss]) : loss;
-  return await fit(student, withTeacher(data, recorded), { ...rest, loss: whole }, lab);
+  const { loss: asked = 'soft-targets', labels = 0.1, features = [], recorded, cache, live = false, ...rest } = options;
+  const hasLabels = data.task === 'classification';
+  const inner = (Array.isArray(features) ? features : [features]) as readonly FeatureOptions[];
+  const terms: (readonly [number, Loss])[] = [];
+  const output = typeof asked === 'string' ? outputLoss(asked, hasLabels) : asked;
+  if (hasLabels && labels > 0) terms.push([labels, crossEntropy()], [1 - labels, output]);
+  else terms.push([1, output]);
+
+  const first = listOf(teacher)[0]!.model;
+  const adapted = new Map<string, Pair>();
+  const wanted = new Set<string>();
+  for (const { by, pairs = 'auto', weight } of inner) {
+    const kind = pick<FeatureLoss>(featureLosses, by, 'feature loss');
+    const chosen = pairs === 'auto' ? pairsOf(student, first, data) : pairs;
+    lab.onNote?.(`${by}: ${chosen.map((pair) => `${pair.student} like ${pair.teacher}`).join(', ') || 'no pair fits'}`);
+    if (chosen.length === 0) continue;
+    terms.push([weight ?? kind.weight, kind.loss(chosen)]);
+    for (const pair of chosen) {
+      wanted.add(pair.teacher);
+      if (kind.adapts) adapted.set(pair.student, pair);
+    }
+  }
+  const learner = adapted.size > 0 ? withAdapters(modernize(student), [...adapted.values()], lab.seed ?? 0) : student;
+  const loss = terms.length === 1 && terms[0]![0] === 1 ? terms[0]![1] : weightedSum(...terms);
+  const { model, report } = live
+    ? await besideTeacher(learner, teacher, [...wanted], data, { ...rest, loss }, lab)
+    : await fit(learner, withTeacher(data, await recordedBy()), { ...rest, loss }, lab);
+  return { model: onlyStudent(learner === student ? student : modernize(student), model), report };
+
+  async function recordedBy(): Promise<Recorded | Recording> {
+    if (recorded) return recorded;
+    if (cache && wanted.size === 0) return await cached(teacher, data, cache, lab);
+    return await record(teacher, data, lab, { features: [...wanted], batch: rest.batch });
+  }
+}
+
+/** A loss on outputs by name; those that want labels take the teacher's answer where there are none. */
+function outputLoss(name: DistillLossName, hasLabels: boolean): Loss {
+  pick(distillLosses, name, 'distillation loss');
+  return name === 'dkd' ? distillLosses.dkd({ target: hasLabels ? 'labels' : 'teacher' }) : distillLosses[name]();
+}
+
+/** Teacher and student in one graph; the teacher's weights stay as they are. */
+async function besideTeacher(
+  student: Model,
+  teacher: Teacher | readonly Teacher[],
+  features: readonly string[],
+  data: Dataset,
+  options: FitOptions,
+  lab: Lab,
+): Promise<{ model: Model; report: FitReport }> {
+  const own = modernize(student);
+  const frozen = frozenTeacher(teacher, features).graph;
+  const joint = { ...own, graph: beside(own.graph, frozen, '') };
+  const { learns = () => true } = options;
+  const mine = new Set(own.graph.initializers.keys());
+  return await fit(
+    joint,
+    underBothNames(data, frozen),
+    { ...options, learns: (name) => mine.has(name) && learns(name) },
+    lab,
+  );
+}
+
+/** The data set with the teacher's names for its inputs beside the student's. */
+function underBothNames(data: Dataset, teacher: Graph): Dataset {
+  const theirs = bind(data, portsOf(teacher));
+  const added = Object.keys(theirs.inputs).filter((name) => !Object.hasOwn(data.inputs, name));
+  if (added.length === 0) return data;
+  return {
+    ...data,
+    inputs: { ...theirs.inputs, ...data.inputs },
+    fill: (column, indices, into) => (added.includes(column) ? theirs : data).fill(column, indices, into),
+  };
+}
+
+/** The student with what it learnt, and nothing of what stood beside it. */
+function onlyStudent(student: Model, learnt: Model): Model {
+  const initializers = new Map(
+    [...student.graph.initializers].map(([name, old]) => [name, learnt.graph.initializers.get(name) ?? old]),
+  );
+  return { ...student, graph: { ...student.graph, initializers } };
 }

@@ -1,5 +1,10 @@
-/** Distillation: recorded teachers, losses, and the training that uses them. */
+/** Distillation: recorded or live teachers, losses, and the training that uses them. */
 
-export { type DistillOptions, distill } from './distill.ts';
+export { withAdapters } from './adapter.ts';
+export { type Cached, type CacheOptions, cached, recordingBytes } from './cache.ts';
+export { type DistillOptions, distill, type FeatureOptions } from './distill.ts';
 export * from './loss/index.ts';
-export { type Recorded, record, withTeacher } from './record.ts';
+export type { Keep } from './packing.ts';
+export { pairsOf } from './pairs.ts';
+export { type Recorded, type Recording, type RecordOptions, record, withTeacher } from './record.ts';
+export { frozenTeacher, type Teacher } from './teacher.ts';

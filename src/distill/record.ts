@@ -1,20 +1,16 @@
 /** A teacher's outputs, recorded once and read like any other column of the data set. */
 
 import { PareError } from '../base/error.ts';
-import { batches, bind, type Dataset, portsOf } from '../data/index.ts';
+import type { Dataset } from '../data/dataset.ts';
 import type { TypedArray } from '../graph/dtype.ts';
-import { removeDead } from '../graph/edit.ts';
-import type { Model } from '../graph/model.ts';
-import { elements, floats, sizeOf, type Tensor, zeros } from '../graph/tensor.ts';
+import { feedsOf, tensorType } from '../graph/model.ts';
+import { floats, sizeOf } from '../graph/tensor.ts';
 import { logitsOf } from '../nn/logits.ts';
-import { infer } from '../ops/infer.ts';
-import { lower } from '../rewrite/lower/lower.ts';
-import { type Lab, stopIfAborted } from '../runtime/index.ts';
+import type { Lab } from '../runtime/index.ts';
 import { predictAll } from '../train/predict.ts';
-import { columnsOf, engineBytes, withStatedOutputs } from '../train/program.ts';
-import { learningForm } from '../train/learning-form.ts';
 import { TEACHER_PREFIX } from './loss/feature.ts';
 import { TEACHER } from './loss/soft-targets.ts';
+import { teacherRun } from './run-teacher.ts';
 import { frozenTeacher, listOf, type Teacher } from './teacher.ts';
 
 /** Outputs in memory. */
@@ -32,70 +28,104 @@ export interface Recording {
   readonly dims: readonly number[];
   /** Writes the outputs of these samples one after the other. */
   read(indices: ArrayLike<number>, into: Float32Array): void;
-  readonly features?: Readonly<Record<string, Recording>>;
 }
 
 export interface RecordOptions {
   /** Inner values of the (first) teacher to record too. */
   readonly features?: readonly string[] | undefined;
-  /** Samples per run. Default 64, as `fit` has; the numbers do not depend on it beyond rounding. */
+  /** Samples per run. Default 64, as `fit` has, or all when there are fewer. */
   readonly batch?: number | undefined;
-  /** First sample to record. Default 0. */
-  readonly from?: number | undefined;
 }
 
-/** Outputs of one run, by name; `count` samples are their own. */
-interface Frame {
-  readonly count: number;
-  readonly values: Readonly<Record<string, Tensor>>;
+/** What the teacher's input insists on, else `wish`, else 64. */
+export function batchOf(teachers: Teacher | readonly Teacher[], data: Dataset, wish = 64): number {
+  const { graph } = listOf(teachers)[0]!.model;
+  const fixed = feedsOf(graph).map((info) => tensorType(info)?.dims?.[0])[0];
+  return typeof fixed === 'number' ? fixed : Math.min(wish, data.size);
 }
 
 /**
- * The outputs of the teacher (or of several) on every sample.
+ * The outputs of the teacher (or of several: the weighted mean of their logits) on every sample.
  *
- * It runs in the very form in which it would stand beside a learning student, so that what is recorded is what the
- * student would have seen.
+ * It runs in the form in which it would stand beside a learning student, so that what is recorded is what the student
+ * would have seen, to the bit where the batch is the same.
  */
 export async function record(
   teachers: Teacher | readonly Teacher[],
   data: Dataset,
   lab: Lab,
-  options: RecordOptions = {},
+  { features = [], batch }: RecordOptions = {},
 ): Promise<Recorded> {
-  const { features = [] } = options;
-  const known = ownForm(teachers, features, data, options);
-  if (!known) return await recordAsUsed(teachers, features, data, lab);
-  const names = [TEACHER, ...features.map((name) => `${TEACHER_PREFIX}${name}`)];
-  const all = names.map((name) => ({ dims: known.dims.get(name)!.slice(1), values: new Float32Array(0) }));
-  for (const one of all) one.values = new Float32Array(data.size * sizeOf(one.dims));
+  const run = teacherRun(frozenTeacher(teachers, features), data, batchOf(teachers, data, batch), lab);
+  if (!run) return await asUsed(teachers, features, data, lab);
+  const all = [...run.dims].map(([name, dims]) => ({ name, dims, values: new Float32Array(data.size * sizeOf(dims)) }));
   let at = 0;
-  for await (const { count, values } of frames(known, data, options, lab)) {
-    names.forEach((name, i) => {
-      const width = sizeOf(all[i]!.dims);
-      all[i]!.values.set(floats(values[name]!).subarray(0, count * width), at * width);
-    });
+  for await (const { count, values } of run.answers(0, lab)) {
+    for (const { name, dims, values: into } of all)
+      into.set(floats(values[name]!).subarray(0, count * sizeOf(dims)), at * sizeOf(dims));
     at += count;
   }
-  const inner = Object.fromEntries(features.map((name, i) => [name, all[i + 1]!]));
-  return { ...all[0]!, ...(features.length > 0 && { features: inner }) };
+  const [logits, ...inner] = all.map(({ dims, values }) => ({ dims, values }));
+  return {
+    ...logits!,
+    ...(features.length > 0 && { features: Object.fromEntries(features.map((name, i) => [name, inner[i]!])) }),
+  };
 }
 
-/** A teacher ready to be run batch by batch. */
-export interface Ready {
-  readonly bytes: Uint8Array;
-  readonly batch: number;
-  readonly columns: ReadonlyMap<string, { readonly dtype: Tensor['dtype']; readonly dims: readonly number[] }>;
-  readonly weights: ReadonlyMap<string, Tensor>;
-  /** Dimensions of the outputs, batch included. */
-  readonly dims: ReadonlyMap<string, readonly number[]>;
-}
-
-/** The teacher in the form of a learning graph, or undefined where its shapes or ops are not known well enough. */
-export function ownForm(
+/** One teacher as the engine runs it in use: for models whose shapes are not known ahead, or whose types are narrow. */
+async function asUsed(
   teachers: Teacher | readonly Teacher[],
   features: readonly string[],
   data: Dataset,
-  { batch = 64 }: RecordOptions,
-): ((lab: Lab) => Ready) & { dims: ReadonlyMap<string, readonly number[]> } {
-  throw new PareError('internal/bug', `${teachers} ${features} ${data} ${batch}`);
+  lab: Lab,
+): Promise<Recorded> {
+  const [only, ...more] = listOf(teachers);
+  if (more.length > 0 || features.length > 0) {
+    throw new PareError(
+      'distill/shape',
+      'The shapes of a teacher are not known ahead, so only its outputs can be recorded.',
+      {
+        expected: 'one teacher, no inner values',
+      },
+    );
+  }
+  const { model } = only!;
+  return await predictAll(
+    model,
+    data,
+    logitsOf(model.graph, model.graph.outputs[0]!.name),
+    { task: 'record teacher' },
+    lab,
+  );
+}
+
+/** The data set with recorded outputs as its column `teacher`, and recorded inner values as `teacher/NAME`. */
+export function withTeacher(data: Dataset, recorded: Recorded | Recording): Dataset {
+  const columns = new Map<string, Recording>([[TEACHER, reading(recorded)]]);
+  if ('values' in recorded)
+    for (const [name, feature] of Object.entries(recorded.features ?? {}))
+      columns.set(`${TEACHER_PREFIX}${name}`, reading(feature));
+  const added = [...columns].map(([name, { dims }]) => [name, { dtype: 'float32' as const, dims }]);
+  return {
+    ...data,
+    inputs: { ...data.inputs, ...Object.fromEntries(added) },
+    fill(column: string, indices: ArrayLike<number>, into: TypedArray): void {
+      const own = columns.get(column);
+      if (own) own.read(indices, into as Float32Array);
+      else data.fill(column, indices, into);
+    },
+  };
+}
+
+function reading(recorded: Recorded | Recording): Recording {
+  if ('read' in recorded) return recorded;
+  const { dims, values } = recorded;
+  const width = sizeOf(dims);
+  return {
+    dims,
+    read: (indices, into) => {
+      for (let i = 0; i < indices.length; i++)
+        into.set(values.subarray(indices[i]! * width, (indices[i]! + 1) * width), i * width);
+    },
+  };
 }

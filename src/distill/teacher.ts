@@ -10,8 +10,8 @@ import { float32 } from '../graph/tensor.ts';
 import { logitsOf } from '../nn/logits.ts';
 import { rowOf } from '../ops/index.ts';
 import { MODERN_OPSET, modernize } from '../ops/modern.ts';
-import { numberAttr } from '../rewrite/attribute.ts';
 import { doubles } from '../rewrite/arithmetic.ts';
+import { numberAttr } from '../rewrite/attribute.ts';
 import { rewrite } from '../rewrite/index.ts';
 import { openNet } from '../rewrite/net.ts';
 import { TEACHER_PREFIX } from './loss/feature.ts';
@@ -64,8 +64,12 @@ export function frozenTeacher(teachers: Teacher | readonly Teacher[], features: 
   return { ...all[0]!.model, graph: { ...joint, nodes, initializers, outputs } };
 }
 
-/** The model with nothing in it that learns by running: batch normalisation is scale and shift, dropout is gone. */
-function frozen(model: Model): Model {
+/**
+ * The model with nothing in it that learns by running: batch normalisation is scale and shift, dropout is gone.
+ *
+ * Throws   distill/live when a node would behave differently while learning and cannot be frozen.
+ */
+export function frozen(model: Model): Model {
   const plain = rewrite(modernize(model), ['drop-dropout', 'fold-batch-norm', 'fold-batch-norm-ahead']).model;
   const edit = openNet(plain.graph, MODERN_OPSET);
   for (const node of plain.graph.nodes) {

@@ -11,6 +11,7 @@ export {
   functional,
   type Layer,
   type Making,
+  opsetOf,
   sequential,
 } from './layer.ts';
 export * from './layers.ts';

@@ -2,7 +2,7 @@
 
 import { random } from '../base/random.ts';
 import type { DType } from '../graph/dtype.ts';
-import type { Dim, Model } from '../graph/model.ts';
+import type { Dim, Graph, Model } from '../graph/model.ts';
 import { sizeOf, tensor } from '../graph/tensor.ts';
 import { type Builder, draft } from '../ops/builder.ts';
 import { rowOf } from '../ops/index.ts';
@@ -99,15 +99,18 @@ export function functional(
   const graph = building.finish(
     outputs.map((y) => ({ name: y.name, type: { kind: 'tensor', dtype: y.dtype, dims: y.dims } })),
   );
-  const opset = Math.max(MODERN_OPSET, ...graph.nodes.map((node) => rowOf(node)?.since ?? 0));
   return {
     ir: 10,
-    opsets: { '': opset },
+    opsets: { '': opsetOf(graph) },
     graph: outputs.length === 1 ? withoutLastIdentity({ ...graph, name }) : { ...graph, name },
     producer: { name: 'pare', version: '' },
     metadata: {},
   };
 }
+
+/** The oldest opset, from the one rows are written in, that has all ops of a graph. */
+export const opsetOf = (graph: Graph): number =>
+  graph.nodes.reduce((opset, node) => Math.max(opset, rowOf(node)?.since ?? 0), MODERN_OPSET);
 
 /** The last node writes the output itself. */
 function withoutLastIdentity(graph: Model['graph']): Model['graph'] {

@@ -117,7 +117,10 @@ export const Mean = total('Mean', (operands) => 1 / operands);
 
 export const Neg = unary('Neg', ({ dY }, _, g) => g.Neg(dY), { ints: (x) => minus(0, x) });
 export const Abs = unary('Abs', ({ X, dY }, _, g) => g.Mul(dY, g.Sign(X)));
-export const Sqrt = unary('Sqrt', ({ Y, dY }, _, g) => g.Div(g.Mul(dY, 0.5), Y), { samples: [{ X: positive(2, 3) }] });
+export const Sqrt = unary('Sqrt', ({ Y, dY }, _, g) => g.Div(g.Mul(dY, 0.5), Y), {
+  samples: [{ X: positive(2, 3) }],
+  ints: (x) => (typeof x === 'number' ? Math.sqrt(x) : null),
+});
 export const Exp = unary('Exp', ({ Y, dY }, _, g) => g.Mul(dY, Y));
 export const Log = unary('Log', ({ X, dY }, _, g) => g.Div(dY, X), { samples: [{ X: positive(2, 3) }] });
 export const Reciprocal = unary('Reciprocal', ({ Y, dY }, _, g) => g.Neg(g.Mul(dY, g.Mul(Y, Y))), {
@@ -133,18 +136,11 @@ const rounded = (round: (x: number) => number) => ({ ints: (x: Dim): Dim => (typ
 export const Floor = unary('Floor', 'none', rounded(Math.floor));
 export const Ceil = unary('Ceil', 'none', rounded(Math.ceil));
 export const Round = unary('Round', 'none');
-export const Mod = op({
-  type: 'Mod',
-  inputs: ['A', 'B'],
+/** Told of sizes alone, where the sign that `fmod` chooses does not matter. */
+const remainder = (a: Dim, b: Dim): Dim =>
+  typeof a === 'number' && typeof b === 'number' && a >= 0 && b > 0 ? a % b : null;
+export const Mod = binary('Mod', 'none', {
   attrs: { fmod: int(0) },
-  shape: ({ A, B }) => {
-    const dims = broadcast(A.dims, B.dims);
-    if (!dims) throw misfit('Mod', 'the operands cannot be broadcast to one shape', { A, B });
-    return dims;
-  },
-  grad: 'none',
-  couple: ({ A, B, Y }) => [...tieBroadcast(Y, A), ...tieBroadcast(Y, B)],
-  cost: () => ({ macs: 0 }),
-  quant: 'float',
+  ints: remainder,
   samples: [{ A: exactly('int64', [3], [5, 6, 7]), B: exactly('int64', [1], [3]) }],
 });

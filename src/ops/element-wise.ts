@@ -63,6 +63,7 @@ type BinaryGrad = (
 ) => { A: StaticValue; B: StaticValue };
 
 interface BinaryOptions {
+  attrs?: AttrSpecs;
   samples?: readonly Sample[];
   quant?: 'own' | 'float';
   dtype?: DType;
@@ -82,12 +83,12 @@ const BROADCASTS: readonly Sample[] = [
 export function binary(
   type: string,
   grad: 'none' | BinaryGrad,
-  { samples = BROADCASTS, quant = 'float', dtype, ints, floatInts = wholeOnly(ints) }: BinaryOptions = {},
+  { attrs = {}, samples = BROADCASTS, quant = 'float', dtype, ints, floatInts = wholeOnly(ints) }: BinaryOptions = {},
 ): Row {
   return op({
     type,
     inputs: ['A', 'B'],
-    attrs: {},
+    attrs,
     shape: ({ A, B }) => {
       const dims = broadcast(A.dims, B.dims);
       if (!dims) throw misfit(type, 'the operands cannot be broadcast to one shape', { A, B });

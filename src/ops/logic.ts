@@ -1,11 +1,11 @@
 /** Comparison, logic and bits. */
 
-import { broadcast } from '../graph/dim.ts';
+import { broadcast, times } from '../graph/dim.ts';
 import type { Dim } from '../graph/model.ts';
 import { binary, unary } from './element-wise.ts';
 import { tieBroadcast } from './link.ts';
 import { misfit } from './misfit.ts';
-import { op, text } from './op.ts';
+import { op, text, type Value } from './op.ts';
 import { exactly } from './sample.ts';
 
 const ifKnown =
@@ -42,9 +42,15 @@ const truths = {
   dtype: 'bool' as const,
 };
 
-export const And = binary('And', 'none', { ...truths, ints: ifKnown((a, b) => a * b !== 0) });
+export const And = binary('And', 'none', {
+  ...truths,
+  ints: (a, b) => (a === 0 || b === 0 ? 0 : typeof a === 'number' && typeof b === 'number' ? 1 : null),
+});
 
-export const Or = binary('Or', 'none', { ...truths, ints: ifKnown((a, b) => a + b !== 0) });
+export const Or = binary('Or', 'none', {
+  ...truths,
+  ints: (a, b) => (a === 1 || b === 1 ? 1 : typeof a === 'number' && typeof b === 'number' ? 0 : null),
+});
 
 export const Xor = binary('Xor', 'none', truths);
 
@@ -69,6 +75,19 @@ export const BitShift = op({
   samples: [{ X: exactly('uint32', [2], [5, 9]), Z: exactly('uint32', [], [1]), attrs: { direction: 'RIGHT' } }],
 });
 
+/** Known elements of a choice; where the condition is open, both operands must agree. */
+function chosenInts(condition: Value, X: Value, Z: Value, dims: readonly Dim[]): readonly Dim[] | undefined {
+  const many = times(...dims);
+  const at = (v: Value, i: number): Dim => v.ints?.[v.ints.length === 1 ? 0 : i] ?? null;
+  const fits = (v: Value): boolean => v.ints === undefined || v.ints.length === 1 || v.ints.length === many;
+  if (typeof many !== 'number' || !X.ints || !Z.ints || ![condition, X, Z].every(fits)) return undefined;
+  return Array.from({ length: Math.min(many, 1024) }, (_, i) => {
+    const held = at(condition, i);
+    const [x, z] = [at(X, i), at(Z, i)];
+    return typeof held === 'number' ? (held ? x : z) : x === z ? x : null;
+  });
+}
+
 export const Where = op({
   type: 'Where',
   inputs: ['condition', 'X', 'Z'],
@@ -76,12 +95,7 @@ export const Where = op({
   shape: ({ condition, X, Z }) => {
     const dims = broadcast(condition.dims, X.dims, Z.dims);
     if (!dims) throw misfit('Where', 'the operands cannot be broadcast to one shape', { condition, X, Z });
-    const chosen =
-      condition.ints && X.ints && Z.ints && condition.ints.every((c) => typeof c === 'number')
-        ? condition.ints.map((c, i) =>
-            c ? X.ints![X.ints!.length === 1 ? 0 : i]! : Z.ints![Z.ints!.length === 1 ? 0 : i]!,
-          )
-        : undefined;
+    const chosen = chosenInts(condition, X, Z, dims);
     return { dims, dtype: X.dtype, ints: chosen };
   },
   grad: ({ condition, X, Z, dY }, _, g) => ({

@@ -66,7 +66,9 @@ function modernGraph(graph: Graph, opset: number, fresh: (wish: string) => strin
     for (const one of today) learner.see(one);
     nodes.push(...today);
   }
-  return { ...graph, nodes, initializers };
+  // Stated types of inner values may be those of another batch size, and the engine would believe them.
+  const values = new Map([...graph.values].filter(([name]) => !learner.facts.has(name)));
+  return { ...graph, nodes, initializers, values };
 }
 
 function withModernGraphs(node: Node, opset: number, fresh: (wish: string) => string, facts: () => Facts): Node {

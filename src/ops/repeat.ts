@@ -13,7 +13,8 @@ export const Expand = op({
   inputs: ['X', 'shape'],
   attrs: {},
   shape: ({ X, shape }) => {
-    if (!shape.ints) return null;
+    const rank = shape.dims[0];
+    if (!shape.ints) return typeof rank === 'number' && rank >= X.dims.length ? new Array<Dim>(rank).fill(null) : null;
     const dims = broadcast(X.dims, shape.ints);
     if (!dims) throw misfit('Expand', `the input cannot be stretched to [${shape.ints.join(', ')}]`, { X });
     return {

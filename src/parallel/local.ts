@@ -112,12 +112,17 @@ export function localGroup(size: number): Collective[] {
   });
 }
 
+/** Numbers that are added up at a time: a stretch that stays in the cache while the ranks' are streamed past it. */
+const STRETCH = 4096;
+
 /** into[from … to) := Σ or mean of all[r][from … to), in the order of the ranks. `into` may be one of them. */
 function reduce(all: readonly Float32Array[], into: Float32Array, from: number, to: number, by: Reduction): void {
-  const share = by === 'mean' ? 1 / all.length : 1;
-  for (let i = from; i < to; i++) {
-    let sum = all[0]![i]!;
-    for (let r = 1; r < all.length; r++) sum = Math.fround(sum + all[r]![i]!);
-    into[i] = sum * share;
+  const sum = new Float32Array(Math.min(STRETCH, to - from));
+  for (let at = from; at < to; at += STRETCH) {
+    const count = Math.min(STRETCH, to - at);
+    sum.set(all[0]!.subarray(at, at + count));
+    for (const values of all.slice(1)) for (let i = 0; i < count; i++) sum[i] = sum[i]! + values[at + i]!;
+    if (by === 'mean') for (let i = 0; i < count; i++) sum[i] = sum[i]! / all.length;
+    into.set(count === sum.length ? sum : sum.subarray(0, count), at);
   }
 }

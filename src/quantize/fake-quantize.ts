@@ -41,7 +41,7 @@ export function fakeQuantize(
   const s = Math.fround(scale);
   for (let i = 0; i < x.length; i++) {
     const steps = roundEven(Math.fround(x[i]! / s)) + zeroPoint;
-    out[i] = ((steps < lo ? lo : steps > hi ? hi : steps) - zeroPoint) * s;
+    out[i] = (Math.min(hi, Math.max(lo, steps)) - zeroPoint) * s;
   }
   return out;
 }

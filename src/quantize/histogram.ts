@@ -14,8 +14,6 @@ const LEAST_EXPONENT = -1000;
 export class Histogram {
   /** Bins on each side of 0. */
   readonly bins: number;
-  /** Values seen. */
-  count = 0;
   /** Those that were exactly 0. */
   zeros = 0;
   /** The least and the largest value seen: exact. */
@@ -28,6 +26,11 @@ export class Histogram {
   constructor(bins = 2048) {
     this.bins = bins;
     this.#counts = new Float64Array(2 * bins);
+  }
+
+  /** Values seen, zeros included. */
+  get count(): number {
+    return this.#counts.reduce((a, b) => a + b, this.zeros);
   }
 
   /** Width of a bin. */
@@ -48,26 +51,25 @@ export class Histogram {
   /** Counts these values; NaN and infinite ones are not counted, the latter stretch `lo` and `hi`. */
   add(x: ArrayLike<number>): void {
     const { lo, hi } = rangeOf(x);
+    if (lo > hi) return;
     this.lo = Math.min(this.lo, lo);
     this.hi = Math.max(this.hi, hi);
     const values = Number.isFinite(hi - lo) ? x : Array.from(x).filter(Number.isFinite);
-    const most = values === x ? Math.max(-lo, hi) : values.reduce((m: number, v) => Math.max(m, Math.abs(v)), 0);
+    const inside = values === x ? { lo, hi } : rangeOf(values);
+    const most = Math.max(-inside.lo, inside.hi);
     if (most > 0) this.#widen(exponentFor(most, this.bins));
-    // No branches: this loop sees every value of every activation.
+    // No branches: this loop sees every value of every activation. NaN is no index, and writing there does nothing.
     const counts = this.#counts;
     const { bins } = this;
     const perWidth = 1 / this.width;
     let zeros = 0;
-    let missing = 0;
     for (let i = 0; i < values.length; i++) {
       const value = values[i]!;
       counts[Math.floor(value * perWidth) + bins]!++;
       zeros += value === 0 ? 1 : 0;
-      missing += value === value ? 0 : 1;
     }
     counts[bins]! -= zeros;
     this.zeros += zeros;
-    this.count += values.length - missing;
   }
 
   /** Counts what another histogram has seen. Both must have as many bins. */
@@ -80,7 +82,6 @@ export class Histogram {
       if (n > 0) this.#counts[Math.floor((i - this.bins) / shift) + this.bins]! += n;
     });
     this.zeros += other.zeros;
-    this.count += other.count;
   }
 
   /**

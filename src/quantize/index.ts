@@ -16,6 +16,7 @@ export {
 export { type DynamicOptions, quantizeDynamic, type WeightReport } from './dynamic.ts';
 export type { EngineView } from './engine-view.ts';
 export { viewOf } from './engine-view.ts';
+export { type EqualizeOptions, type EqualizeReport, equalize } from './equalize.ts';
 export { type FakeGrid, fakeQuantize } from './fake-quantize.ts';
 export { type HalfOptions, toHalfStorage } from './half.ts';
 export { Histogram } from './histogram.ts';

@@ -11,12 +11,13 @@ import { freshNames, namesOf, removeDead, sortNodes } from '../graph/edit.ts';
 import type { Attr, Dim, Graph, Node } from '../graph/model.ts';
 import { elements, float32, floats, sizeOf, type Tensor, tensor } from '../graph/tensor.ts';
 import type { Facts } from '../ops/infer.ts';
+import { meanShift } from './bias-correct.ts';
 import { pairSafe, pairSafeCodes, type Weights } from './pair-safe.ts';
 import { operandsOf, type Plan } from './plan.ts';
 import { rangeOf } from './range.ts';
 import type { Role } from './role.ts';
 import { type Grid, gridOf, roundEven } from './scheme.ts';
-import { along, quantizeWeight, weightScales } from './weight.ts';
+import { along, dequantizeWeight, quantizeWeight, weightScales } from './weight.ts';
 
 export interface InsertOptions {
   /** A weight scale per channel. Default true. */
@@ -27,6 +28,8 @@ export interface InsertOptions {
   pairSafe?: boolean;
   /** Weights to quantise instead of the graph's, by name: rounded or clipped by another method. */
   weights?: ReadonlyMap<string, Weights>;
+  /** Means by input channel of what layers read: their biases then make up for the weights' rounding. */
+  inputMeans?: ReadonlyMap<string, ArrayLike<number>>;
 }
 
 /** A bias must fit into int32 with room for the sum it is added to. */
@@ -130,13 +133,23 @@ export function insertPairs(
     const q = share(`w ${name} ${scaleName}`, () => tensor('int8', value.dims, codes));
     replaced.set(weight, dequantized(q, scaleName, zeros(vector ? [lie.channels] : []), vector ? axis : undefined));
 
-    if (fits) {
-      const b = floats(biasValue);
+    const b = fits ? floats(biasValue).slice() : undefined;
+    const means = options.inputMeans?.get(maker.inputs[input]!);
+    const corrected = means && (b || bias < 0) && role.biasSlot >= 0 ? (b ?? new Float32Array(lie.channels)) : b;
+    if (means && corrected) {
+      const meant = dequantizeWeight(codes, scales, lie).map((v, i) => v - w[i]!);
+      const shift = meanShift(meant, value.dims, axis, means);
+      corrected.forEach((v, c) => {
+        corrected[c] = v - shift[c]!;
+      });
+    }
+    if (corrected) {
       const step = Float32Array.from(scales, (s) => inputScale * s);
-      const steps = Int32Array.from(b, (v, c) => roundEven(v / step[c]!));
+      const steps = Int32Array.from(corrected, (v, c) => roundEven(v / step[c]!));
       const stepName = vector ? share(`v${step.join()}`, () => float32([lie.channels], step)) : scalar(step[0]!);
-      const qb = share(`b ${biasName} ${stepName}`, () => tensor('int32', [lie.channels], steps));
-      replaced.set(bias, dequantized(qb, stepName, undefined, vector ? 0 : undefined));
+      const qb = fresh();
+      initializers.set(qb, tensor('int32', [lie.channels], steps));
+      replaced.set(role.biasSlot, dequantized(qb, stepName, undefined, vector ? 0 : undefined));
     }
     return replaced;
   };
@@ -175,7 +188,8 @@ export function insertPairs(
     }
     const replaced = role?.kind === 'weighted' ? weightOperands(original, role) : new Map<number, string>();
     const operands = new Set(role ? operandsOf(original, role) : movers.has(original) ? [original.inputs[0]!] : []);
-    const inputs = original.inputs.map((name, i) => {
+    const slots = Math.max(original.inputs.length, ...[...replaced.keys()].map((i) => i + 1));
+    const inputs = Array.from({ length: slots }, (_, i) => original.inputs[i] ?? '').map((name, i) => {
       const other = replaced.get(i);
       if (other !== undefined) return other;
       if (!operands.has(name)) return name;

@@ -11,6 +11,7 @@ import { writeModel } from '../onnx/write.ts';
 import { type Facts, infer } from '../ops/infer.ts';
 import type { Lab } from '../runtime/index.ts';
 import { type Agreement, agreement } from './agreement.ts';
+import { addChannels, type ChannelSums, meansOf } from './bias-correct.ts';
 import { type Calibrator, type CalibratorName, calibrators } from './calibrate/index.ts';
 import { type EngineView, viewOf } from './engine-view.ts';
 import { escalate } from './escalate.ts';
@@ -44,6 +45,8 @@ export interface QuantizeOptions extends PlanOptions {
    * change. The most sensitive layers go back to floats until it holds. Default: no bound.
    */
   maxDrop?: number;
+  /** Let biases make up for what rounding the weights adds to each layer's mean. Default true. */
+  biasCorrect?: boolean;
   /** Samples to judge by, best none of those calibrated on. Default: `data`. At most 2000 are used. */
   judge?: Dataset;
 }
@@ -100,6 +103,8 @@ export interface Calibrated {
   readonly model: Model;
   readonly facts: Facts;
   readonly ranges: ReadonlyMap<string, Range>;
+  /** Means by input channel of what layers read; only where bias correction asked for them. */
+  readonly inputMeans?: ReadonlyMap<string, ArrayLike<number>>;
 }
 
 const CHECKED = 64;
@@ -175,22 +180,33 @@ export async function calibrate(
   data: Dataset,
   samples: Int32Array,
   lab: Lab,
-  { everywhere = false, ...options }: PlanOptions & { everywhere?: boolean } = {},
+  {
+    everywhere = false,
+    biasCorrect = true,
+    ...options
+  }: PlanOptions & { everywhere?: boolean; biasCorrect?: boolean } = {},
 ): Promise<Calibrated> {
   const facts = infer(model.graph);
   const plan = planOf(model.graph, facts, options);
   const names = [...new Set([...plan.watch.values(), ...(everywhere ? candidatesOf(model.graph, facts, plan) : [])])];
   const states = new Map(names.map((name) => [name, calibrator.start()]));
-  await observe(
-    model,
-    names,
-    data,
-    (name, x) => calibrator.see(states.get(name), x),
-    { samples, task: 'calibrate' },
-    lab,
-  );
+  const inputs = new Map<string, boolean>();
+  if (biasCorrect) {
+    for (const [node, role] of plan.kernels) {
+      if (role.kind === 'weighted') inputs.set(node.inputs[role.input]!, role.product);
+    }
+  }
+  const sums = new Map<string, ChannelSums>();
+  const see = (name: string, x: Float32Array, dims: readonly number[]): void => {
+    const state = states.get(name);
+    if (state !== undefined) calibrator.see(state, x);
+    const isProduct = inputs.get(name);
+    if (isProduct !== undefined) sums.set(name, addChannels(sums.get(name), x, dims, isProduct));
+  };
+  await observe(model, [...new Set([...names, ...inputs.keys()])], data, see, { samples, task: 'calibrate' }, lab);
   const ranges = new Map([...states].map(([name, seen]) => [name, calibrator.range(seen)]));
-  return { model, facts, ranges };
+  const inputMeans = new Map([...sums].map(([name, state]) => [name, meansOf(state)]));
+  return { model, facts, ranges, ...(biasCorrect && { inputMeans }) };
 }
 
 export interface WriteOptions extends PlanOptions, Omit<InsertOptions, 'weightLimit'> {
@@ -198,11 +214,18 @@ export interface WriteOptions extends PlanOptions, Omit<InsertOptions, 'weightLi
 }
 
 /** The quantised model of a calibrated one. Cheap: nothing is run. */
-export function write({ model, facts, ranges }: Calibrated, options: WriteOptions): { plan: Plan; written: Model } {
+export function write(
+  { model, facts, ranges, inputMeans }: Calibrated,
+  options: WriteOptions,
+): { plan: Plan; written: Model } {
   const plan = planOf(model.graph, facts, options);
   const grids = new Map<string, Grid>();
   for (const [group, watched] of plan.watch) grids.set(group, gridOf(ranges.get(watched)!, watched));
   const weightLimit = options.weightBits === 7 ? 64 : 127;
-  const graph = insertPairs(model.graph, facts, plan, grids, { ...options, weightLimit });
+  const graph = insertPairs(model.graph, facts, plan, grids, {
+    ...(inputMeans && { inputMeans }),
+    ...options,
+    weightLimit,
+  });
   return { plan, written: { ...model, producer: { name: 'pare', version: '' }, graph } };
 }

@@ -19,6 +19,8 @@ export type Role =
       readonly input: number;
       readonly weight: number;
       readonly bias: number;
+      /** Where a bias would stand; −1 for an op that has none. */
+      readonly biasSlot: number;
       /** The weight's channel axis. */
       readonly axis: number;
       /** A matrix product: the engine can leave it in floats. A convolution's result must be quantised. */
@@ -93,6 +95,7 @@ export function roleOf(node: Node, graph: Graph, facts: Facts): Role {
     input,
     weight,
     bias: place(quant.bias),
+    biasSlot: row.inputs.findIndex((_, i) => quant.bias !== undefined && slotAt(row.inputs, i) === quant.bias),
     axis,
     product: rank === 2 || axis === rank - 1,
   };

@@ -51,8 +51,7 @@ export function quantizeWeight(
   for (let i = 0, at = 0; at < w.length; i++) {
     const scale = scales[i % channels]!;
     for (const end = at + inner; at < end; at++) {
-      const step = roundEven(w[at]! / scale);
-      q[at] = step > limit ? limit : step < -limit ? -limit : step;
+      q[at] = Math.min(limit, Math.max(-limit, roundEven(w[at]! / scale)));
     }
   }
   return q;

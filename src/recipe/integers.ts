@@ -50,6 +50,7 @@ export async function toIntegers(
     data,
     chooseSamples(data, samples, lab.seed),
     lab,
+    { everywhere: true }, // layers leave later, and others then need ranges
   );
   const pairSafe = await saturates(lab.engine);
   const form = (exclude: readonly string[]): { model: Model; kernels: string[] } => {

@@ -11,6 +11,7 @@ import { sizeOf, type Tensor } from '../graph/tensor.ts';
 import { rowOf } from '../ops/index.ts';
 import { slotAt } from '../ops/infer.ts';
 import { modernize } from '../ops/modern.ts';
+import { applyRules, rules } from '../rewrite/index.ts';
 
 export interface LearningForm {
   /** Static dimensions; weights in `weights` are inputs, not initialisers. */
@@ -36,7 +37,8 @@ export interface LearningOptions {
  * Throws   train/batch when the model is made for another batch size; train/shape when a dimension stays open.
  */
 export function learningForm(model: Model, { batch, samples = {}, learning = true }: LearningOptions): LearningForm {
-  const modern = modernize(model).graph;
+  // ReLU behind a max-pool is the same and works on a quarter of the elements.
+  const modern = applyRules(modernize(model), [rules['activation-after-pool']]).model.graph;
   const { graph: formed, state } = learning
     ? whileLearning(modern)
     : { graph: modern, state: new Map<string, string>() };

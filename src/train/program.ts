@@ -11,6 +11,7 @@ import type { DType, TypedArray } from '../graph/dtype.ts';
 import { removeDead } from '../graph/edit.ts';
 import { feedsOf, type Graph, type Model, tensorType } from '../graph/model.ts';
 import { elements, sizeOf, type Tensor, tensor, zeros } from '../graph/tensor.ts';
+import { opsetOf } from '../nn/layer.ts';
 import { logitsOf } from '../nn/logits.ts';
 import { writeModel } from '../onnx/index.ts';
 import { draft } from '../ops/builder.ts';
@@ -141,7 +142,7 @@ export interface Program extends Disposable {
 
 const modelOf = (graph: Graph): Model => ({
   ir: 10,
-  opsets: { '': 21, 'com.microsoft': 1, 'com.microsoft.nchwc': 1 },
+  opsets: { '': opsetOf(graph), 'com.microsoft': 1, 'com.microsoft.nchwc': 1 },
   graph,
   producer: { name: 'pare', version: '' },
   metadata: {},

@@ -170,8 +170,9 @@ describe.skipIf(!present).each(LEARNERS)('%s, learning', (name) => {
     const c = Float32Array.from({ length: sizeOf(output.dims) }, () => source.normal());
     const loss = g.ReduceSum(g.Mul(output, g.constant(tensor('float32', output.dims, c))), { keepdims: 0 });
     const whole = building.finish([{ name: loss.name, type: typeOf(loss) }]);
+    // Silero takes roots of spectra that are almost 0: a nudge of their basis says nothing about a slope there.
     const weights = [...model.graph.initializers].filter(
-      ([, { dtype, dims }]) => dtype === 'float32' && sizeOf(dims) > 1,
+      ([weight, { dtype, dims }]) => dtype === 'float32' && sizeOf(dims) > 1 && !weight.includes('stft'),
     );
     const { graph, slopes } = differentiate(
       whole,
@@ -231,10 +232,8 @@ describe.skipIf(!present).each(LEARNERS)('%s, learning', (name) => {
     }
     // A nudge crosses kinks of ReLUs and pools: what is off is measured against the usual size of a slope.
     const usual = Math.sqrt(pairs.reduce((sum, { seen }) => sum + seen * seen, 0) / pairs.length);
-    // Silero takes roots of spectra that are almost 0, where a straight line is a poor guess.
-    const most = name.startsWith('silero') ? 0.1 : 0.05;
     for (const { told, seen } of pairs) {
-      expect(Math.abs(told - seen) / usual, `told ${told}, seen ${seen}`).toBeLessThan(most);
+      expect(Math.abs(told - seen) / usual, `told ${told}, seen ${seen}`).toBeLessThan(0.05);
     }
   });
 });

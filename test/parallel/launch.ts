@@ -35,7 +35,7 @@ function transpile(): void {
   isReady = true;
 }
 
-/** Removes what `launch` wrote. */
+/** The folder that `launch` writes; whoever launched removes it. */
 export { target as written };
 
 export interface Launcher {

@@ -53,6 +53,8 @@ const KINDS: readonly Kind[] = ['conv', 'dense', 'depthwise-separable'];
 const KERNELS = [3, 1, 5, 2, 4];
 /** The closed form factorises a matrix this wide; time grows with the cube. */
 const WIDTH = 2400;
+/** For 'auto', which solves many. */
+const AUTO_WIDTH = 1200;
 const ORIGINAL = 'original/';
 
 /**
@@ -177,47 +179,58 @@ async function choose(
   const { keep, by, kernels = KERNELS, depth = 6, candidates = 48, samples } = options;
   const maxError = options.maxError ?? (keep ? Number.POSITIVE_INFINITY : 0.5);
   const ground = groundOf(model.graph);
-  const all = candidatesOf(ground, factsOfOne(model, data), { kinds: listOf(by, KINDS), kernels, depth, width: WIDTH });
+  const all = candidatesOf(ground, factsOfOne(model, data), {
+    kinds: listOf(by, KINDS),
+    kernels,
+    depth,
+    width: AUTO_WIDTH,
+  });
   const tried = all.slice(0, candidates);
   if (tried.length < all.length)
     lab.onNote?.(`${all.length - tried.length} of ${all.length} runs that save less were not tried.`);
-  const scored: { candidate: Candidate; fitted: Fitted; gain: number }[] = [];
+  const scored: { candidate: Candidate; fitted: Fitted }[] = [];
   for (let at = 0; at < tried.length; at += TOGETHER) {
     const part = tried.slice(at, at + TOGETHER);
     const fits = await leastSquares(
       model,
       part.map(({ single }) => single),
       data,
-      { samples },
+      { samples: Math.min(samples ?? 512, ROUGH_SAMPLES), rough: true },
       lab,
     );
-    fits.forEach((fitted, i) => {
-      const candidate = part[i]!;
-      const saved = candidate.macsBefore - candidate.single.macs;
-      scored.push({ candidate, fitted, gain: saved / Math.max(fitted.error, 1e-6) });
-    });
+    for (const [i, fitted] of fits.entries()) scored.push({ candidate: part[i]!, fitted });
     lab.onProgress?.({ task: 'try runs', done: at + part.length, total: tried.length });
   }
   const taken: Candidate[] = [];
   let macs = total;
-  for (const { candidate, fitted } of scored.sort((a, b) => b.gain - a.gain)) {
-    const { single } = candidate;
-    if (keep && macs <= keep.macs * total) break;
-    if ([...single.run.nodes].some((node) => taken.some((other) => other.single.run.nodes.has(node)))) continue;
-    if (fitted.error > maxError) {
-      kept.push({
-        place: `${single.run.from} → ${single.run.to}`,
-        why: `its error would be ${fitted.error.toFixed(2)}`,
-      });
-      continue;
-    }
+  const needed = (): number => (keep ? macs - keep.macs * total : Number.POSITIVE_INFINITY);
+  let open = scored;
+  for (const { candidate, fitted } of scored) {
+    if (fitted.error <= maxError) continue;
+    const { run } = candidate.single;
+    kept.push({ place: `${run.from} → ${run.to}`, why: `its error would be ${fitted.error.toFixed(2)}` });
+  }
+  while (needed() > 0) {
+    open = open.filter(
+      ({ candidate: { single }, fitted }) =>
+        fitted.error <= maxError &&
+        !taken.some((other) => [...single.run.nodes].some((node) => other.single.run.nodes.has(node))),
+    );
+    if (open.length === 0) break;
+    // What a block saves beyond the budget is no gain.
+    const gain = ({ candidate, fitted }: (typeof open)[number]): number =>
+      Math.min(candidate.macsBefore - candidate.single.macs, needed()) / Math.max(fitted.error, 1e-6);
+    const { candidate } = open.reduce((best, other) => (gain(other) > gain(best) ? other : best));
     taken.push(candidate);
-    macs -= candidate.macsBefore - single.macs;
+    macs -= candidate.macsBefore - candidate.single.macs;
   }
   if (keep && macs > keep.macs * total)
     lab.onNote?.(`The budget cannot be met by collapsing: at least ${showShare(macs / total, 1)} stays.`);
   return taken;
 }
+
+/** Samples that runs are compared on. */
+const ROUGH_SAMPLES = 256;
 
 /** Runs whose sums are computed in one pass over the samples. */
 const TOGETHER = 8;

@@ -36,6 +36,8 @@ export interface LeastSquaresOptions {
   readonly samples?: number | undefined;
   /** Shares of the mean diagonal to try. Default 1e-8, 1e-6, 1e-4, 1e-2. */
   readonly lambdas?: readonly number[] | undefined;
+  /** Rather quick than exact: fewer places, sums in float32 within a run, one λ. For choosing, not for use. Default false. */
+  readonly rough?: boolean | undefined;
   /** Prefix of the values that the layers should give, where they are another graph's. Default ''. */
   readonly teacher?: string | undefined;
 }
@@ -44,8 +46,9 @@ const LAMBDAS = [1e-8, 1e-6, 1e-4, 1e-2];
 /** Share of the samples that judge. */
 const HELD = 0.25;
 /** Rows of the regression that are enough, per column and at least. */
-const ROWS_PER_COLUMN = 12;
-const ROWS = 8192;
+const ROWS_PER_COLUMN = { fine: 8, rough: 3 };
+const ROWS = { fine: 8192, rough: 2048 };
+const ROUGH_LAMBDAS = [1e-4];
 
 /** Fits every single layer on the same samples, in one pass. */
 export async function leastSquares(
@@ -55,9 +58,10 @@ export async function leastSquares(
   options: LeastSquaresOptions,
   lab: Lab,
 ): Promise<Fitted[]> {
-  const { samples = 512, lambdas = LAMBDAS, teacher = '' } = options;
+  const { samples = 512, rough = false, lambdas = rough ? ROUGH_LAMBDAS : LAMBDAS, teacher = '' } = options;
   const seen = Math.min(samples, data.size);
   const rows: number[] = [];
+  const exact = (g: Builder, x: StaticValue): StaticValue => (rough ? x : g.Cast(x, { to: DOUBLE }));
   const sums = await observe(
     model,
     data,
@@ -65,11 +69,11 @@ export async function leastSquares(
       const patches = new Map<string, StaticValue>();
       const made: Record<string, StaticValue> = {};
       singles.forEach((single, i) => {
-        const thin = thinning(single, seen);
+        const thin = thinning(single, seen, rough ? 'rough' : 'fine');
         const key = [single.run.from, thin, ...single.windows.map((fit) => Object.values(fit).join())].join(' ');
-        const x = patches.get(key) ?? g.Cast(patchesOf(g, of(single.run.from), single, thin), { to: DOUBLE });
+        const x = patches.get(key) ?? exact(g, patchesOf(g, of(single.run.from), single, thin));
         patches.set(key, x);
-        const y = g.Cast(targetRows(g, of, single, thin, teacher), { to: DOUBLE });
+        const y = exact(g, targetRows(g, of, single, thin, teacher));
         rows[i] = x.dims[0]!;
         const turned = g.Transpose(x, { perm: [1, 0] });
         made[`${i}G`] = g.MatMul(turned, x);
@@ -87,10 +91,10 @@ export async function leastSquares(
 }
 
 /** Places of each spatial axis of the output are taken this far apart: rows enough, and not many more. */
-function thinning({ output, width, windows }: Single, samples: number): number {
+function thinning({ output, width, windows }: Single, samples: number, care: 'fine' | 'rough'): number {
   if (windows.length === 0) return 1;
   const places = output[1]! * output[2]!;
-  const wanted = Math.max(ROWS, ROWS_PER_COLUMN * width) / samples;
+  const wanted = Math.max(ROWS[care], ROWS_PER_COLUMN[care] * width) / samples;
   return Math.max(1, Math.floor(Math.sqrt(places / wanted)));
 }
 

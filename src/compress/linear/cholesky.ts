@@ -16,24 +16,56 @@ import { type Matrix, matrix } from './matrix.ts';
 export function cholesky({ rows: n, data }: Matrix): Matrix {
   const L = matrix(n, n, data.slice());
   const a = L.data;
-  for (let j = 0; j < n; j++) {
-    const top = j * n;
-    for (let i = j; i < n; i++) {
+  // Row by row, four rows at a time: each finished row is then read from memory once for all four.
+  for (let top = 0; top < n; top += ROWS) {
+    const rows = Math.min(ROWS, n - top);
+    if (rows === ROWS) {
+      for (let j = 0; j < top; j++) reduceFour(a, n, top, j);
+    } else for (let i = top; i < n; i++) for (let j = 0; j < top; j++) reduceOne(a, n, i, j);
+    for (let i = top; i < top + rows; i++) {
+      for (let j = top; j < i; j++) reduceOne(a, n, i, j);
       const at = i * n;
-      let sum = a[at + j]!;
-      for (let k = 0; k < j; k++) sum -= a[at + k]! * a[top + k]!;
-      if (i === j) {
-        if (!(sum > 0)) {
-          throw new PareError('compress/singular', 'The samples do not determine the layer.', {
-            expected: 'more samples, or a larger ridge',
-          });
-        }
-        a[at + j] = Math.sqrt(sum);
-      } else a[at + j] = sum / a[top + j]!;
+      let sum = a[at + i]!;
+      for (let k = 0; k < i; k++) sum -= a[at + k]! * a[at + k]!;
+      if (!(sum > 0)) {
+        throw new PareError('compress/singular', 'The samples do not determine the layer.', {
+          expected: 'more samples, or a larger ridge',
+        });
+      }
+      a[at + i] = Math.sqrt(sum);
+      a.fill(0, at + i + 1, at + n);
     }
-    for (let k = j + 1; k < n; k++) a[top + k] = 0;
   }
   return L;
+}
+
+const ROWS = 4;
+
+/** L[i, j] = (A[i, j] − Σ_{k < j} L[i, k] L[j, k]) / L[j, j]. */
+function reduceOne(a: Float64Array, n: number, i: number, j: number): void {
+  const [at, from] = [i * n, j * n];
+  let sum = a[at + j]!;
+  for (let k = 0; k < j; k++) sum -= a[at + k]! * a[from + k]!;
+  a[at + j] = sum / a[from + j]!;
+}
+
+/** The same for rows i … i + 3. */
+function reduceFour(a: Float64Array, n: number, i: number, j: number): void {
+  const from = j * n;
+  const [p, q, r, t] = [i * n, (i + 1) * n, (i + 2) * n, (i + 3) * n];
+  let [s0, s1, s2, s3] = [a[p + j]!, a[q + j]!, a[r + j]!, a[t + j]!];
+  for (let k = 0; k < j; k++) {
+    const x = a[from + k]!;
+    s0 -= a[p + k]! * x;
+    s1 -= a[q + k]! * x;
+    s2 -= a[r + k]! * x;
+    s3 -= a[t + k]! * x;
+  }
+  const d = a[from + j]!;
+  a[p + j] = s0 / d;
+  a[q + j] = s1 / d;
+  a[r + j] = s2 / d;
+  a[t + j] = s3 / d;
 }
 
 /** X with L·Lᵀ·X = B, for B [n, m]. */

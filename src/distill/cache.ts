@@ -1,0 +1,135 @@
+/** A teacher's outputs on disk: written once, batch by batch, gone on with where it stopped, read where they lie. */
+
+import { PareError } from '../base/error.ts';
+import { showBytes } from '../base/unit.ts';
+import type { Dataset } from '../data/dataset.ts';
+import { floats, sizeOf } from '../graph/tensor.ts';
+import { writeModel } from '../onnx/index.ts';
+import type { Lab } from '../runtime/index.ts';
+import { TEACHER } from './loss/soft-targets.ts';
+import { type Keep, packing } from './packing.ts';
+import { batchOf, type Recording } from './record.ts';
+import { teacherRun } from './run-teacher.ts';
+import { frozenTeacher, listOf, type Teacher } from './teacher.ts';
+
+export interface CacheOptions {
+  /** Folder for recordings; made when it is not there. */
+  readonly folder: string;
+  /** What of the logits is kept. Default 'float16'. */
+  readonly keep?: Keep | undefined;
+  /** Samples per run. Default 64. */
+  readonly batch?: number | undefined;
+  /** Whatever else the outputs depend on: how samples are augmented, a version of the data. Part of the key. */
+  readonly note?: string | undefined;
+  /** Refuse to write more than this many bytes. Default no limit. */
+  readonly maxBytes?: number | undefined;
+}
+
+export interface Cached extends Recording, Disposable {
+  readonly path: string;
+  readonly bytes: number;
+  /** Samples that were recorded now; the others were there. */
+  readonly written: number;
+}
+
+/** Files up to this size are read whole; larger ones sample by sample. */
+const WHOLE = 512e6;
+
+/** Bytes that a recording takes. */
+export const recordingBytes = (samples: number, width: number, keep: Keep = 'float16'): number =>
+  samples * packing(keep, width).rowBytes;
+
+/**
+ * The teacher's outputs from a file that is made or completed when it is not there.
+ *
+ * The file's name is a hash of the teachers (content and weights), the data set's name, size and shape, the lab's seed,
+ * the packing and the note: another model or another set is another file. How many bytes it will take is told (onNote)
+ * before the first is written. Rows have one size, so a run that was broken off goes on after its last whole row.
+ * Throws   distill/cache-size when it would pass `maxBytes`; distill/shape when the outputs' shapes are not known ahead.
+ */
+export async function cached(
+  teachers: Teacher | readonly Teacher[],
+  data: Dataset,
+  { folder, keep = 'float16', batch: wish, note = '', maxBytes }: CacheOptions,
+  lab: Lab,
+): Promise<Cached> {
+  const [{ createHash }, fs, { join }] = await Promise.all([
+    import('node:crypto'),
+    import('node:fs'),
+    import('node:path'),
+  ]);
+  const batch = batchOf(teachers, data, wish);
+  const run = teacherRun(frozenTeacher(teachers), data, batch, lab);
+  const dims = run?.dims.get(TEACHER);
+  if (!run || !dims) throw new PareError('distill/shape', "The shape of the teacher's output is not known ahead.");
+  const width = sizeOf(dims);
+  const { rowBytes, pack, unpack } = packing(keep, width);
+  const about = {
+    data: data.name,
+    size: data.size,
+    inputs: data.inputs,
+    seed: lab.seed ?? 0,
+    keep,
+    note,
+    dims,
+    form: 1,
+  };
+  const hash = createHash('sha256').update(JSON.stringify(about));
+  for (const { model, weight } of listOf(teachers)) hash.update(`${weight}`).update(writeModel(model));
+  const path = join(folder, `${hash.digest('hex').slice(0, 32)}.teacher`);
+  const bytes = data.size * rowBytes;
+  fs.mkdirSync(folder, { recursive: true });
+
+  const there = fs.existsSync(path) ? Math.min(data.size, Math.floor(fs.statSync(path).size / rowBytes)) : 0;
+  if (there < data.size) {
+    if (maxBytes !== undefined && bytes > maxBytes) {
+      throw new PareError('distill/cache-size', `The recording would take ${showBytes(bytes)}.`, {
+        expected: `no more than ${showBytes(maxBytes)}`,
+        got: showBytes(bytes),
+        hint: 'keep float16 or the top few logits',
+      });
+    }
+    lab.onNote?.(
+      `Recording the teacher takes ${showBytes(bytes)} in ${path}${there ? `; ${there} samples are there` : ''}.`,
+    );
+    // Runs begin at whole batches, so that a sample's answer does not depend on where a run was broken off.
+    let at = Math.floor(there / batch) * batch;
+    const file = fs.openSync(path, there ? 'r+' : 'w');
+    try {
+      for await (const { count, values } of run.answers(at, lab)) {
+        const logits = floats(values[TEACHER]!);
+        const block = new DataView(new ArrayBuffer(count * rowBytes));
+        for (let i = 0; i < count; i++) pack(logits.subarray(i * width, (i + 1) * width), block, i * rowBytes);
+        fs.writeSync(file, new Uint8Array(block.buffer), 0, block.byteLength, at * rowBytes);
+        at += count;
+      }
+    } finally {
+      fs.closeSync(file);
+    }
+  }
+
+  const file = bytes > WHOLE ? fs.openSync(path, 'r') : undefined;
+  const whole = file === undefined ? fs.readFileSync(path) : undefined;
+  const view = whole && new DataView(whole.buffer, whole.byteOffset, whole.byteLength);
+  const row = new DataView(new ArrayBuffer(rowBytes));
+  return {
+    dims,
+    path,
+    bytes,
+    written: data.size - there,
+    read: (indices, into) => {
+      for (let i = 0; i < indices.length; i++) {
+        const target = into.subarray(i * width, (i + 1) * width);
+        if (view) {
+          unpack(view, indices[i]! * rowBytes, target);
+          continue;
+        }
+        fs.readSync(file!, new Uint8Array(row.buffer), 0, rowBytes, indices[i]! * rowBytes);
+        unpack(row, 0, target);
+      }
+    },
+    [Symbol.dispose]: () => {
+      if (file !== undefined) fs.closeSync(file);
+    },
+  };
+}
