@@ -39,6 +39,25 @@ def seed_cnn():
     return nn.Sequential(*blocks, nn.Flatten(), nn.Linear(128 * 26 * 26, 512), nn.ReLU(), nn.Linear(512, 1000))
 
 
+class Lstm(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.lstm, self.out = nn.LSTM(64, 128, batch_first=True), nn.Linear(128, 10)
+
+    def forward(self, x):
+        return self.out(self.lstm(x)[1][0][0])
+
+
+class Transformer(nn.Module):
+    def __init__(self):
+        super().__init__()
+        layer = nn.TransformerEncoderLayer(128, 4, 512, dropout=0.0, batch_first=True)
+        self.encoder, self.out = nn.TransformerEncoder(layer, 2), nn.Linear(128, 10)
+
+    def forward(self, x):
+        return self.out(self.encoder(x).mean(1))
+
+
 MODELS = {
     "W1": lambda: nn.Sequential(nn.Linear(784, 512), nn.ReLU(), nn.Linear(512, 256), nn.ReLU(), nn.Linear(256, 10)),
     "W2": lambda: nn.Sequential(nn.Linear(32, 64), nn.ReLU(), nn.Linear(64, 10)),
@@ -47,6 +66,8 @@ MODELS = {
         nn.Flatten(), nn.Linear(64 * 5 * 5, 128), nn.ReLU(), nn.Linear(128, 10)),
     "W4": seed_cnn,
     "W5": resnet20,
+    "W6": Lstm,
+    "W7": Transformer,
 }
 
 print(json.dumps({"ready": True, "version": torch.__version__}), flush=True)

@@ -1,7 +1,8 @@
 /**
  * Static int8 on real models and images: size, speed, and how much of the accuracy stays.
  *
- * Run      npm run build && node dist/bench/quantize/main.js [--data folder] [--calibrate name] [--bits 7|8] [model …]
+ * Run      npm run build && node dist/bench/quantize/main.js [--data folder] [--calibrate name] [--bits 7|8]
+ *          [--bias plain] [--max-drop share] [--rounds 21, 0 for no timing] [part of a model's name …]
  * Prints   file size before over after; single-thread latency float over int8 at batch 1 and 8 (interleaved rounds, median);
  *          top-1 before and after and the share of images with the same top-1 (detectors: cosine of the output).
  */

@@ -1,7 +1,7 @@
 /** The networks and batches that training is timed on, the same for every peer. */
 
 import type { Model } from '../../src/graph/model.ts';
-import { mlp, resnetCifar, seedCnn } from '../../src/nn/index.ts';
+import { lstmClassifier, mlp, resnetCifar, seedCnn, transformerEncoder } from '../../src/nn/index.ts';
 import { chainLayers, sequential } from '../../src/nn/layer.ts';
 import { classifier, conv2d, dense, flatten, maxPool2d, relu } from '../../src/nn/layers.ts';
 
@@ -67,5 +67,34 @@ export const workloads: readonly Workload[] = [
     classes: 10,
     batch: 64,
     steps: 1,
+  },
+  {
+    name: 'W6',
+    about: 'LSTM 128 over 64 steps of 64, batch 32',
+    model: () => lstmClassifier({ length: 64, features: 64, hidden: 128, classes: 10 }),
+    input: [64, 64],
+    classes: 10,
+    batch: 32,
+    steps: 2,
+  },
+  {
+    name: 'W7',
+    about: 'transformer d 128, 2 layers, batch 16',
+    model: () =>
+      transformerEncoder({
+        length: 64,
+        features: 128,
+        heads: 4,
+        layers: 2,
+        hidden: 512,
+        norm: 'post',
+        activation: 'relu',
+        positions: 'none',
+        classes: 10,
+      }),
+    input: [64, 128],
+    classes: 10,
+    batch: 16,
+    steps: 2,
   },
 ];

@@ -7,4 +7,5 @@ export { type FactorizeOptions, factorize } from './factor/factorize.ts';
 export { type SchemeName, schemes } from './factor/index.ts';
 export type { Rank } from './factor/rank.ts';
 export type { CompressReport, Rewrite, Size } from './report.ts';
+export { type NarrowOptions, type NarrowReport, storeNarrow } from './share/narrow.ts';
 export { type PaletteOptions, type PaletteReport, sharePalette } from './share/palette.ts';

@@ -2,7 +2,8 @@
  * The slopes of a convolution in the forms that the engine runs fastest.
  *
  *   dX = dY ∗ flip(W)             stride 1: an ordinary convolution; else ConvTranspose
- *   dW = Σ_n dY_n · cols(X_n)ᵀ    cols: for each place in the kernel, the strided window of the padded input
+ *   dW = Σ_n dY_n · cols(X_n)ᵀ    cols: for each place in the kernel, the strided window of the padded input; or, with fewer
+ *                                 copies, the rows of one side shifted against the columns of the other (`shiftedSlope`)
  *   dB = Σ dY over samples and places
  */
 
@@ -72,6 +73,9 @@ export function convWeightSlope(
 ): StaticValue {
   const [n, channels] = X.dims as [number, number];
   const filters = dY.dims[1]!;
+  const isPlane = group === 1 && kernel.length === 2 && strides.every((s) => s === 1) && channels >= LEAST_CHANNELS;
+  const shifted = isPlane && kernel[0]! > 1 && shiftedSlope(X, dY, weightDims, { kernel, dilations, begin }, g);
+  if (shifted) return shifted;
   const places = product(out as number[]);
   const axes = kernel.map((_, i) => 2 + i);
   const isPadded = [...begin, ...end].some((pad) => pad > 0);
@@ -104,6 +108,67 @@ export function convWeightSlope(
   }
   const sum = g.ReduceSum(g.FusedMatMul(columns, slope, { transB: 1 }), [0], { keepdims: 0 }); // [kernel·C, O]
   return g.reshape(g.Transpose(g.reshape(sum, [windows.length, channels, filters]), { perm: [2, 1, 0] }), weightDims);
+}
+
+/** With fewer channels the copies are short, and one large product is the better form. */
+const LEAST_CHANNELS = 8;
+
+/**
+ * dW of a plane at stride 1 with kh + kw shifted copies in place of kh · kw.
+ *
+ *   dW[o, c, i, j] = Σ_{n, y, x} dY[n, o, y, x] · X[n, c, y + i − top, x + j − left]         dilation 1
+ *
+ * One side gives its rows shifted by i (a Gather of whole rows, those outside being a row of zeros), the other its columns
+ * shifted by j (a Pad that cuts on one side); a product per j then has every i at once. Both ways are equal; the one that copies less
+ * is taken. Undefined where a kernel reaches past the whole input.
+ */
+function shiftedSlope(
+  X: StaticValue,
+  dY: StaticValue,
+  weightDims: readonly number[],
+  { kernel, dilations, begin }: Pick<Window, 'kernel' | 'dilations' | 'begin'>,
+  g: Builder,
+): StaticValue | undefined {
+  const [n, channels, , width] = X.dims as [number, number, number, number];
+  const [, filters, , wide] = dY.dims as [number, number, number, number];
+  const offsets = (axis: 0 | 1): number[] =>
+    Array.from({ length: kernel[axis]! }, (_, k) => k * dilations[axis]! - begin[axis]!);
+  const plan = (rows: StaticValue, columns: StaticValue, sign: 1 | -1) => {
+    const [from, to] = [rows.dims[2]!, columns.dims[2]!];
+    const picked = offsets(0).flatMap((offset) =>
+      Array.from({ length: to }, (_, y) => {
+        const row = y + sign * offset;
+        return row < 0 || row >= from ? from : row;
+      }),
+    );
+    const shifts = offsets(1).map((offset) => {
+      const left = sign === 1 ? offset : -offset;
+      return [left, rows.dims[3]! - columns.dims[3]! - left] as const;
+    });
+    const isOpen = picked.includes(from);
+    const moved = shifts.filter(([left, right]) => left !== 0 || right !== 0).length;
+    const copies = product(rows.dims) * (kernel[0]! * (to / from) + Number(isOpen)) + moved * product(columns.dims);
+    return { rows, columns, picked, shifts, isOpen, copies, to };
+  };
+  const fromX = plan(X, dY, 1);
+  const fromY = plan(dY, X, -1);
+  const isX = fromX.copies < fromY.copies;
+  const { rows, columns, picked, shifts, isOpen, to } = isX ? fromX : fromY;
+  // A Pad cuts less than there is.
+  const cut = (shift: number): number => Math.max(0, -shift);
+  if (shifts.some(([left, right]) => cut(left) + cut(right) >= columns.dims[3]!)) return undefined;
+  const [rowChannels, columnChannels] = isX ? [channels, filters] : [filters, channels];
+  const across = isX ? width : wide;
+  const closed = isOpen ? g.Pad(rows, [0, 0, 0, 0, 0, 0, 1, 0]) : rows;
+  const gathered = g.reshape(g.Gather(closed, picked, { axis: 2 }), [n, rowChannels * kernel[0]!, to * across]);
+  const products = shifts.map(([left, right]) => {
+    const shifted = left === 0 && right === 0 ? columns : g.Pad(columns, [0, 0, 0, left, 0, 0, 0, right]);
+    const flat = g.reshape(shifted, [n, columnChannels, to * across]);
+    const sum = g.ReduceSum(g.FusedMatMul(gathered, flat, { transB: 1 }), [0], { keepdims: 0 });
+    return g.reshape(sum, [1, rowChannels, kernel[0]!, columnChannels]);
+  });
+  const all = products.length === 1 ? products[0]! : g.Concat(...products, { axis: 0 }); // [kw, rows, kh, columns]
+  return g.reshape(g.Transpose(all, { perm: isX ? [3, 1, 2, 0] : [1, 3, 2, 0] }), weightDims);
 }
 
 /** Every place of the kernel, the last axis running fastest. */

@@ -1,7 +1,7 @@
 /** Shape inference: asks each node's row, in order, and carries known integers through shape arithmetic. Names no op. */
 
 import { PareError } from '../base/error.ts';
-import { bind } from '../graph/dim.ts';
+import { bind, showDims } from '../graph/dim.ts';
 import { isFloat } from '../graph/dtype.ts';
 import { type Dim, type Graph, type Node, tensorType } from '../graph/model.ts';
 import { numbers, sizeOf, type Tensor } from '../graph/tensor.ts';
@@ -78,7 +78,7 @@ const asOuts = (answer: ShapeAnswer, row: Row, inputs: readonly (Value | undefin
 /**
  * What a node computes, as far as it can be told: one entry per output, undefined where unknown.
  *
- * Throws   shape/… from the row when the inputs cannot fit each other.
+ * Throws   shape/… from the row when the inputs cannot fit each other, shape/malformed when it cannot read them.
  */
 export function inferNode(node: Node, known: Known, symbols: Symbols = {}): readonly (Value | undefined)[] {
   const row = rowOf(node);
@@ -93,12 +93,7 @@ export function inferNode(node: Node, known: Known, symbols: Symbols = {}): read
       got: node.inputs.join(', '),
     });
   }
-  const answer = row.shape(
-    bySlot(row.inputs, inputs) as Named<Value>,
-    attrsOf(row, node),
-    node.outputs.length,
-    scopeOf(known, symbols),
-  );
+  const answer = answerOf(row, node, inputs, scopeOf(known, symbols));
   const outs = asOuts(answer, row, inputs);
   const fallback = inputs.find((value) => value !== undefined)?.dtype ?? 'float32';
   return node.outputs.map((name, i) => {
@@ -106,8 +101,25 @@ export function inferNode(node: Node, known: Known, symbols: Symbols = {}): read
     if (!out || name === '') return undefined;
     const { dims, ints, constant, dtype = fallback } = out;
     if (constant) return factOf(name, constant);
-    return { name, dtype, dims, ...(ints && ints.length <= SMALL && { ints }) };
+    return { name, dtype, dims: dims.map(sane), ...(ints && ints.length <= SMALL && { ints }) };
   });
+}
+
+/** A size that came out of nonsense (a negative one, none at all) is unknown. */
+const sane = (dim: Dim | undefined): Dim => (typeof dim === 'number' && !(dim >= 0) ? null : (dim ?? null));
+
+/** Asks the row; what it cannot read (a missing axis, an attribute of another kind) is the model's fault, and named. */
+function answerOf(row: Row, node: Node, inputs: readonly (Value | undefined)[], scope: Scope): ShapeAnswer {
+  try {
+    return row.shape(bySlot(row.inputs, inputs) as Named<Value>, attrsOf(row, node), node.outputs.length, scope);
+  } catch (cause) {
+    if (cause instanceof PareError) throw cause;
+    throw new PareError('shape/malformed', `${node.op} "${node.name}" has inputs or attributes that make no sense.`, {
+      where: node.name || (node.outputs[0] ?? node.op),
+      got: inputs.map((value) => (value ? `${value.name} ${showDims(value.dims)}` : 'nothing')).join(', '),
+      cause,
+    });
+  }
 }
 
 /** What surrounds a sub-graph: it reads the values around it, and its inputs are what the node hands it. */

@@ -1,5 +1,6 @@
 /** The same elements under other dimensions. */
 
+import { internal } from '../base/error.ts';
 import { over, times } from '../graph/dim.ts';
 import type { Dim } from '../graph/model.ts';
 import { fromFront, knownInts, noMacs, rearranged } from './answer.ts';
@@ -30,7 +31,7 @@ function reshapeAfterCut(wanted: readonly Dim[], Y: readonly Axis[], X: Value, k
     if (dim === -1 || dim === 0) return dim;
     if (typeof dim === 'number') return kept(axis).length;
     if (X.dims[i] === dim) return 0;
-    if (open) throw new Error('a reshape with two open dimensions');
+    if (open) throw internal('a reshape with two open dimensions');
     open = true;
     return -1;
   });

@@ -7,12 +7,12 @@
  */
 
 import { showShare } from '../base/unit.ts';
-import { costOf } from '../cost/cost.ts';
+import { costOf, type ModelCost } from '../cost/cost.ts';
 import type { Dataset } from '../data/index.ts';
 import { distill, record } from '../distill/index.ts';
 import type { Model } from '../graph/model.ts';
 import { modernize } from '../ops/modern.ts';
-import { prune } from '../prune/index.ts';
+import { type CriterionName, prune } from '../prune/index.ts';
 import type { Lab } from '../runtime/index.ts';
 import { adam, cosine, type EpochReport, scoreModel } from '../train/index.ts';
 import { toIntegers } from './integers.ts';
@@ -24,10 +24,10 @@ export interface ShrinkOptions {
   validation: Dataset;
   /** How much of the metric may be lost, as a share (0.01 is one point). Default 0.01. */
   maxDrop?: number;
-  /** Shares of the original's multiply-accumulates to try, one after the other. */
+  /** Shares of the original's multiply-accumulates and parameters to try, one after the other. */
   keep?: readonly number[];
-  /** Pruning criterion. Default 'taylor'. */
-  by?: 'taylor' | 'l2' | 'l1';
+  /** Pruning criterion. Default 'wanda': magnitudes times the size of what they read. */
+  by?: CriterionName;
   /** Passes over the data after each cut. Default 3. */
   epochs?: number;
   /** Samples per step. Default 64. */
@@ -51,10 +51,10 @@ const KEEP = [0.5, 0.3, 0.18, 0.12];
 
 /** The last accepted stage of each kind, in order. Throws what its methods throw. */
 export async function shrink(teacher: Model, options: ShrinkOptions, lab: Lab): Promise<readonly Stage[]> {
-  const { train, validation, maxDrop = 0.01, keep = KEEP, by = 'taylor', epochs = 3, batch = 64, lr = 1e-3 } = options;
+  const { train, validation, maxDrop = 0.01, keep = KEEP, by = 'wanda', epochs = 3, batch = 64, lr = 1e-3 } = options;
   const reference = await scoreModel(teacher, validation, lab);
   const recorded = await record(teacher, train, lab);
-  const whole = costOf(modernize(teacher)).macs;
+  const whole = costOf(modernize(teacher));
   const stages: Stage[] = [];
   // Cutting may spend half of what may be lost; integers come after.
   const floor = reference - maxDrop / 2;
@@ -62,14 +62,8 @@ export async function shrink(teacher: Model, options: ShrinkOptions, lab: Lab): 
 
   for (const share of keep) {
     const started = performance.now();
-    const macs = costOf(modernize(current)).macs;
-    if (share * whole >= macs) continue;
-    const { model: cut, report } = await prune(
-      current,
-      { keep: { macs: (share * whole) / macs }, by, data: train },
-      lab,
-    );
-    if (report.fault || report.after.macs >= macs) break;
+    const cut = await cutTo(current, share, whole, { by, data: train }, lab);
+    if (!cut) break;
     const cutScore = await scoreModel(cut, validation, lab);
     const cutSeconds = (performance.now() - started) / 1000;
     const { model: student, report: learnt } = await distill(
@@ -87,13 +81,15 @@ export async function shrink(teacher: Model, options: ShrinkOptions, lab: Lab): 
       break;
     }
     current = student;
-    const kept = showShare(report.after.macs / whole, 0);
+    const left = costOf(cut);
     stages.splice(0, stages.length, {
       name: 'pruned',
       model: cut,
       metric: cutScore,
       seconds: cutSeconds,
-      notes: [`${kept} of the multiply-accumulates stay, chosen by ${report.criterion}`],
+      notes: [
+        `${showShare(left.macs / whole.macs, 0)} of the multiply-accumulates and ${showShare(left.parameters / whole.parameters, 0)} of the parameters stay, chosen by ${by}`,
+      ],
     });
     stages.push({
       name: 'distilled',
@@ -106,6 +102,28 @@ export async function shrink(teacher: Model, options: ShrinkOptions, lab: Lab): 
   }
   stages.push(await quantized(current, reference - maxDrop, options, lab));
   return stages;
+}
+
+/** The model with at most this share of the original's multiply-accumulates, then of its parameters; undefined when nothing can go. */
+async function cutTo(
+  model: Model,
+  share: number,
+  whole: ModelCost,
+  how: { by: CriterionName; data: Dataset },
+  lab: Lab,
+): Promise<Model | undefined> {
+  let now = model;
+  for (const budget of ['macs', 'parameters'] as const) {
+    const keep = (share * whole[budget]) / costOf(modernize(now))[budget];
+    if (keep >= 1) continue;
+    const { model: cut, report } = await prune(
+      now,
+      { keep: budget === 'macs' ? { macs: keep } : { parameters: keep }, ...how },
+      lab,
+    );
+    if (!report.fault) now = cut;
+  }
+  return costOf(now).macs < costOf(modernize(model)).macs ? now : undefined;
 }
 
 /** The first way of calibrating that holds the bound; the best one, with a note, when none does. */

@@ -12,6 +12,7 @@ import { rowOf } from '../ops/index.ts';
 import { slotAt } from '../ops/infer.ts';
 import { modernize } from '../ops/modern.ts';
 import { applyRules, rules } from '../rewrite/index.ts';
+import { poolFirst } from './pool-first.ts';
 
 export interface LearningForm {
   /** Static dimensions; weights in `weights` are inputs, not initialisers. */
@@ -40,7 +41,7 @@ export function learningForm(model: Model, { batch, samples = {}, learning = tru
   // ReLU behind a max-pool is the same and works on a quarter of the elements.
   const modern = applyRules(modernize(model), [rules['activation-after-pool']]).model.graph;
   const { graph: formed, state } = learning
-    ? whileLearning(modern)
+    ? whileLearning(poolFirst(modern))
     : { graph: modern, state: new Map<string, string>() };
   const weights = new Map([...formed.initializers].filter(([name, tensor]) => isLearnable(name, tensor, formed)));
   const feeds = feedsOf(formed).map((info) => {

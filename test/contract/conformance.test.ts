@@ -5,7 +5,8 @@
 
 import { describe, expect, it } from 'vitest';
 import { PareError } from '../../src/base/error.ts';
-import { type Attr, type Graph, type Model, tensorType, type ValueInfo } from '../../src/graph/model.ts';
+import { type Random, random } from '../../src/base/random.ts';
+import { type Attr, type Graph, type Model, type Node, tensorType, type ValueInfo } from '../../src/graph/model.ts';
 import { numbers, type Tensor } from '../../src/graph/tensor.ts';
 import { readModel, writeModel } from '../../src/onnx/index.ts';
 import { rowOf } from '../../src/ops/index.ts';
@@ -106,6 +107,21 @@ async function outputsMatch(
   }
 }
 
+/** The same input with other dimensions: another rank, symbols, zeros. */
+function bend(info: ValueInfo, source: Random): ValueInfo {
+  const type = tensorType(info);
+  const dims = Array.from({ length: source.integer(5) }, () => [0, 1, 3, 'N', null][source.integer(5)]!);
+  return type ? { ...info, type: { ...type, dims } } : info;
+}
+
+/** The same node without one of its attributes or inputs. */
+function worsen(node: Node, source: Random): Node {
+  const keys = Object.keys(node.attrs);
+  const gone = keys[source.integer(keys.length + 1)];
+  const attrs = Object.fromEntries(Object.entries(node.attrs).filter(([key]) => key !== gone));
+  return { ...node, attrs, inputs: node.inputs.slice(0, node.inputs.length - source.integer(2)) };
+}
+
 describe.skipIf(!present)('ONNX backend tests (skipped without $PARE_DATA or ../shared/data)', () => {
   const cases = nodeCases();
 
@@ -161,6 +177,25 @@ describe.skipIf(!present)('ONNX backend tests (skipped without $PARE_DATA or ../
         )
         .join(' · '),
     );
+    expect(wrong).toEqual([]);
+  });
+
+  it('answers nonsense with a typed error or an open shape', () => {
+    const source = random(5, 'nonsense');
+    const wrong: string[] = [];
+    for (const one of cases) {
+      const { graph } = readModel(one.model);
+      const bent = {
+        ...graph,
+        inputs: graph.inputs.map((info) => bend(info, source)),
+        nodes: graph.nodes.map((node) => worsen(node, source)),
+      };
+      try {
+        infer(bent);
+      } catch (thrown) {
+        if (!(thrown instanceof PareError)) wrong.push(`${one.name}: ${(thrown as Error).stack?.slice(0, 300)}`);
+      }
+    }
     expect(wrong).toEqual([]);
   });
 

@@ -64,7 +64,11 @@ it.each(cases.map((one) => [one.name, one] as const))('%s: outputs and slopes ar
           .map(operand)
       : [operand(slot.replace('?', ''))],
   );
-  const made = g.emit(one.op, operands, one.attrs, { domain: one.domain, outputs: one.outputs.length });
+  const needed = row.outputs.filter((slot) => !slot.endsWith('?') && !slot.startsWith('...')).length;
+  const outputCount = Math.max(needed, one.outputs.length);
+  const made = g
+    .emit(one.op, operands, one.attrs, { domain: one.domain, outputs: outputCount })
+    .slice(0, one.outputs.length);
   const terms = made.map((value, i) =>
     g.ReduceSum(g.Mul(value, g.constant(float32(value.dims, one.outputs[i]!.slope))), { keepdims: 0 }),
   );
@@ -84,9 +88,9 @@ it.each(cases.map((one) => [one.name, one] as const))('%s: outputs and slopes ar
   };
   using session = await engine.load(writeModel(model), { optimize: 'none', threads: 1 });
   const computed = await session.run(feeds);
-  made.forEach(({ name }, i) =>
-    expect(off(floats(computed[name]!), one.outputs[i]!.data), `output ${i}`).toBeLessThan(2e-5),
-  );
+  for (const [i, { name }] of made.entries()) {
+    expect(off(floats(computed[name]!), one.outputs[i]!.data), `output ${i}`).toBeLessThan(2e-5);
+  }
   for (const slot of wanted) {
     expect(off(floats(computed[slopes.get(slot)!]!), one.slopes[slot]!), `slope of ${slot}`).toBeLessThan(5e-5);
   }

@@ -89,4 +89,6 @@ plain("depthwise", {"kernel": 3, "multiplier": 2, "pad": 1}, exact(2, 3, 5, 5), 
 plain("convTranspose", {"filters": 2, "kernel": 3, "stride": 2, "pad": 1, "outputPad": 1}, exact(2, 3, 4, 4), nn.ConvTranspose2d(3, 2, 3, 2, 1, 1))
 plain("layerNorm", {}, exact(2, 4, 6), nn.LayerNorm(6))
 plain("groupNorm", {"groups": 2}, exact(2, 4, 3, 3), nn.GroupNorm(2, 4))
+for dims in ((4, 3, 5, 5), (6, 3)):
+    plain("batchNorm", {}, exact(*dims), (nn.BatchNorm2d if len(dims) == 4 else nn.BatchNorm1d)(3))
 print(json.dumps(rows))

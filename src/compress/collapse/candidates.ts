@@ -18,6 +18,8 @@ export interface CandidateOptions {
 export interface Candidate {
   readonly single: Single;
   readonly macsBefore: number;
+  /** Layers with weights in the run. */
+  readonly layers: number;
 }
 
 /** Candidates that save MACs, most first. `facts` are those of one sample. */
@@ -41,7 +43,7 @@ export function candidatesOf(
         for (const kernel of kind === 'dense' ? [1] : kernels) {
           const single = singleOf(run, kind, kernel, ground, facts);
           if (typeof single === 'string' || single.width > width) continue;
-          if (single.macs < macsBefore) found.push({ single, macsBefore });
+          if (single.macs < macsBefore) found.push({ single, macsBefore, layers });
         }
       }
     }
@@ -64,4 +66,22 @@ const ACTIVATIONS = new Set([
 function isFollowedByItsActivation(name: string, { read, outputs }: Ground): boolean {
   const readers = read.get(name) ?? [];
   return !outputs.has(name) && readers.length === 1 && ACTIVATIONS.has(readers[0]!.op);
+}
+
+/** The first `count` candidates of each length of run in turn: long runs save most, short ones keep most. */
+export function mixed(candidates: readonly Candidate[], count: number): Candidate[] {
+  const groups = new Map<number, Candidate[]>();
+  for (const candidate of candidates) {
+    const group = groups.get(candidate.layers) ?? [];
+    groups.set(candidate.layers, group);
+    group.push(candidate);
+  }
+  const taken: Candidate[] = [];
+  for (let turn = 0; taken.length < Math.min(count, candidates.length); turn++) {
+    for (const group of groups.values()) {
+      const next = group[turn];
+      if (next && taken.length < count) taken.push(next);
+    }
+  }
+  return taken;
 }

@@ -12,11 +12,11 @@ import { type Lab, stopIfAborted } from '../../runtime/index.ts';
 import { boundGraph } from '../observe.ts';
 import { type CompressReport, type Rewrite, sizeOfModel } from '../report.ts';
 import { type BlockTraining, trainBlock } from './block-training.ts';
-import { type Candidate, candidatesOf } from './candidates.ts';
+import { type Candidate, candidatesOf, mixed } from './candidates.ts';
 import { type Fitted, leastSquares } from './least-squares.ts';
 import { type Piece, piecesOf, place } from './place.ts';
 import { groundOf, runBetween } from './run.ts';
-import { type Kind, macsOfNodes, singleOf } from './shape.ts';
+import { isLayer, type Kind, macsOfNodes, singleOf } from './shape.ts';
 
 /** A run to collapse: the value that goes in, the value that comes out, and what takes its place. */
 export interface Block {
@@ -41,7 +41,7 @@ export interface CollapseOptions {
   kernels?: readonly number[] | undefined;
   /** Layers with weights that a run may hold, for 'auto'. Default 6. */
   depth?: number | undefined;
-  /** Runs whose closed form is computed, those that save most first. Default 48. */
+  /** Single layers whose closed form is computed: of each length of run those that save most. Default 64. */
   candidates?: number | undefined;
   /** Samples to fit to. Default 512. */
   samples?: number | undefined;
@@ -151,7 +151,13 @@ function named(
       for (const kernel of kind === 'dense' ? [1] : listOf(block.kernel, kernels)) {
         const single = singleOf(run, kind, kernel, ground, facts);
         if (typeof single !== 'string' && single.width <= WIDTH)
-          return [{ single, macsBefore: macsOfNodes(run.nodes, facts) }];
+          return [
+            {
+              single,
+              macsBefore: macsOfNodes(run.nodes, facts),
+              layers: [...run.nodes].filter((node) => isLayer(node, model.graph)).length,
+            },
+          ];
         why.push(typeof single === 'string' ? single : `${single.width} inputs are too many for the closed form`);
       }
     }
@@ -167,7 +173,7 @@ function named(
   });
 }
 
-/** The best runs under the budget: most MACs saved for their error first, none twice. */
+/** The best runs under the budget: most MACs saved for the noise they bring first, none twice. */
 async function choose(
   model: Model,
   options: CollapseOptions,
@@ -176,7 +182,7 @@ async function choose(
   kept: { place: string; why: string }[],
   lab: Lab,
 ): Promise<Candidate[]> {
-  const { keep, by, kernels = KERNELS, depth = 6, candidates = 48, samples } = options;
+  const { keep, by, kernels = KERNELS, depth = 6, candidates = 64, samples } = options;
   const maxError = options.maxError ?? (keep ? Number.POSITIVE_INFINITY : 0.5);
   const ground = groundOf(model.graph);
   const all = candidatesOf(ground, factsOfOne(model, data), {
@@ -185,9 +191,9 @@ async function choose(
     depth,
     width: AUTO_WIDTH,
   });
-  const tried = all.slice(0, candidates);
+  const tried = mixed(all, candidates);
   if (tried.length < all.length)
-    lab.onNote?.(`${all.length - tried.length} of ${all.length} runs that save less were not tried.`);
+    lab.onNote?.(`${all.length - tried.length} of ${all.length} single layers for runs were not tried.`);
   const scored: { candidate: Candidate; fitted: Fitted }[] = [];
   for (let at = 0; at < tried.length; at += TOGETHER) {
     const part = tried.slice(at, at + TOGETHER);
@@ -219,7 +225,7 @@ async function choose(
     if (open.length === 0) break;
     // What a block saves beyond the budget is no gain.
     const gain = ({ candidate, fitted }: (typeof open)[number]): number =>
-      Math.min(candidate.macsBefore - candidate.single.macs, needed()) / Math.max(fitted.error, 1e-6);
+      Math.min(candidate.macsBefore - candidate.single.macs, needed()) / noiseOf(fitted.error);
     const { candidate } = open.reduce((best, other) => (gain(other) > gain(best) ? other : best));
     taken.push(candidate);
     macs -= candidate.macsBefore - candidate.single.macs;
@@ -228,6 +234,9 @@ async function choose(
     lab.onNote?.(`The budget cannot be met by collapsing: at least ${showShare(macs / total, 1)} stays.`);
   return taken;
 }
+
+/** Error as noise over signal: what is half wrong is far worse than half as good as what is a quarter wrong. */
+const noiseOf = (error: number): number => Math.max(error ** 2, 1e-12) / Math.max(1 - error ** 2, 1e-3);
 
 /** Samples that runs are compared on. */
 const ROUGH_SAMPLES = 256;

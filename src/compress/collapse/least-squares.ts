@@ -87,7 +87,7 @@ export async function leastSquares(
     { samples, held: HELD, task: 'observe runs' },
     lab,
   );
-  return singles.map((single, i) => solve(single, sums, i, rows[i]!, lambdas));
+  return singles.map((single, i) => solve(single, sums, i, rows[i]!, lambdas, rough));
 }
 
 /** Places of each spatial axis of the output are taken this far apart: rows enough, and not many more. */
@@ -153,7 +153,14 @@ interface Moments {
   readonly yy: number;
 }
 
-function solve(single: Single, { fit, held, runs }: Sums, i: number, rows: number, lambdas: readonly number[]): Fitted {
+function solve(
+  single: Single,
+  { fit, held, runs }: Sums,
+  i: number,
+  rows: number,
+  lambdas: readonly number[],
+  rough: boolean,
+): Fitted {
   const read = (from: ReadonlyMap<string, Float64Array>, count: number): Moments => {
     const y = from.get(`${i}y`)!;
     return {
@@ -175,16 +182,17 @@ function solve(single: Single, { fit, held, runs }: Sums, i: number, rows: numbe
     return { W: flat, b: biasOf(flat, moments), ...(parts && { parts: { deep: parts.deep, point: parts.point } }) };
   };
   let best = { lambda: lambdas[lambdas.length - 1]!, error: Number.POSITIVE_INFINITY };
+  let layer: ReturnType<typeof layerOf> | undefined;
   for (const lambda of lambdas) {
     try {
-      const { W, b } = layerOf(seen, lambda);
-      const error = errorOf(W, b, judge);
-      if (error < best.error) best = { lambda, error };
+      const tried = layerOf(seen, lambda);
+      const error = errorOf(tried.W, tried.b, judge);
+      if (error < best.error) [best, layer] = [{ lambda, error }, tried];
     } catch {
       // Too small a ridge for what the samples tell: a larger one comes next.
     }
   }
-  return { single, ...layerOf(whole, best.lambda), ...best };
+  return { single, ...(rough && layer ? layer : layerOf(whole, best.lambda)), ...best };
 }
 
 const added = (a: Float64Array, b: Float64Array): Float64Array => a.map((value, k) => value + b[k]!);

@@ -36,6 +36,9 @@ export interface FactorizeOptions {
   layers?: ((name: string) => boolean) | undefined;
 }
 
+/** A measured chain takes at most this share of the layer's time: less is noise. */
+const FASTER = 0.97;
+
 interface Candidate {
   readonly layer: Layer;
   readonly place: string;
@@ -100,7 +103,7 @@ export async function factorize(
     const { layer, place } = candidate;
     const chain = opened.cut(ranks);
     const times = measured ? await timeChain(layer, chain.factors, lab) : undefined;
-    if (times && times.ratio >= 1) {
+    if (times && times.ratio > FASTER) {
       kept.push({ place, why: `${name} at rank ${ranks.join(' × ')} takes ${times.ratio.toFixed(2)} times as long` });
       continue;
     }

@@ -71,24 +71,29 @@ function reduceFour(a: Float64Array, n: number, i: number, j: number): void {
 /** X with L·Lᵀ·X = B, for B [n, m]. */
 export function solveCholesky(L: Matrix, B: Matrix): Matrix {
   const { rows: n, data: l } = L;
-  const m = B.columns;
-  const X = matrix(n, m, B.data.slice());
-  const x = X.data;
-  for (let i = 0; i < n; i++) {
-    for (let k = 0; k < i; k++) {
-      const factor = l[i * n + k]!;
-      if (factor !== 0) for (let j = 0; j < m; j++) x[i * m + j]! -= factor * x[k * m + j]!;
+  const X = matrix(n, B.columns);
+  // A few columns at a time: they then stay near the processor while L passes by twice.
+  for (let first = 0; first < B.columns; first += COLUMNS) {
+    const m = Math.min(COLUMNS, B.columns - first);
+    const x = new Float64Array(n * m);
+    for (let i = 0; i < n; i++) x.set(B.data.subarray(i * B.columns + first, i * B.columns + first + m), i * m);
+    for (let i = 0; i < n; i++) {
+      for (let k = 0; k < i; k++) subtract(x, i * m, k * m, l[i * n + k]!, m);
+      for (let j = 0; j < m; j++) x[i * m + j]! /= l[i * n + i]!;
     }
-    for (let j = 0; j < m; j++) x[i * m + j]! /= l[i * n + i]!;
-  }
-  for (let i = n - 1; i >= 0; i--) {
-    for (let j = 0; j < m; j++) x[i * m + j]! /= l[i * n + i]!;
-    for (let k = 0; k < i; k++) {
-      const factor = l[i * n + k]!;
-      if (factor !== 0) for (let j = 0; j < m; j++) x[k * m + j]! -= factor * x[i * m + j]!;
+    for (let i = n - 1; i >= 0; i--) {
+      for (let j = 0; j < m; j++) x[i * m + j]! /= l[i * n + i]!;
+      for (let k = 0; k < i; k++) subtract(x, k * m, i * m, l[i * n + k]!, m);
     }
+    for (let i = 0; i < n; i++) X.data.set(x.subarray(i * m, (i + 1) * m), i * B.columns + first);
   }
   return X;
+}
+
+const COLUMNS = 16;
+
+function subtract(x: Float64Array, to: number, from: number, factor: number, count: number): void {
+  if (factor !== 0) for (let j = 0; j < count; j++) x[to + j]! -= factor * x[from + j]!;
 }
 
 /**

@@ -16,18 +16,26 @@ export function matrix(rows: number, columns: number, data?: ArrayLike<number>):
   return { rows, columns, data: held };
 }
 
+/** Numbers that fit a core's own memory. */
+const NEAR = 16384;
+
 /** A [m, k] · B [k, n] -> [m, n]. */
 export function product(A: Matrix, B: Matrix): Matrix {
   if (A.columns !== B.rows) throw internal(`product of ${A.rows} × ${A.columns} and ${B.rows} × ${B.columns}`);
   const C = matrix(A.rows, B.columns);
   const n = B.columns;
-  for (let i = 0; i < A.rows; i++) {
-    const row = C.data.subarray(i * n, (i + 1) * n);
-    for (let k = 0; k < A.columns; k++) {
-      const a = A.data[i * A.columns + k]!;
-      if (a === 0) continue;
-      const from = k * n;
-      for (let j = 0; j < n; j++) row[j]! += a * B.data[from + j]!;
+  // Stretches of rows of B that stay near the processor while all rows of A pass by.
+  const stretch = Math.max(8, Math.floor(NEAR / Math.max(1, n)));
+  for (let begin = 0; begin < A.columns; begin += stretch) {
+    const end = Math.min(A.columns, begin + stretch);
+    for (let i = 0; i < A.rows; i++) {
+      const row = C.data.subarray(i * n, (i + 1) * n);
+      for (let k = begin; k < end; k++) {
+        const a = A.data[i * A.columns + k]!;
+        if (a === 0) continue;
+        const from = k * n;
+        for (let j = 0; j < n; j++) row[j]! += a * B.data[from + j]!;
+      }
     }
   }
   return C;

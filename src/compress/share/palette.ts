@@ -116,7 +116,8 @@ function coloured(weight: Tensor, count: number, channels: number, importance?: 
 
 function valuesOf(weight: Tensor, groups: readonly Group[]): Tensor {
   const values = new Float32Array(sizeOf(weight.dims));
-  for (const { from, colours, indices } of groups) indices.forEach((k, i) => void (values[from + i] = colours[k]!));
+  for (const { from, colours, indices } of groups)
+    for (let i = 0; i < indices.length; i++) values[from + i] = colours[indices[i]!]!;
   return tensor('float32', weight.dims, values);
 }
 
