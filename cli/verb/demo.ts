@@ -46,7 +46,7 @@ export const demo = verb({
     const trainingSeconds = seconds();
     const stages = await shrink(
       trained,
-      { train, validation, maxDrop, epochs: shrinkEpochs ?? Math.max(2, Math.round(passes / 2)) },
+      { train, validation, maxDrop, epochs: shrinkEpochs ?? passes },
       lab,
     );
     await mkdir(out, { recursive: true });

@@ -47,7 +47,7 @@ export interface Stage {
   readonly notes: readonly string[];
 }
 
-const KEEP = [0.5, 0.3, 0.18, 0.12];
+const KEEP = [0.4, 0.2, 0.14];
 
 /** The last accepted stage of each kind, in order. Throws what its methods throw. */
 export async function shrink(teacher: Model, options: ShrinkOptions, lab: Lab): Promise<readonly Stage[]> {

@@ -11,8 +11,6 @@ import { sizeOf, type Tensor } from '../graph/tensor.ts';
 import { rowOf } from '../ops/index.ts';
 import { slotAt } from '../ops/infer.ts';
 import { modernize } from '../ops/modern.ts';
-import { applyRules, rules } from '../rewrite/index.ts';
-import { poolFirst } from './pool-first.ts';
 
 export interface LearningForm {
   /** Static dimensions; weights in `weights` are inputs, not initialisers. */
@@ -38,10 +36,9 @@ export interface LearningOptions {
  * Throws   train/batch when the model is made for another batch size; train/shape when a dimension stays open.
  */
 export function learningForm(model: Model, { batch, samples = {}, learning = true }: LearningOptions): LearningForm {
-  // ReLU behind a max-pool is the same and works on a quarter of the elements.
-  const modern = applyRules(modernize(model), [rules['activation-after-pool']]).model.graph;
+  const modern = modernize(model).graph;
   const { graph: formed, state } = learning
-    ? whileLearning(poolFirst(modern))
+    ? whileLearning(modern)
     : { graph: modern, state: new Map<string, string>() };
   const weights = new Map([...formed.initializers].filter(([name, tensor]) => isLearnable(name, tensor, formed)));
   const feeds = feedsOf(formed).map((info) => {

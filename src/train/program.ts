@@ -22,6 +22,7 @@ import type { Binding, Engine, Lab } from '../runtime/index.ts';
 import { type LearningForm, type LearningOptions, learningForm } from './learning-form.ts';
 import type { Loss } from './loss/loss.ts';
 import type { Arena, ParameterSpec } from './optim/arena.ts';
+import { poolFirst } from './pool-first.ts';
 
 /** A step, ready to be bound to memory. */
 export interface StepGraph {
@@ -49,7 +50,8 @@ export function stepGraph(
   engine: Pick<Engine, 'blockSize'>,
 ): StepGraph {
   const form = learningForm(model, options);
-  const { graph: forward, lossName } = withLoss(form.graph, loss, options.batch);
+  const { graph: stated, lossName } = withLoss(form.graph, loss, options.batch);
+  const forward = poolFirst(stated); // behind the loss, which may read any value by its name
   const wanted = [...form.weights.keys()].filter((name) => learns(name) && !form.state.has(name));
   const { graph: joint, slopes } = differentiate(forward, lossName, wanted, infer(forward));
   const trained = wanted.filter((name) => slopes.has(name));

@@ -10,6 +10,7 @@ import { lower } from '../rewrite/lower/lower.ts';
 import { type Lab, stopIfAborted } from '../runtime/index.ts';
 import { learningForm } from './learning-form.ts';
 import type { Metric } from './metric/metric.ts';
+import { poolFirst } from './pool-first.ts';
 import { columnsOf, engineBytes, withStatedOutputs } from './program.ts';
 
 export interface Scorer extends Disposable {
@@ -36,7 +37,7 @@ export async function scorer(
   const form = learningForm(model, { batch, samples, learning: false });
   const output = form.graph.outputs[0]!.name;
   const graph = withStatedOutputs(
-    lower(removeDead({ ...form.graph, outputs: [{ name: output }] }), lab.engine.blockSize),
+    lower(poolFirst(removeDead({ ...form.graph, outputs: [{ name: output }] })), lab.engine.blockSize),
   );
   const session = await lab.engine.load(engineBytes(graph), {
     optimize: 'none',
