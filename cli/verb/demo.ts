@@ -44,11 +44,7 @@ export const demo = verb({
       lab,
     );
     const trainingSeconds = seconds();
-    const stages = await shrink(
-      trained,
-      { train, validation, maxDrop, epochs: shrinkEpochs ?? passes },
-      lab,
-    );
+    const stages = await shrink(trained, { train, validation, maxDrop, epochs: shrinkEpochs ?? passes }, lab);
     await mkdir(out, { recursive: true });
     const written = await writeAll(out, [{ name: 'trained', model: trained }, ...stages], desk);
     const curves: Curve[] = [
