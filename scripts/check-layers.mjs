@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 
 const LEVEL = {
   base: 0,
+  linear: 1,
   graph: 1,
   ops: 2,
   onnx: 2,

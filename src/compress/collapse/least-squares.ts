@@ -11,11 +11,11 @@
 import type { Dataset } from '../../data/index.ts';
 import type { Model } from '../../graph/model.ts';
 import { int64, sizeOf } from '../../graph/tensor.ts';
+import { ridge } from '../../linear/cholesky.ts';
+import { type Matrix, matrix, product } from '../../linear/matrix.ts';
 import type { Builder } from '../../ops/builder.ts';
 import type { StaticValue } from '../../ops/op.ts';
 import type { Lab } from '../../runtime/index.ts';
-import { ridge } from '../linear/cholesky.ts';
-import { type Matrix, matrix, product } from '../linear/matrix.ts';
 import { asRows, DOUBLE, observe, type Sums } from '../observe.ts';
 import { separate } from './separate.ts';
 import type { Single } from './shape.ts';

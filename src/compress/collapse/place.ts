@@ -2,8 +2,8 @@
 
 import type { Attr } from '../../graph/model.ts';
 import { float32 } from '../../graph/tensor.ts';
+import { type Matrix, matrix, transpose } from '../../linear/matrix.ts';
 import type { Edit } from '../../rewrite/net.ts';
-import { type Matrix, matrix, transpose } from '../linear/matrix.ts';
 import type { Fit } from './geometry.ts';
 import type { Fitted } from './least-squares.ts';
 

@@ -5,9 +5,9 @@
  *   W[(k, i), o] ≈ D[i, k] · P[i, o];   z_i = Σ_k D[i, k] x_(k, i);   P = (Cov(z) + λ d)⁻¹ Cov(z, y)
  */
 
-import { ridge } from '../linear/cholesky.ts';
-import { type Matrix, matrix } from '../linear/matrix.ts';
-import { svd } from '../linear/svd.ts';
+import { ridge } from '../../linear/cholesky.ts';
+import { type Matrix, matrix } from '../../linear/matrix.ts';
+import { svd } from '../../linear/svd.ts';
 import type { Single } from './shape.ts';
 
 export interface Separated {

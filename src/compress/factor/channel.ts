@@ -10,8 +10,8 @@
  * Source   Zhang et al. 2016, TPAMI, arXiv:1505.06798 (3.1, linear case).
  */
 
-import { eigen } from '../linear/eigen.ts';
-import { firstColumns, gram, matrix, product, transpose } from '../linear/matrix.ts';
+import { eigen } from '../../linear/eigen.ts';
+import { firstColumns, gram, matrix, product, transpose } from '../../linear/matrix.ts';
 import type { Scheme } from './scheme.ts';
 
 export const channel: Scheme = {

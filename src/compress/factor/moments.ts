@@ -3,10 +3,10 @@
 import type { Dataset } from '../../data/index.ts';
 import type { Model } from '../../graph/model.ts';
 import { sizeOf } from '../../graph/tensor.ts';
+import { matrix } from '../../linear/matrix.ts';
 import type { Builder } from '../../ops/builder.ts';
 import type { StaticValue } from '../../ops/op.ts';
 import type { Lab } from '../../runtime/index.ts';
-import { matrix } from '../linear/matrix.ts';
 import { asRows, DOUBLE, observe } from '../observe.ts';
 import type { Layer } from './layer.ts';
 import type { Moments } from './scheme.ts';

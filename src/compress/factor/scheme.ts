@@ -1,6 +1,6 @@
 /** A factorisation: how a layer is cut into a chain of cheaper ones, and what each rank keeps of it. */
 
-import type { Matrix } from '../linear/matrix.ts';
+import type { Matrix } from '../../linear/matrix.ts';
 import type { Layer, Part } from './layer.ts';
 
 /** What was seen of a layer's outputs on samples. */

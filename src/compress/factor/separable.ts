@@ -6,8 +6,8 @@
  * Source   Guo et al. 2018, "Network decoupling", arXiv:1808.05517.
  */
 
-import { matrix, product, transpose } from '../linear/matrix.ts';
-import { svd } from '../linear/svd.ts';
+import { matrix, product, transpose } from '../../linear/matrix.ts';
+import { svd } from '../../linear/svd.ts';
 import type { Part } from './layer.ts';
 import type { Scheme } from './scheme.ts';
 

@@ -6,8 +6,8 @@
  * Source   Jaderberg et al. 2014, arXiv:1405.3866 (scheme 2).
  */
 
-import { matrix } from '../linear/matrix.ts';
-import { svd } from '../linear/svd.ts';
+import { matrix } from '../../linear/matrix.ts';
+import { svd } from '../../linear/svd.ts';
 import type { Part } from './layer.ts';
 import type { Scheme } from './scheme.ts';
 

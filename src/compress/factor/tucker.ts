@@ -8,8 +8,8 @@
  * Source   Kim et al. 2016, arXiv:1511.06530; De Lathauwer et al. 2000, SIAM J. Matrix Anal. 21, 1324.
  */
 
-import { eigen } from '../linear/eigen.ts';
-import { firstColumns, gram, type Matrix, matrix, product, transpose } from '../linear/matrix.ts';
+import { eigen } from '../../linear/eigen.ts';
+import { firstColumns, gram, type Matrix, matrix, product, transpose } from '../../linear/matrix.ts';
 import type { Part } from './layer.ts';
 import type { Scheme } from './scheme.ts';
 

@@ -1,7 +1,7 @@
 /** The small linear algebra keeps its promises: factors multiply back, vectors are orthonormal, known values come out. */
 
 import { expect, it } from 'vitest';
-import { random } from '../../base/random.ts';
+import { random } from '../base/random.ts';
 import { cholesky, ridge, solveCholesky } from './cholesky.ts';
 import { eigen } from './eigen.ts';
 import { gram, type Matrix, matrix, product, transpose } from './matrix.ts';

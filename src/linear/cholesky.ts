@@ -5,13 +5,13 @@
  *   G + λ D = L Lᵀ,    L z = b, Lᵀ w = z
  */
 
-import { PareError } from '../../base/error.ts';
+import { PareError } from '../base/error.ts';
 import { type Matrix, matrix } from './matrix.ts';
 
 /**
  * The lower triangle L with L·Lᵀ = A, for a symmetric positive definite A [n, n].
  *
- * Throws   compress/singular when A is not positive definite.
+ * Throws   linear/singular when A is not positive definite.
  */
 export function cholesky({ rows: n, data }: Matrix): Matrix {
   const L = matrix(n, n, data.slice());
@@ -28,7 +28,7 @@ export function cholesky({ rows: n, data }: Matrix): Matrix {
       let sum = a[at + i]!;
       for (let k = 0; k < i; k++) sum -= a[at + k]! * a[at + k]!;
       if (!(sum > 0)) {
-        throw new PareError('compress/singular', 'The samples do not determine the layer.', {
+        throw new PareError('linear/singular', 'The samples do not determine the layer.', {
           expected: 'more samples, or a larger ridge',
         });
       }
@@ -100,7 +100,7 @@ function subtract(x: Float64Array, to: number, from: number, factor: number, cou
  * W that minimises ‖X W − Y‖² + λ·d·‖W‖², from G = XᵀX [n, n] and B = XᵀY [n, m]; d is the mean of G's diagonal.
  *
  * `free`: this many last rows of W (the bias) are not shrunk, but for what rounding needs.
- * Throws   compress/singular when λ is too small for what the samples tell.
+ * Throws   linear/singular when λ is too small for what the samples tell.
  */
 export function ridge(G: Matrix, B: Matrix, lambda: number, free = 0): Matrix {
   const n = G.rows;

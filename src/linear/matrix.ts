@@ -1,6 +1,6 @@
 /** Small dense matrices in float64: rows one after the other. */
 
-import { internal } from '../../base/error.ts';
+import { internal } from '../base/error.ts';
 
 export interface Matrix {
   readonly rows: number;

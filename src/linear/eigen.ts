@@ -7,7 +7,7 @@
  *          Numer. Math. 12, 377 (imtql2), as in EISPACK.
  */
 
-import { internal } from '../../base/error.ts';
+import { internal } from '../base/error.ts';
 import { type Matrix, matrix } from './matrix.ts';
 
 export interface Eigen {
