@@ -1,59 +1,58 @@
-/** `pare quantize`: weights and activations as 8-bit integers. */
+/** `pare quantize`: fewer bits for weights and activations, by one of several schemes. */
 
 import { PareError } from '../../src/base/error.ts';
+import { showBytes, showTimes } from '../../src/base/unit.ts';
 import { calibrators } from '../../src/quantize/calibrate/index.ts';
+import { type Scheme, schemes } from '../../src/quantize/scheme/index.ts';
 import { flag, many, number, oneOf, path, required, text } from '../arg.ts';
+import type { Desk, Sets } from '../desk.ts';
 import { finish, methodArgs, stopwatch } from '../finish.ts';
-import { verb } from '../verb.ts';
+import { type Outcome, verb } from '../verb.ts';
 
 export const quantize = verb({
   name: 'quantize',
-  about: 'Store and compute with 8-bit integers: static, calibrated on a few samples.',
+  about: 'Store and compute with fewer bits: static (calibrated), dynamic, weights only, 16 bits.',
   example: 'pare quantize resnet18.onnx --data imagenet/val --preset imagenet --out int8.onnx',
   takes: { model: required(path('The ONNX model to quantise.')) },
   args: {
+    scheme: oneOf(schemes, 'What becomes integers, and when.', 'static'),
+    bits: number('Bits of a weight; default: the scheme decides.', { min: 2, max: 8, whole: true }),
     calibrate: oneOf(calibrators, 'How the range of an activation is chosen.', 'minmax'),
     samples: number('Samples to calibrate on.', { min: 1, whole: true }, 300),
+    block: number('Weights that share a scale (weight-only).', { min: 16, max: 256, whole: true }),
     perTensor: flag('One weight scale per tensor, not per channel.'),
     exclude: many(text('A node, by its name or its output, or an op, that stays in floats; may be repeated.')),
     products: flag('Quantise products of two computed values, as in attention.'),
     portable: flag('Keep weights safe for processors that add 8-bit products in 16 bits, whatever this one does.'),
     ...methodArgs,
   },
-  async run({ model: file, calibrate, samples, perTensor, exclude, products, portable, maxDrop, report: page }, desk) {
-    const { quantize: quantizeModel } = await import('../../src/quantize/index.ts');
+  async run({ model: file, scheme: name, maxDrop, report: page, ...request }, desk) {
+    const scheme: Scheme = schemes[name];
     const before = await desk.read(file);
     const sets = await desk.sets(before.model);
-    const data = sets?.train ?? sets?.evaluation;
-    if (!data) {
-      throw new PareError('usage/missing', 'pare quantize needs samples to calibrate on; labels are not needed.', {
-        expected: '--data SPEC',
-        hint: quantize.example,
-      });
-    }
-    if (!sets?.train) desk.note('calibrated on the samples that are scored: --data names others');
+    const data = samplesFor(scheme, sets, desk);
     const seconds = stopwatch();
-    const { model, report } = await quantizeModel(
+    const answer = await scheme.run(
       before.model,
-      { data, samples, calibrate, perChannel: !perTensor, exclude, products, ...(portable && { pairSafe: true }) },
+      { ...request, data, judge: sets?.validation ?? data, maxDrop },
       await desk.lab(),
     );
-    const { scheme, kept, quantized, pairSafe, weightBits, agreement } = report;
-    return finish(desk, {
+    const { kept, quantized, details } = answer;
+    const outcome = await finish(desk, {
       before,
-      model,
+      model: answer.model,
       tag: 'int8',
       evaluation: sets?.evaluation,
       maxDrop,
       report: page,
       seconds: seconds(),
-      result: { scheme, kept, quantized, pairSafe, weightBits, agreement, calibrationSamples: report.samples },
+      result: { scheme: answer.scheme, kept, quantized, ...details },
       shown: [
         {
           kind: 'facts',
           facts: [
-            ['scheme', scheme],
-            ['on integers', `${quantized} nodes`],
+            ['scheme', answer.scheme],
+            ['quantised', `${quantized} nodes`],
           ],
         },
         {
@@ -67,5 +66,41 @@ export const quantize = verb({
         },
       ],
     });
+    noteWorse(outcome, desk);
+    return outcome;
   },
 });
+
+/** What a scheme that needs samples gets. */
+function samplesFor({ needsData }: Scheme, sets: Sets | undefined, desk: Desk): Sets['train'] {
+  const data = sets?.train ?? sets?.evaluation;
+  if (needsData === undefined) return data;
+  if (!data) {
+    throw new PareError('usage/missing', `pare quantize needs ${needsData}; labels are not needed.`, {
+      expected: '--data SPEC',
+      hint: quantize.example,
+    });
+  }
+  if (!sets?.train) desk.note('calibrated on the samples that are scored: --data names others');
+  return data;
+}
+
+/** Gains within this share are noise. */
+const NOISE = 0.03;
+
+/** A result that is larger or slower is called so. */
+function noteWorse({ result }: Outcome, desk: Desk): void {
+  const { before, after } = result as { before: Figures; after: Figures };
+  if (after.bytes >= before.bytes) {
+    desk.note(`not smaller: ${showBytes(before.bytes)} became ${showBytes(after.bytes)}`);
+  }
+  for (const [batch, ratio] of Object.entries(after.latencyRatio ?? {})) {
+    if (ratio < 1 - NOISE) continue;
+    desk.note(`not faster on this machine (${batch}): ${showTimes(ratio)} the time of the original`);
+  }
+}
+
+interface Figures {
+  readonly bytes: number;
+  readonly latencyRatio?: Readonly<Record<string, number>>;
+}

@@ -1,7 +1,7 @@
 /** Rounding to an integer grid and coming back to floats: what quantisation does to numbers. */
 
 import { PareError } from '../base/error.ts';
-import { roundEven } from './scheme.ts';
+import { roundEven } from './grid.ts';
 
 export interface FakeGrid {
   /** x per step. */

@@ -18,6 +18,7 @@ export type { EngineView } from './engine-view.ts';
 export { viewOf } from './engine-view.ts';
 export { type EqualizeOptions, type EqualizeReport, equalize } from './equalize.ts';
 export { type FakeGrid, fakeQuantize } from './fake-quantize.ts';
+export { type Grid, gridOf } from './grid.ts';
 export { type HalfOptions, toHalfStorage } from './half.ts';
 export { Histogram } from './histogram.ts';
 export type { Kept } from './plan.ts';
@@ -34,6 +35,6 @@ export {
 } from './quantize.ts';
 export type { Range } from './range.ts';
 export { saturates } from './saturate.ts';
-export { type Grid, gridOf } from './scheme.ts';
+export { type Answer, type Request, type Scheme, type SchemeName, schemes } from './scheme/index.ts';
 export { type LayerSensitivity, lossOf, sensitivity } from './sensitivity.ts';
 export { quantizeWeights, type WeightOnlyOptions } from './weight-only.ts';

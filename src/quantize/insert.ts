@@ -12,11 +12,11 @@ import type { Attr, Dim, Graph, Node } from '../graph/model.ts';
 import { elements, float32, floats, sizeOf, type Tensor, tensor } from '../graph/tensor.ts';
 import type { Facts } from '../ops/infer.ts';
 import { meanShift } from './bias-correct.ts';
+import { type Grid, gridOf, roundEven } from './grid.ts';
 import { pairSafe, pairSafeCodes, type Weights } from './pair-safe.ts';
 import { operandsOf, type Plan } from './plan.ts';
 import { rangeOf } from './range.ts';
 import type { Role } from './role.ts';
-import { type Grid, gridOf, roundEven } from './scheme.ts';
 import { along, dequantizeWeight, quantizeWeight, weightScales } from './weight.ts';
 
 export interface InsertOptions {

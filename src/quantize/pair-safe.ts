@@ -9,7 +9,7 @@
  */
 
 import { sizeOf } from '../graph/tensor.ts';
-import { roundEven, symmetricScale } from './scheme.ts';
+import { roundEven, symmetricScale } from './grid.ts';
 
 /** The largest sum of two neighbours. */
 const MOST = 128;

@@ -15,13 +15,13 @@ import { addChannels, type ChannelSums, meansOf } from './bias-correct.ts';
 import { type Calibrator, type CalibratorName, calibrators } from './calibrate/index.ts';
 import { type EngineView, viewOf } from './engine-view.ts';
 import { escalate } from './escalate.ts';
+import { type Grid, gridOf } from './grid.ts';
 import { type InsertOptions, insertPairs } from './insert.ts';
 import { observe } from './observe.ts';
 import { candidatesOf, type Kept, type Plan, type PlanOptions, planOf } from './plan.ts';
 import { prepare } from './prepare.ts';
 import type { Range } from './range.ts';
 import { saturates } from './saturate.ts';
-import { type Grid, gridOf } from './scheme.ts';
 import type { LayerSensitivity } from './sensitivity.ts';
 
 export interface QuantizeOptions extends PlanOptions {

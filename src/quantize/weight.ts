@@ -1,7 +1,7 @@
 /** Weights as integers: symmetric, one scale per channel or one for all. */
 
 import { sizeOf } from '../graph/tensor.ts';
-import { roundEven, symmetricScale } from './scheme.ts';
+import { roundEven, symmetricScale } from './grid.ts';
 
 /** How a tensor's elements lie along one axis: element = (outer · channels + channel) · inner + place. */
 export interface Along {

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { random } from '../../base/random.ts';
-import { gridOf } from '../scheme.ts';
+import { gridOf } from '../grid.ts';
 import { calibrators, entropy, mse, percentile } from './index.ts';
 
 const batch = fc.array(fc.float({ noNaN: true, min: Math.fround(-1e6), max: Math.fround(1e6) }), {

@@ -1,6 +1,6 @@
+import { gridOf } from '../grid.ts';
 import { Histogram } from '../histogram.ts';
 import type { Range } from '../range.ts';
-import { gridOf } from '../scheme.ts';
 import type { Calibrator } from './calibrator.ts';
 
 /** Shares of the full range that are tried at either end, from 1 downward. */

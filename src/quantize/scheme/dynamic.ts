@@ -1,0 +1,15 @@
+import { quantizeDynamic } from '../dynamic.ts';
+import { given, type Scheme } from './scheme.ts';
+
+/** Weights as integers; activations become integers at each run. */
+export const dynamicScheme: Scheme = {
+  about: '8-bit weights of matrix products, activations rounded at each run; needs no samples',
+  async run(model, { perTensor, portable, exclude }, lab) {
+    const { model: written, report } = await quantizeDynamic(
+      model,
+      { ...given({ exclude }), perChannel: !perTensor, ...(portable && { pairSafe: true }) },
+      lab,
+    );
+    return { model: written, scheme: report.scheme, quantized: report.quantized.length, kept: report.kept };
+  },
+};

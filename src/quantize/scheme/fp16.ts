@@ -1,0 +1,11 @@
+import { toHalfStorage } from '../half.ts';
+import { given, type Scheme } from './scheme.ts';
+
+/** Weights stored in 16 bits. */
+export const fp16Scheme: Scheme = {
+  about: 'weights stored in 16 bits, computed with in 32: half the file, the same speed on a CPU',
+  async run(model, { exclude }) {
+    const { model: written, report } = toHalfStorage(model, given({ exclude }));
+    return { model: written, scheme: report.scheme, quantized: report.quantized.length, kept: report.kept };
+  },
+};

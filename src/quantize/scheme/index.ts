@@ -1,0 +1,18 @@
+/** The schemes by name. A new one is a file and a row here. */
+
+import { dynamicScheme } from './dynamic.ts';
+import { fp16Scheme } from './fp16.ts';
+import type { Scheme } from './scheme.ts';
+import { staticScheme } from './static.ts';
+import { weightOnlyScheme } from './weight-only.ts';
+
+export type { Answer, Request, Scheme } from './scheme.ts';
+
+export const schemes = {
+  static: staticScheme,
+  dynamic: dynamicScheme,
+  'weight-only': weightOnlyScheme,
+  fp16: fp16Scheme,
+} as const satisfies Record<string, Scheme>;
+
+export type SchemeName = keyof typeof schemes;

@@ -1,0 +1,58 @@
+/** What a scheme is: one way to store and compute with fewer bits, from a model and a request to a model and a report. */
+
+import type { Dataset } from '../../data/dataset.ts';
+import type { Model } from '../../graph/model.ts';
+import type { Lab } from '../../runtime/index.ts';
+import type { CalibratorName } from '../calibrate/index.ts';
+import type { Kept } from '../plan.ts';
+
+/** What may be asked of any scheme; each reads what concerns it. */
+export interface Request {
+  /** Samples to calibrate on or to learn from. */
+  readonly data?: Dataset | undefined;
+  /** Samples to judge by, best none of `data`. Default: `data`. */
+  readonly judge?: Dataset | undefined;
+  /** Bits of a weight. Default: the scheme's. */
+  readonly bits?: number | undefined;
+  /** How many samples to calibrate on. */
+  readonly samples?: number | undefined;
+  readonly calibrate?: CalibratorName | undefined;
+  /** A weight scale per tensor, not per channel. */
+  readonly perTensor?: boolean | undefined;
+  /** Weights that share a scale, where they lie in blocks. */
+  readonly block?: number | undefined;
+  /** How weights are rounded, by name; the scheme has the table. */
+  readonly round?: string | undefined;
+  /** Node names, names of their first output, or op types that stay in floats. */
+  readonly exclude?: readonly string[] | undefined;
+  /** Quantise products of two computed values, as in attention. */
+  readonly products?: boolean | undefined;
+  /** Keep weights safe for processors that add 8-bit products in 16 bits, whatever this one does. */
+  readonly portable?: boolean | undefined;
+  /** The most that may be lost, as a share of the metric. */
+  readonly maxDrop?: number | undefined;
+}
+
+export interface Answer {
+  readonly model: Model;
+  /** Such as "int8 static, u8 activations (minmax), s8 weights of 8 bits per channel". */
+  readonly scheme: string;
+  /** Nodes that were quantised. */
+  readonly quantized: number;
+  /** What stayed in floats, and why. */
+  readonly kept: readonly Kept[];
+  /** What else the scheme has to say, by name. */
+  readonly details?: Readonly<Record<string, unknown>>;
+}
+
+export interface Scheme {
+  /** One line, for lists of choices. */
+  readonly about: string;
+  /** What its samples are for; absent when it needs none. */
+  readonly needsData?: string;
+  readonly run: (model: Model, request: Request, lab: Lab) => Promise<Answer>;
+}
+
+/** The entries that were given: an option that is undefined is one that was left out. */
+export const given = <T extends object>(options: T): { [K in keyof T]?: Exclude<T[K], undefined> } =>
+  Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as never;

@@ -1,0 +1,15 @@
+import type { BlockBits } from '../blocks.ts';
+import { quantizeWeights, type WeightOnlyOptions } from '../weight-only.ts';
+import { given, type Scheme } from './scheme.ts';
+
+/** Weights in blocks of few bits, activations in floats. */
+export const weightOnlyScheme: Scheme = {
+  about: 'weights of matrix products in 2, 4 or 8 bits, activations in floats',
+  async run(model, { bits, block, exclude, round = 'nearest' }) {
+    const method = round === 'nearest' ? 'rtn' : (round as WeightOnlyOptions['method']);
+    const { model: written, report } = quantizeWeights(model, {
+      ...given({ bits: bits as BlockBits | undefined, block, exclude, method }),
+    });
+    return { model: written, scheme: report.scheme, quantized: report.quantized.length, kept: report.kept };
+  },
+};
