@@ -24,9 +24,8 @@ import { type OptimizerName, optimizers } from './optim/index.ts';
 import { chain, type Optimizer } from './optim/transform.ts';
 import { startRun } from './run.ts';
 import type { Plateau } from './schedule/plateau.ts';
-import { scorer } from './score.ts';
 import { type GroupOptions, groupsOf, matcher, type NamePattern } from './select.ts';
-import { openTrainer } from './trainer.ts';
+import { alone, type RunArrays, type Workers } from './workers.ts';
 
 export type { EpochReport } from './checkpoint.ts';
 
@@ -70,6 +69,8 @@ export interface FitOptions {
   onEpoch?: (report: EpochReport) => void | Promise<void>;
   /** Written as the run goes: `jsonlLog('run/metrics.jsonl')`, `tensorBoardLog('run/tb')`. */
   logs?: readonly TrainLog[];
+  /** Who makes the updates. Default: this process alone. */
+  workers?: Workers;
 }
 
 export interface FitReport {
@@ -99,21 +100,22 @@ export async function fit(
   lab: Lab,
 ): Promise<{ model: Model; report: FitReport }> {
   const { epochs = 5, validation, checkpoint, logs = [], patience = Number.POSITIVE_INFINITY, plateau } = options;
-  const kept = checkpoint && (await loadCheckpoint(checkpoint.folder));
+  const { workers = alone } = options;
+  const kept = checkpoint && (await keptBefore(checkpoint, workers));
   const isFinished = kept && (kept.position.isOver || kept.position.epoch >= epochs);
   if (kept && !options.resume && !isFinished) throw unfinished(checkpoint.folder, kept);
   const saved = options.resume ? kept : undefined;
   const { make, choice } = await optimizerOf(model, data, options, saved, lab);
-  using trainer = await openTrainer(
+  using trainer = await workers.open(
     model,
     data,
     { ...trainerOptions(options), optimizer: (updates) => make(epochs * updates) },
     lab,
   );
   const metric = options.metric ?? metricFor(data.task);
-  using score = validation && (await scorer(model, validation, trainer.weights(), { metric }, lab));
-  const run = startRun(trainer, { epochs, patience, plateau, checkpoint, logs, choice }, lab);
-  if (saved) run.restore(saved);
+  using score = validation && (await workers.score(model, validation, trainer.weights(), { metric }, lab));
+  const run = startRun(trainer, { epochs, patience, plateau, checkpoint, logs, choice, workers }, lab);
+  if (saved) await run.restore(saved);
   for (const log of logs) await log.start?.(run.updates());
 
   while (!run.isOver()) {
@@ -124,7 +126,7 @@ export async function fit(
       value = await score?.run();
     } catch (thrown) {
       trainer.running.training();
-      throw lab.signal?.aborted ? await run.stop(thrown) : thrown;
+      throw thrown instanceof PareError && thrown.code === 'work/aborted' ? await run.stop(thrown) : thrown;
     }
     const report = run.close(value === undefined ? undefined : { name: metric.name, value, better: metric.better });
     trainer.running.training();
@@ -133,7 +135,7 @@ export async function fit(
     await options.onEpoch?.(report);
   }
   for (const log of logs) await log.end?.();
-  const { position, best } = run.result();
+  const { position, best } = await run.result();
   return {
     model: withWeights(model, best),
     report: {
@@ -143,6 +145,17 @@ export async function fit(
       ...(choice && { choice: choice.why }),
     },
   };
+}
+
+/** The folder's checkpoint as the first process reads it; the arrays stay there. */
+async function keptBefore({ folder }: CheckpointOptions, { tell }: Workers): Promise<Checkpoint | undefined> {
+  let arrays: RunArrays = new Map();
+  const position = await tell(async () => {
+    const found = await loadCheckpoint(folder);
+    arrays = found?.arrays ?? arrays;
+    return found && { identity: found.identity, position: found.position };
+  });
+  return position && { ...position, arrays };
 }
 
 const unfinished = (folder: string, { position: { epoch, step } }: Checkpoint): PareError =>
@@ -187,9 +200,12 @@ async function optimizerOf(
     clipNorm === undefined ? inner : chain(clipByNorm(clipNorm), inner);
   if (optimizer === 'auto') {
     const before = saved?.position.choice;
-    const chosen = before
-      ? chosenBefore(before, race)
-      : await chooseOptimizer(model, data, { ...race, ...trainerOptions(options) }, lab);
+    const { workers = alone } = options;
+    const raced = async (): Promise<{ name: string; why: string }> => {
+      const { name, why } = await chooseOptimizer(model, data, { ...race, ...trainerOptions(options) }, lab);
+      return { name, why };
+    };
+    const chosen = chosenBefore(before ?? (await workers.tell(raced)), race);
     lab.onNote?.(chosen.why);
     return { make: () => clipped(chosen.optimizer), choice: { name: chosen.name, why: chosen.why } };
   }

@@ -1,7 +1,7 @@
 /** A training run's state: where it is, the best weights so far, and how both are put away and taken up again. */
 
 import { PareError } from '../base/error.ts';
-import { elements, type Tensor } from '../graph/tensor.ts';
+import type { Tensor } from '../graph/tensor.ts';
 import type { Lab } from '../runtime/index.ts';
 import {
   type Checkpoint,
@@ -14,9 +14,10 @@ import {
 } from './checkpoint.ts';
 import type { TrainLog } from './log/log.ts';
 import { sumSegments } from './optim/segment.ts';
+import { arraysOf, bestArrays, bestOf, fillArrays } from './run-arrays.ts';
 import type { Plateau } from './schedule/plateau.ts';
-import type { StoredArray } from './tensor-file.ts';
 import type { Trainer } from './trainer.ts';
+import type { Workers } from './workers.ts';
 
 export interface RunOptions {
   readonly epochs: number;
@@ -27,6 +28,7 @@ export interface RunOptions {
   readonly logs: readonly TrainLog[];
   /** What a race chose. */
   readonly choice?: Position['choice'];
+  readonly workers: Workers;
 }
 
 /** What the validation set said. */
@@ -40,7 +42,7 @@ export interface Run {
   /** Updates made since the beginning. */
   updates(): number;
   isOver(): boolean;
-  restore(saved: Checkpoint): void;
+  restore(saved: Checkpoint): Promise<void>;
   /** Makes the rest of the epoch's updates. */
   epoch(): Promise<void>;
   /** Ends the epoch: its report, and the best weights if those in place are. */
@@ -49,7 +51,8 @@ export interface Run {
   settle(): Promise<void>;
   /** Puts the run away and gives the error to throw. */
   stop(cause: unknown): Promise<PareError>;
-  result(): { position: Position; best: ReadonlyMap<string, Tensor> };
+  /** Where processes hold parts, the best weights are whole at the first. */
+  result(): Promise<{ position: Position; best: ReadonlyMap<string, Tensor> }>;
 }
 
 /** How long JavaScript may be kept from its other work. */
@@ -69,8 +72,8 @@ const FRESH: Position = {
 
 /** Begins a run at its first update; `restore` moves it on. */
 export function startRun(trainer: Trainer, options: RunOptions, lab: Lab): Run {
-  const { checkpoint, logs, epochs, patience, plateau } = options;
-  const { arena, running, updatesPerEpoch, step, held } = trainer;
+  const { checkpoint, logs, epochs, patience, plateau, workers } = options;
+  const { arena, running, updatesPerEpoch, agreement } = trainer;
   const identity: RunIdentity = {
     optimizer: trainer.optimizer.name,
     batch: trainer.batch,
@@ -94,25 +97,16 @@ export function startRun(trainer: Trainer, options: RunOptions, lab: Lab): Run {
     if (everySteps !== undefined && updates() % everySteps === 0) return true;
     return everySeconds !== undefined && performance.now() - lastSave >= everySeconds * 1000;
   };
+  /** Clocks differ: where time decides, the first process's does. */
+  const isAgreed = (moment: 'step' | 'epoch'): boolean | Promise<boolean> =>
+    agreement && checkpoint?.everySeconds !== undefined ? workers.tell(() => isDue(moment)) : isDue(moment);
+  /** Whether to stop; processes that work together agree on it after each update. */
+  const isStopped = (): boolean => agreement === undefined && lab.signal?.aborted === true;
   const tick = (): number => {
     const now = performance.now();
     const seconds = at.seconds + (now - clock) / 1000;
     clock = now;
     return seconds;
-  };
-  /** Every array of the run, in place. */
-  const arrays = (): Map<string, StoredArray> => {
-    const all = new Map<string, StoredArray>();
-    const put = (prefix: string, name: string, dims: readonly number[], values: Float32Array): void =>
-      void all.set(`${prefix}/${name}`, { dims, values });
-    const dimsOf = (name: string): readonly number[] => step.form.weights.get(name)!.dims;
-    for (const { name } of step.parameters) put('w', name, dimsOf(name), arena.view('w', name));
-    for (const [slot, tensors] of Object.entries(running.state().tensors)) {
-      for (const [name, values] of Object.entries(tensors)) put(`slot/${slot}`, name, dimsOf(name), values);
-    }
-    for (const [name, t] of held) put('held', name, t.dims, elements(t) as Float32Array);
-    for (const [name, t] of best) put('best', name, t.dims, elements(t) as Float32Array);
-    return all;
   };
   const save = async (): Promise<void> => {
     if (!checkpoint) return;
@@ -121,7 +115,9 @@ export function startRun(trainer: Trainer, options: RunOptions, lab: Lab): Run {
     if (bad) throw brokenBy(at, bad[0]);
     const { t, scalars } = running.state();
     at = { ...at, seconds: tick(), optimizer: { t, scalars } };
-    await saveCheckpoint(checkpoint.folder, { identity, position: at, arrays: arrays() });
+    const own = arraysOf(trainer, best);
+    const arrays = agreement ? await agreement.whole(own) : own;
+    await workers.tell(() => saveCheckpoint(checkpoint.folder, { identity, position: at, arrays }));
     lastSave = performance.now();
   };
   const stop = async (cause: unknown): Promise<PareError> => {
@@ -138,33 +134,17 @@ export function startRun(trainer: Trainer, options: RunOptions, lab: Lab): Run {
     updates,
     stop,
     isOver,
-    result: () => ({ position: at, best }),
-    restore(saved) {
+    async result() {
+      return { position: at, best: agreement ? bestOf(await agreement.whole(bestArrays(best))) : best };
+    },
+    async restore(saved) {
       checkIdentity(checkpoint!.folder, saved.identity, identity);
-      const get = (name: string): Float32Array => {
-        const array = saved.arrays.get(name);
-        if (array) return array.values;
-        throw new PareError('train/resume', `The checkpoint holds no "${name}".`, {
-          where: checkpoint!.folder,
-          hint: 'go on with the model and the frozen weights that it was made with',
-        });
-      };
-      for (const { name } of step.parameters) arena.view('w', name).set(get(`w/${name}`));
-      for (const [name, t] of held) (elements(t) as Float32Array).set(get(`held/${name}`));
-      const tensors = Object.fromEntries(
-        trainer.optimizer.slots.map((slot) => [
-          slot,
-          Object.fromEntries(step.parameters.map(({ name }) => [name, get(`slot/${slot}/${name}`)])),
-        ]),
-      );
+      if (saved.position.best) best = snapshot(trainer.weights());
+      const own = arraysOf(trainer, best);
+      if (agreement) await agreement.parts(own, saved.arrays);
+      else fillArrays(own, saved.arrays, checkpoint!.folder);
+      const { tensors } = running.state();
       running.restore({ ...saved.position.optimizer, scalars: { ...saved.position.optimizer.scalars }, tensors });
-      best = new Map(
-        [...saved.arrays].flatMap(([key, { dims, values }]) =>
-          key.startsWith('best/')
-            ? [[key.slice(5), { dtype: 'float32' as const, dims, bytes: new Uint8Array(values.buffer) }]]
-            : [],
-        ),
-      );
       at = saved.position;
       lr = at.plateau?.lr ?? lr;
       clock = performance.now();
@@ -173,7 +153,7 @@ export function startRun(trainer: Trainer, options: RunOptions, lab: Lab): Run {
       const { epoch, step: from } = at;
       const started = performance.now();
       let breath = started;
-      if (lab.signal?.aborted) throw await stop(lab.signal.reason);
+      if (isStopped()) throw await stop(lab.signal?.reason);
       for await (const loss of trainer.updates(epoch, { from, lr: () => lr })) {
         at = {
           ...at,
@@ -183,7 +163,8 @@ export function startRun(trainer: Trainer, options: RunOptions, lab: Lab): Run {
         };
         if (Math.abs(loss) > HOPELESS * Math.max(1, Math.abs(at.firstLoss!))) throw hopeless(at, loss);
         for (const log of logs) log.step?.(updates(), loss);
-        if (at.step < updatesPerEpoch && isDue('step')) await save();
+        if (agreement?.isStopped()) throw await stop(lab.signal?.reason);
+        if (at.step < updatesPerEpoch && (await isAgreed('step'))) await save();
         const now = performance.now();
         if (now - breath <= BREATH_MS) continue;
         breath = now;
@@ -201,7 +182,7 @@ export function startRun(trainer: Trainer, options: RunOptions, lab: Lab): Run {
           },
         });
         await new Promise((resolve) => setImmediate(resolve));
-        if (lab.signal?.aborted) throw await stop(lab.signal.reason);
+        if (isStopped()) throw await stop(lab.signal?.reason);
       }
       const samples = (updatesPerEpoch - from) * trainer.batch * trainer.accumulate;
       samplesPerSecond = samples > 0 ? (samples * 1000) / (performance.now() - started) : 0;
@@ -235,7 +216,7 @@ export function startRun(trainer: Trainer, options: RunOptions, lab: Lab): Run {
         at = { ...at, plateau: state };
         lr = state.lr;
       }
-      if (isOver() || isDue('epoch')) await save();
+      if (isOver() || (await isAgreed('epoch'))) await save();
     },
   };
 }

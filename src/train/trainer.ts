@@ -16,6 +16,7 @@ import type { RunningOptimizer } from './optim/running.ts';
 import { mapSegments } from './optim/segment.ts';
 import type { Optimizer } from './optim/transform.ts';
 import { bindStep, type StepGraph, stepGraph } from './program.ts';
+import type { Agreement } from './workers.ts';
 
 export interface TrainerOptions {
   /** Samples per run of the graph. Default: what the model insists on, else 64, or all when there are fewer. */
@@ -40,8 +41,10 @@ export interface Trainer extends Disposable {
   readonly updatesPerEpoch: number;
   /** Frozen weights and running statistics, by name, where the engine reads them. */
   readonly held: ReadonlyMap<string, Tensor>;
-  /** All weights as they are now: memory, not copies. */
+  /** All weights as they are now: memory, not copies. Where processes hold parts, the part of this one. */
   weights(): Map<string, Tensor>;
+  /** Where several processes make the updates. */
+  readonly agreement?: Agreement;
   /**
    * Makes the updates `from` … `to` − 1 of an epoch and yields the loss of each: a pure function of weights, seed and epoch.
    *

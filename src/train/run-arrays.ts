@@ -1,0 +1,51 @@
+/** The arrays that a run consists of, under the names that its checkpoint gives them. */
+
+import { PareError } from '../base/error.ts';
+import { elements, type Tensor, tensor } from '../graph/tensor.ts';
+import type { StoredArray } from './tensor-file.ts';
+import type { Trainer } from './trainer.ts';
+import type { RunArrays } from './workers.ts';
+
+type Weights = ReadonlyMap<string, Tensor>;
+
+/** Every array of the run, in place: a view, not a copy. */
+export function arraysOf(trainer: Trainer, best: Weights): Map<string, StoredArray> {
+  const { step, arena, running, held } = trainer;
+  const all = new Map<string, StoredArray>();
+  const dimsOf = (name: string, { length }: Float32Array): readonly number[] =>
+    step.form.weights.get(name)?.dims ?? [length]; // a part of a weight has no shape
+  const put = (prefix: string, name: string, values: Float32Array): void =>
+    void all.set(`${prefix}/${name}`, { dims: dimsOf(name, values), values });
+  for (const { name } of step.parameters) put('w', name, arena.view('w', name));
+  for (const [slot, tensors] of Object.entries(running.state().tensors))
+    for (const [name, values] of Object.entries(tensors)) put(`slot/${slot}`, name, values);
+  for (const [name, t] of held) put('held', name, elements(t) as Float32Array);
+  for (const [name, array] of bestArrays(best)) all.set(name, array);
+  return all;
+}
+
+/** The best weights among the arrays of a run. */
+export const bestArrays = (best: Weights): Map<string, StoredArray> =>
+  new Map([...best].map(([name, t]) => [`best/${name}`, { dims: t.dims, values: elements(t) as Float32Array }]));
+
+/** The best weights again. */
+export const bestOf = (arrays: RunArrays): Map<string, Tensor> =>
+  new Map(
+    [...arrays].flatMap(([key, { dims, values }]) =>
+      key.startsWith('best/') ? [[key.slice('best/'.length), tensor('float32', dims, values)]] : [],
+    ),
+  );
+
+/** Copies a checkpoint's arrays into those of a run. Throws train/resume when one is missing. */
+export function fillArrays(own: RunArrays, saved: RunArrays, folder: string): void {
+  for (const [name, { values }] of own) {
+    const array = saved.get(name);
+    if (array?.values.length !== values.length) {
+      throw new PareError('train/resume', `The checkpoint holds no "${name}".`, {
+        where: folder,
+        hint: 'go on with the model and the frozen weights that it was made with',
+      });
+    }
+    values.set(array.values);
+  }
+}

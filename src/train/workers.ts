@@ -1,0 +1,36 @@
+/** Who makes the updates of a run: this process alone, or several that act as one. */
+
+import type { Dataset } from '../data/dataset.ts';
+import type { Model } from '../graph/model.ts';
+import type { Lab } from '../runtime/index.ts';
+import { type Scorer, scorer } from './score.ts';
+import type { StoredArray } from './tensor-file.ts';
+import { openTrainer, type Trainer, type TrainerOptions } from './trainer.ts';
+
+/** Arrays of a run by name: `w/WEIGHT`, `held/WEIGHT`, `best/WEIGHT`, `slot/SLOT/WEIGHT`. */
+export type RunArrays = ReadonlyMap<string, StoredArray>;
+
+/**
+ * What `fit` asks of those who train. Each process of a group runs the same `fit` and calls the same methods in the same order.
+ */
+export interface Workers {
+  /** This is the process that reads and writes files. */
+  readonly isFirst: boolean;
+  readonly open: (model: Model, data: Dataset, options: TrainerOptions, lab: Lab) => Promise<Trainer>;
+  readonly score: (...args: Parameters<typeof scorer>) => Promise<Scorer>;
+  /** The first process does the work; its answer, plain data, comes to all, and so does what it throws. */
+  tell<T>(work: () => T | Promise<T>): Promise<T>;
+}
+
+/** What the processes of a group do together in the middle of a run; a trainer alone has none of it. */
+export interface Agreement {
+  /** Did any process want to stop before the last update? The same answer everywhere. */
+  isStopped(): boolean;
+  /** This process's arrays, completed, at the first, by what the others hold. */
+  whole(own: RunArrays): Promise<RunArrays>;
+  /** Fills this process's arrays from the first one's whole ones; the others give none. */
+  parts(own: RunArrays, whole: RunArrays): Promise<void>;
+}
+
+/** This process alone. */
+export const alone: Workers = { isFirst: true, open: openTrainer, score: scorer, tell: async (work) => work() };
