@@ -15,7 +15,8 @@ export interface ArrayOptions extends Pick<ImageOptions, 'preset' | 'mean' | 'st
   readonly task?: Exclude<Task, 'unlabelled'>;
 }
 
-const SPLIT = { train: /[_.]train$/, validation: /[_.](val|valid|validation)$/, test: /[_.]test$/ };
+/** How an array's name says which part it belongs to. */
+export const SPLIT = { train: /[_.]train$/, validation: /[_.](val|valid|validation)$/, test: /[_.]test$/ };
 
 /**
  * Splits and data sets from named arrays; axis 0 counts the samples.
@@ -81,7 +82,7 @@ function onePart(name: string, arrays: Readonly<Record<string, NdArray>>, option
   });
 }
 
-function inputColumn(array: NdArray, options: ArrayOptions): Stored {
+export function inputColumn(array: NdArray, options: ArrayOptions): Stored {
   const { dtype, dims, data } = widened(array);
   const sample = dims.slice(1);
   const asked = options.preset ?? options.mean ?? options.std ?? options.scale;
@@ -93,7 +94,7 @@ function inputColumn(array: NdArray, options: ArrayOptions): Stored {
   return channels === 1 ? grey : { ...grey, scale, shift, channelAxis };
 }
 
-function labelColumn(array: NdArray, forced: ArrayOptions['task']): { labels: Stored; task: Task } {
+export function labelColumn(array: NdArray, forced: ArrayOptions['task']): { labels: Stored; task: Task } {
   const { dtype, dims, data } = widened(array);
   const flat = dims.length === 2 && dims[1] === 1 && !dtype.startsWith('float') ? [] : dims.slice(1);
   const task = forced ?? (dtype.startsWith('float') || flat.length ? 'regression' : 'classification');

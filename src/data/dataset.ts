@@ -8,6 +8,8 @@ import { sizeOf, toHalf } from '../graph/tensor.ts';
 export interface Column {
   readonly dtype: DType;
   readonly dims: readonly number[];
+  /** Where the column holds token ids: how many different ones there are. */
+  readonly tokens?: number;
 }
 
 /** What `labels` mean: class numbers, numbers to predict, or nothing. */
@@ -37,6 +39,11 @@ export interface Dataset {
    *          data/index for a number outside the set.
    */
   fill(column: string, indices: ArrayLike<number>, into: TypedArray): void;
+  /**
+   * Brings samples near that are filled soon, for sources that do not lie in memory: their `fill` is then quick. Meanwhile the caller
+   * may go on.
+   */
+  prepare?(indices: ArrayLike<number>): Promise<void>;
   /** The set as an epoch of training sees it, where that differs (augmentation): a pure function of the epoch. */
   atEpoch?(epoch: number): Dataset;
 }
@@ -87,7 +94,12 @@ export function inMemory({ name, inputs, labels, task, classes }: InMemory): Dat
   return {
     name,
     size,
-    inputs: Object.fromEntries(Object.entries(inputs).map(([key, { dtype, dims }]) => [key, { dtype, dims }])),
+    inputs: Object.fromEntries(
+      Object.entries(inputs).map(([key, { dtype, dims, tokens }]) => [
+        key,
+        { dtype, dims, ...(tokens !== undefined && { tokens }) },
+      ]),
+    ),
     ...(labels && { labels: { dtype: labels.dtype, dims: labels.dims } }),
     task: task ?? (labels ? (labels.dtype.startsWith('float') ? 'regression' : 'classification') : 'unlabelled'),
     ...(classes && { classes }),

@@ -1,4 +1,4 @@
-/** PNG, JPEG and (with sharp) WebP files as pixels. */
+/** PNG, JPEG and WebP files as pixels. */
 
 import { PareError } from '../base/error.ts';
 import { isGrey, type Pixels, toChannels } from './pixels.ts';
@@ -12,7 +12,7 @@ export const isImageName = (name: string): boolean => IMAGE.test(name);
  *
  * Transparency is dropped, 16-bit samples keep their upper byte, the camera's orientation is applied.
  *
- * Throws   data/image when the file is damaged or no image that we read; data/webp for WebP without `sharp` installed.
+ * Throws   data/image when the file is damaged or no image that we read.
  */
 export async function decodeImage(bytes: Uint8Array, path: string): Promise<Pixels> {
   const decode = isPng(bytes) ? decodePng : isJpeg(bytes) ? decodeJpeg : isWebp(bytes) ? decodeWebp : undefined;
@@ -73,22 +73,31 @@ function keep(width: number, height: number, channels: number, data: ArrayLike<n
   return { width, height, channels: kept, data: out };
 }
 
-type JpegDecoder = (bytes: ArrayBuffer) => Promise<{ width: number; height: number; data: ArrayLike<number> }>;
+type WasmDecoder = (bytes: ArrayBuffer) => Promise<{ width: number; height: number; data: ArrayLike<number> }>;
 
-let jpegDecoder: Promise<JpegDecoder> | undefined;
+let jpegDecoder: Promise<WasmDecoder> | undefined;
+let webpDecoder: Promise<WasmDecoder> | undefined;
 
-/** In Node the decoder cannot fetch its own .wasm file, so we read it from the package and hand it over. */
-async function loadJpegDecoder(): Promise<JpegDecoder> {
-  const { default: decode, init: start } = await import('@jsquash/jpeg/decode.js');
-  const init = start as (...args: unknown[]) => Promise<void>; // its own type knows only the browser's form
-  const quiet = { print: () => {}, printErr: () => {} }; // what it has to say comes as our error
-  if (typeof process !== 'undefined' && process.versions?.node) {
-    const { createRequire } = await import('node:module');
-    const { readFile } = await import('node:fs/promises');
-    const file = createRequire(import.meta.url).resolve('@jsquash/jpeg/codec/dec/mozjpeg_dec.wasm');
-    await init(await WebAssembly.compile(await readFile(file)), quiet);
-  } else await init(quiet);
+async function loadJpegDecoder(): Promise<WasmDecoder> {
+  const { default: decode, init } = await import('@jsquash/jpeg/decode.js');
+  await start(init, '@jsquash/jpeg/codec/dec/mozjpeg_dec.wasm');
   return (bytes) => decode(bytes, { preserveOrientation: true });
+}
+
+async function loadWebpDecoder(): Promise<WasmDecoder> {
+  const { default: decode, init } = await import('@jsquash/webp/decode.js');
+  await start(init, '@jsquash/webp/codec/dec/webp_dec.wasm');
+  return decode;
+}
+
+/** In Node a decoder cannot fetch its own .wasm file, so we read it from the package and hand it over. */
+async function start(init: unknown, wasm: string): Promise<void> {
+  const begin = init as (...args: unknown[]) => Promise<void>; // its own type knows only the browser's form
+  const quiet = { print: () => {}, printErr: () => {} }; // what it has to say comes as our error
+  if (typeof process === 'undefined' || !process.versions?.node) return begin(quiet);
+  const { createRequire } = await import('node:module');
+  const { readFile } = await import('node:fs/promises');
+  await begin(await WebAssembly.compile(await readFile(createRequire(import.meta.url).resolve(wasm))), quiet);
 }
 
 /** Broken bits in the middle of a JPEG show as a smear, not as an error; a missing end is told. */
@@ -114,18 +123,8 @@ function lastMarker(bytes: Uint8Array, code: number): number {
 }
 
 async function decodeWebp(bytes: Uint8Array): Promise<Pixels> {
-  const optional = 'sharp'; // not a dependency of ours: used when the user has it
-  const sharp = await import(optional).catch(() => undefined);
-  if (!sharp) {
-    throw new PareError('data/webp', 'WebP images need the package "sharp", which is not installed.', {
-      hint: 'npm install sharp',
-    });
-  }
-  const { data, info } = await sharp
-    .default(bytes)
-    .rotate()
-    .toColourspace('srgb')
-    .raw()
-    .toBuffer({ resolveWithObject: true });
-  return keep(info.width, info.height, info.channels, data);
+  webpDecoder ??= loadWebpDecoder();
+  const decode = await webpDecoder;
+  const { width, height, data } = await decode(new Uint8Array(bytes).buffer);
+  return keep(width, height, 4, data);
 }

@@ -39,7 +39,7 @@ describe('decodeImage', () => {
     it(`reads ${name} as Pillow does`, async () => {
       const image = await decodeImage(Buffer.from(file, 'base64'), name);
       expect([image.width, image.height, image.channels]).toEqual([width, height, channels]);
-      expect(most(image.data, values)).toBeLessThanOrEqual(name.startsWith('png') ? 0 : 3); // JPEG lets decoders round
+      expect(most(image.data, values)).toBeLessThanOrEqual(/^png|lossless/.test(name) ? 0 : 3); // the others let decoders round
     });
   }
 
@@ -56,6 +56,7 @@ describe('decodeImage', () => {
       'cut.jpg': jpeg.subarray(0, jpeg.length - 200),
       'head.jpg': jpeg.subarray(0, 20),
       'headless.jpg': Buffer.concat([jpeg.subarray(0, 4), Buffer.alloc(200), Buffer.of(0xff, 0xd9)]),
+      'cut.webp': Buffer.from('RIFF\x04\0\0\0WEBPVP8 '),
       'broken.png': broken,
       'cut.png': png(4, 4).subarray(0, 40),
       'text.png': Buffer.from('hello'),
@@ -64,10 +65,6 @@ describe('decodeImage', () => {
       await expect(decodeImage(bytes, name)).rejects.toMatchObject({ code: 'data/image', detail: { where: name } });
     }
     expect((await decodeImage(jpeg, 'whole.jpg')).width).toBe(28); // also after the decoder gave up
-  });
-
-  it('asks for sharp when it meets WebP without it', async () => {
-    await expect(decodeImage(Buffer.from('RIFF\x04\0\0\0WEBPVP8 '), 'a.webp')).rejects.toThrow();
   });
 });
 

@@ -3,7 +3,7 @@
 export { type ArrayOptions, fromArrays } from './arrays.ts';
 export { type AugmentOptions, augment, type ImageSize, type ImageTransform } from './augment.ts';
 export { type BatchOptions, batchCount, batches, type OrderOptions, order } from './batches.ts';
-export { type CsvOptions, fromCsv, readTable, type TableSplits } from './csv.ts';
+export { fromCsv, readTable } from './csv.ts';
 export {
   type Column,
   classesOf,
@@ -29,5 +29,10 @@ export { bind, type Port, portsOf } from './port.ts';
 export { type ImageOptions, type Layout, PRESETS, type PresetName } from './preprocess.ts';
 export { readSafetensors } from './safetensors.ts';
 export { type Data, type DataOptions, openData, withTest } from './spec.ts';
+export { fromTable, type SplitTableOptions, type TableSplits } from './split-table.ts';
+export { type FileArray, type FileColumn, type Streamed, streamed } from './streamed.ts';
 export { type SplitOptions, type Splits, split, subset, take } from './subset.ts';
 export { encodeTable, featuresOf, fitTable, type Table, type TableEncoding, type TableOptions } from './table.ts';
+export { fitText, type TextEncoding, type TextOptions, textEncoder } from './text.ts';
+export { fromSeries, type SeriesEncoding } from './time-series.ts';
+export { type WindowOptions, windows } from './windows.ts';

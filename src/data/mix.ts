@@ -103,6 +103,12 @@ function mixing(dataset: Dataset, { classes, alpha = 1, seed = 0 }: MixOptions, 
           mix((into as Float32Array).subarray(from, to), others.subarray(from, to), partner);
         });
       },
+      ...(base.prepare && {
+        prepare: (indices: ArrayLike<number>) => {
+          const partners = Array.from(indices, (index) => partnerOf(index).other);
+          return base.prepare!([...Array.from(indices), ...partners]);
+        },
+      }),
       atEpoch: at,
     };
   };

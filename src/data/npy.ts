@@ -19,12 +19,19 @@ const TYPES: Readonly<Record<string, DType>> = {
 const bad = (where: string, expected: string, got: string): PareError =>
   new PareError('data/npy', `"${where}" is not an array that Pare reads.`, { where, expected, got });
 
-/**
- * The array in a .npy file; big-endian values are swapped, Fortran order is turned into C order.
- *
- * Throws   data/npy for other files, for objects, strings and complex numbers, and when values are missing.
- */
-export function readNpy(bytes: Uint8Array, where: string): NdArray {
+/** What stands before the values of a .npy file. */
+export interface NpyHeader {
+  readonly dtype: DType;
+  readonly dims: readonly number[];
+  /** Bytes before the first value. */
+  readonly start: number;
+  readonly isBigEndian: boolean;
+  /** The first axis runs fastest. */
+  readonly isFortran: boolean;
+}
+
+/** Reads the header in the first bytes of a .npy file. Throws data/npy as `readNpy` does. */
+export function readNpyHeader(bytes: Uint8Array, where: string): NpyHeader {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (bytes.length < 12 || bytes[0] !== 0x93 || String.fromCharCode(...bytes.subarray(1, 6)) !== 'NUMPY') {
     throw bad(where, 'the bytes 93 "NUMPY"', `${bytes.length} bytes that begin otherwise`);
@@ -46,6 +53,16 @@ export function readNpy(bytes: Uint8Array, where: string): NdArray {
     .map((part) => part.trim())
     .filter(Boolean)
     .map(Number);
+  return { dtype, dims, start, isBigEndian: descr[1] === '>', isFortran: /'fortran_order':\s*True/.test(header) };
+}
+
+/**
+ * The array in a .npy file; big-endian values are swapped, Fortran order is turned into C order.
+ *
+ * Throws   data/npy for other files, for objects, strings and complex numbers, and when values are missing.
+ */
+export function readNpy(bytes: Uint8Array, where: string): NdArray {
+  const { dtype, dims, start, isBigEndian, isFortran } = readNpyHeader(bytes, where);
   const { array } = factsOf(dtype);
   const width = array.BYTES_PER_ELEMENT;
   const count = sizeOf(dims);
@@ -53,9 +70,9 @@ export function readNpy(bytes: Uint8Array, where: string): NdArray {
     throw bad(where, `${count * width} bytes of values for [${dims.join(', ')}]`, `${bytes.length - start} bytes`);
   }
   const values = new Uint8Array(bytes.subarray(start, start + count * width));
-  if (descr[1] === '>') for (let at = 0; at < values.length; at += width) values.subarray(at, at + width).reverse();
+  if (isBigEndian) for (let at = 0; at < values.length; at += width) values.subarray(at, at + width).reverse();
   const data = new array(values.buffer, 0, count);
-  return { dtype, dims, data: /'fortran_order':\s*True/.test(header) ? toC(data, dims) : data };
+  return { dtype, dims, data: isFortran ? toC(data, dims) : data };
 }
 
 /** Values with the first axis running fastest, as values with the last axis running fastest. */

@@ -27,7 +27,8 @@ export function portsOf(graph: Graph): Port[] {
 }
 
 /**
- * The data set under the model's own names: each port takes the input of its name, or the only input there is.
+ * The data set under the model's own names: each port takes the input of its name, a lone port the only input there is (or the
+ * only one that holds token ids).
  *
  * A sample of other dims is reshaped when the port's are all known and hold as many elements; types are converted.
  *
@@ -37,12 +38,10 @@ export function bind(dataset: Dataset, ports: readonly Port[]): Dataset {
   const names = Object.keys(dataset.inputs);
   const source = new Map<string, string>();
   const inputs: Record<string, Column> = {};
+  const candidates = names.length === 1 ? names : names.filter((name) => dataset.inputs[name]!.tokens !== undefined);
+  const only = candidates.length === 1 ? candidates[0] : undefined;
   for (const port of ports) {
-    const from = names.includes(port.name)
-      ? port.name
-      : names.length === 1 && ports.length === 1
-        ? names[0]
-        : undefined;
+    const from = names.includes(port.name) ? port.name : ports.length === 1 ? only : undefined;
     if (from === undefined) {
       const near = nearest(port.name, names);
       throw new PareError('data/inputs', `"${dataset.name}" has nothing to feed to the model's input "${port.name}".`, {

@@ -3,7 +3,7 @@
 import { PareError } from '../base/error.ts';
 import { nearest } from '../base/suggest.ts';
 import { type ArrayOptions, fromArrays } from './arrays.ts';
-import { type CsvOptions, fromCsv } from './csv.ts';
+import { readTable } from './csv.ts';
 import type { Dataset } from './dataset.ts';
 import { isImageName } from './decode.ts';
 import { baseName, join, kindAt, list, missing, readBytes } from './disk.ts';
@@ -13,16 +13,22 @@ import { openImageFolder } from './image-folder.ts';
 import { KNOWN, type KnownOptions, openKnown } from './known.ts';
 import { type NoiseOptions, noise } from './noise.ts';
 import { readNpy, readNpz } from './npy.ts';
+import { isLarge, openNpyFile, openNpyFolder } from './npy-folder.ts';
+import { readParquet } from './parquet.ts';
 import { bind, type Port } from './port.ts';
 import type { ImageOptions } from './preprocess.ts';
 import { readSafetensors } from './safetensors.ts';
+import { siblingsOf } from './siblings.ts';
+import { fromTable, type SplitTableOptions } from './split-table.ts';
 import { type Splits, split } from './subset.ts';
-import type { TableEncoding } from './table.ts';
+import type { Table, TableEncoding } from './table.ts';
+import { fromSeries, type SeriesEncoding } from './time-series.ts';
+import { type WindowOptions, windows } from './windows.ts';
 
 export interface DataOptions
   extends ImageOptions,
     Pick<ArrayOptions, 'task'>,
-    Pick<CsvOptions, 'label' | 'ignore' | 'encoding'>,
+    Pick<SplitTableOptions, 'label' | 'ignore' | 'length' | 'vocabulary' | 'tokenizer'>,
     Pick<KnownOptions, 'folders' | 'fetch'>,
     Pick<NoiseOptions, 'dims' | 'open' | 'below'> {
   /** The model's inputs: data sets then come under their names, and `random` needs them. */
@@ -35,14 +41,18 @@ export interface DataOptions
   readonly size?: number;
   /** For tables: share of the rows held back as test, 0 to 1. Default 0.2. */
   readonly held?: number;
+  /** For tables whose rows are steps in order: samples are windows over them, and the last rows are held back. */
+  readonly window?: WindowOptions;
+  /** Read further rows as another file of the same kind was read. */
+  readonly encoding?: TableEncoding | SeriesEncoding;
 }
 
 /** What a SPEC stands for. */
 export interface Data extends Splits {
   /** What a user should know before trusting a figure: random inputs, missing cells, rows left out. */
   readonly notes: readonly string[];
-  /** How a table's columns became numbers; hand it back as `encoding` to read further rows in the same way. */
-  readonly encoding?: TableEncoding;
+  /** How texts became numbers; hand it back as `encoding` to read further rows in the same way. */
+  readonly encoding?: TableEncoding | SeriesEncoding;
 }
 
 type Opened = Splits & Partial<Pick<Data, 'notes' | 'encoding'>>;
@@ -74,23 +84,65 @@ const NAMES: Readonly<Record<string, Opener>> = {
 };
 
 const text = async (path: string): Promise<string> => new TextDecoder().decode(await readBytes(path));
-const csv: Opener = async (path, { test: _count, held, ...options }) =>
-  fromCsv(await text(path), path, { ...options, ...(held !== undefined && { test: held }) });
+
+/** Tables, by what reads them; files beside a training table that are called test or dev are its other parts. */
+const table =
+  (read: (path: string) => Promise<Table>): Opener =>
+  async (path, { test: _count, held, encoding, window, ...options }) => {
+    const siblings = encoding || window ? {} : await siblingsOf(path);
+    const [whole, validation, test] = await Promise.all(
+      [path, siblings.validation, siblings.test].map((file) => (file === undefined ? undefined : read(file))),
+    );
+    const length = options.length ?? tokensOf(options.ports);
+    const splits = fromTable(
+      whole!,
+      path,
+      {
+        ...options,
+        ...(length !== undefined && { length }),
+        ...(held !== undefined && { test: held }),
+        ...(encoding && 'columns' in encoding && { encoding }),
+        ...(window && { isSeries: true }),
+      },
+      { validation, test },
+    );
+    if (!window) return splits;
+    return {
+      ...splits,
+      train: windows(splits.train, window),
+      ...(splits.test && { test: windows(splits.test, window) }),
+    };
+  };
+const csv = table(async (path) => readTable(await text(path), path));
+
+/** The number of tokens that a model insists on. */
+const tokensOf = (ports: readonly Port[] | undefined): number | undefined => {
+  const dim = ports?.find(({ dims, dtype }) => dims.length === 2 && dtype.startsWith('int'))?.dims[1];
+  return typeof dim === 'number' ? dim : undefined;
+};
+
+const series: Opener = async (path, { encoding }) => {
+  const { validation, test } = encoding ? {} : await siblingsOf(path);
+  return fromSeries(await text(path), path, {
+    ...(validation !== undefined && { validation: await text(validation) }),
+    ...(test !== undefined && { test: await text(test) }),
+    ...(encoding && 'kind' in encoding && { encoding }),
+  });
+};
 
 /** Files by their ending. */
 const ENDINGS: Readonly<Record<string, Opener>> = {
   csv,
   tsv: csv,
+  ts: series,
   npz: async (path, options) => fromArrays(baseName(path), readNpz(await readBytes(path), path), options),
-  npy: async (path, options) => fromArrays(baseName(path), { x: readNpy(await readBytes(path), path) }, options),
+  npy: async (path, options) =>
+    (await isLarge(path))
+      ? openNpyFile(path, options)
+      : fromArrays(baseName(path), { x: readNpy(await readBytes(path), path) }, options),
   safetensors: async (path, options) =>
     fromArrays(baseName(path), readSafetensors(await readBytes(path), path), options),
-  parquet: async (path) => {
-    throw new PareError('data/parquet', `"${path}" is a Parquet file, which Pare does not read yet.`, {
-      where: path,
-      expected: 'csv, tsv, npz, npy or safetensors',
-    });
-  },
+  parquet: table(async (path) => readParquet(await readBytes(path), path)),
 };
 
 /**
@@ -99,7 +151,7 @@ const ENDINGS: Readonly<Record<string, Opener>> = {
  * With `ports`, every set comes under the model's own input names, reshaped and converted where that is harmless.
  *
  * Throws   data/missing for a path where nothing is; data/format for a file of unknown kind; data/empty for an empty
- *          folder; data/parquet; and what the reader of the source throws.
+ *          folder; and what the reader of the source throws.
  */
 export async function openData(spec: string, options: DataOptions = {}): Promise<Data> {
   const opened = await openSpec(spec, options);
@@ -138,11 +190,12 @@ async function openSpec(spec: string, options: DataOptions): Promise<Opened> {
 
 async function openFolder(folder: string, options: DataOptions): Promise<Opened> {
   const { files, folders } = await list(folder);
+  if (files.some((file) => /\.npy$/i.test(file))) return openNpyFolder(folder, files, options);
   if (files.some(isIdxName)) return openIdxFolder(folder, options);
   if (folders.length || files.some(isImageName)) return openImageFolder(folder, withSize(options));
   throw new PareError('data/empty', `"${folder}" holds no data that Pare reads.`, {
     where: folder,
-    expected: 'IDX files, a folder of images per class, or images',
+    expected: 'IDX or NPY files, a folder of images per class, or images',
     got: files.length ? `${files.length} other files, such as ${join(folder, files[0]!)}` : 'an empty folder',
   });
 }

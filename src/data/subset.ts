@@ -15,15 +15,13 @@ export function subset(dataset: Dataset, indices: ArrayLike<number>, name = data
       { where: name, expected: `0 to ${dataset.size - 1}` },
     );
   }
+  const original = (rows: ArrayLike<number>): Int32Array => Int32Array.from(rows, (row) => chosen[row] ?? -1);
   return {
     ...dataset,
     name,
     size: chosen.length,
-    fill(column, rows, into) {
-      const mapped = new Int32Array(rows.length);
-      for (let i = 0; i < rows.length; i++) mapped[i] = chosen[rows[i]!] ?? -1;
-      dataset.fill(column, mapped, into);
-    },
+    fill: (column, rows, into) => dataset.fill(column, original(rows), into),
+    ...(dataset.prepare && { prepare: (rows: ArrayLike<number>) => dataset.prepare!(original(rows)) }),
     ...(dataset.atEpoch && { atEpoch: (epoch: number) => subset(dataset.atEpoch!(epoch), chosen, name) }),
   };
 }
@@ -90,7 +88,7 @@ export function split(dataset: Dataset, options: SplitOptions = {}): Splits {
  * The same samples in an order of which every stretch has the classes in their overall shares: sample j of the n of
  * its class stands at (j + 1/2) / n of the way.
  */
-function interleave(order: Int32Array, classes: Int32Array): Int32Array {
+export function interleave(order: Int32Array, classes: Int32Array): Int32Array {
   const total = new Map<number, number>();
   for (const label of classes) total.set(label, (total.get(label) ?? 0) + 1);
   const seen = new Map<number, number>();

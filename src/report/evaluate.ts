@@ -141,6 +141,7 @@ async function eachBatch(
     stopIfAborted(lab.signal);
     const count = Math.min(size, dataset.size - from);
     const padded = Int32Array.from({ length: fixed ?? count }, (_, i) => from + Math.min(i, count - 1));
+    await dataset.prepare?.(padded);
     const { [first]: output } = await session.run(feedsOf(dataset, padded), [first], lab.signal);
     take(rowsOf(output!, padded.length, count, subject), padded.subarray(0, count));
     lab.onProgress?.({ task, done: from + count, total: dataset.size });

@@ -51,6 +51,7 @@ export async function* predict(
     stopIfAborted(lab.signal);
     const indices =
       list.length === batch ? list : Int32Array.from({ length: batch }, (_, i) => list[i] ?? i % data.size);
+    await data.prepare?.(indices);
     for (const [name, tensor] of Object.entries(memory)) data.fill(name, indices, elements(tensor));
     yield { indices, count: list.length, values: await session.run(memory, outputs, lab.signal) };
     done += list.length;

@@ -64,6 +64,7 @@ export async function scorer(
         stopIfAborted(lab.signal);
         const full =
           list.length === batch ? list : Int32Array.from({ length: batch }, (_, i) => list[i] ?? i % data.size);
+        await data.prepare?.(full);
         for (const [name, t] of Object.entries(feeds)) data.fill(name, full, elements(t));
         data.fill(LABELS, full, labels);
         await binding.run();

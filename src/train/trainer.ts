@@ -117,8 +117,12 @@ export async function openTrainer(model: Model, data: Dataset, options: TrainerO
       if (i >= end) return;
       for (const name of step.columns.keys()) source.fill(name, lists[i]!, program.feeds[(i % 2) as 0 | 1][name]!);
     };
+    const prepare = (i: number): Promise<void> | undefined => (i < end ? source.prepare?.(lists[i]!) : undefined);
     let isShort = false;
-    fill(from * accumulate);
+    const first = from * accumulate;
+    await prepare(first);
+    fill(first);
+    let ready = prepare(first + 1);
     for (let update = from; update < to; update++) {
       let mean = 0;
       for (let micro = 0; micro < accumulate; micro++) {
@@ -126,6 +130,8 @@ export async function openTrainer(model: Model, data: Dataset, options: TrainerO
         const which = (i % 2) as 0 | 1;
         const number = epoch * updatesPerEpoch * accumulate + i + 1;
         program.setStep(number);
+        await ready;
+        ready = prepare(i + 2);
         const before = performance.now();
         await turn(program.runs[which], isShort, () => fill(i + 1));
         isShort = performance.now() - before < SHORT_MS;

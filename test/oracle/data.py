@@ -1,6 +1,7 @@
-"""Truth for src/data from NumPy and Pillow: array files, image files with their pixels, resized images. Writes data.json."""
+"""Truth for src/data from NumPy, Pillow and PyArrow: array files, image files with their pixels, resized images. Writes data.json."""
 import base64, io, json, os
 import numpy as np
+import pyarrow as pa, pyarrow.parquet as pq
 from PIL import Image
 
 b64 = lambda b: base64.b64encode(b).decode()
@@ -49,13 +50,23 @@ images = [
     case('jpeg rgb', image, 'JPEG', 'RGB', quality=95, subsampling=0),
     case('jpeg grey', image.convert('L'), 'JPEG', 'L', quality=95),
     case('jpeg progressive', image, 'JPEG', 'RGB', quality=95, subsampling=0, progressive=True),
+    case('webp lossless', noise, 'WEBP', 'RGB', lossless=True),
+    case('webp lossy', image, 'WEBP', 'RGB', quality=95),
 ]
+
+def parquet(compression):
+    table = pa.table({'size': [1.5, 2.0, None], 'town': ['Oslo', None, 'Rome'], 'count': pa.array([1, -2, 3], pa.int64()), 'old': [True, False, None]})
+    f = io.BytesIO()
+    pq.write_table(table, f, compression=compression)
+    return {'compression': compression, 'file': b64(f.getvalue())}
+
+tables = [parquet(c) for c in ['none', 'snappy', 'gzip', 'zstd']]
 resized = []
 for h, w in [(5, 7), (10, 14), (40, 56), (13, 9), (20, 11)]:
     out = image.resize((w, h), Image.BILINEAR)
     resized.append({'height': h, 'width': w, 'values': np.asarray(out).ravel().tolist()})
 grey = np.asarray(noise.convert('L')).ravel().tolist()
-out = {'npy': cases, 'refused': refused, 'npz': npz, 'images': images, 'picture': rgb.ravel().tolist(), 'resized': resized,
+out = {'npy': cases, 'refused': refused, 'npz': npz, 'images': images, 'parquet': tables, 'picture': rgb.ravel().tolist(), 'resized': resized,
        'noise': np.asarray(noise).ravel().tolist(), 'grey': grey}
 with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), 'data.json'), 'w') as f:
     json.dump(out, f)
