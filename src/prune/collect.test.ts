@@ -69,6 +69,26 @@ describe('collect', () => {
     close(gradients.get('V')!, mean(samples.map(({ dV }) => dV)));
   });
 
+  it('squares the change of each batch before it takes the mean', async () => {
+    // Batches of all three samples: one batch, whose mean loss moves by the mean of the samples' Σ w·g.
+    const { changes } = await collect(model, solved, { engine }, { needs: ['change'], data });
+    const place = solved.groups[0]!.places.find(({ value }) => value === 'W')!;
+    const slope = mean(samples.map(({ dW }) => dW));
+    const change = [0, 1, 2].map((j) => (W[2 * j]! * slope[2 * j]! + W[2 * j + 1]! * slope[2 * j + 1]!) ** 2);
+    close(changes.get(place)!, change);
+  });
+
+  it('does not let changes of different signs cancel: one sample a batch', async () => {
+    const single = { ...model, graph: { ...model.graph, inputs: [valueInfo('x', 'float32', [1, 2])] } };
+    const alone = solve(single.graph);
+    const { changes } = await collect(single, alone, { engine }, { needs: ['change'], data });
+    const place = alone.groups[0]!.places.find(({ value }) => value === 'W')!;
+    const each = samples.map(({ dW }) =>
+      [0, 1, 2].map((j) => (W[2 * j]! * dW[2 * j]! + W[2 * j + 1]! * dW[2 * j + 1]!) ** 2),
+    );
+    close(changes.get(place)!, mean(each));
+  });
+
   it('squares the slope of each sample before it takes the mean', async () => {
     const { squares } = await collect(model, solved, { engine }, { needs: ['square'], data });
     close(squares.get('W')!, mean(samples.map(({ dW }) => dW.map((slope) => slope ** 2))));

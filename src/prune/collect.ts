@@ -13,8 +13,8 @@ import { draft } from '../ops/builder.ts';
 import { infer } from '../ops/infer.ts';
 import { type Lab, type Session, stopIfAborted } from '../runtime/index.ts';
 import type { Need } from './criterion/criterion.ts';
-import { feeding } from './data-batches.ts';
-import type { Solved } from './group.ts';
+import { type Feeding, feeding } from './data-batches.ts';
+import type { Place, Solved } from './group.ts';
 import { withLoss } from './loss.ts';
 import { type Member, membersOf } from './member.ts';
 
@@ -23,6 +23,8 @@ export interface Evidence {
   readonly weights: ReadonlyMap<string, ArrayLike<number>>;
   readonly gradients: ReadonlyMap<string, Float64Array>;
   readonly squares: ReadonlyMap<string, Float64Array>;
+  /** By place: for each unit the mean over batches of (Σ w·g)². */
+  readonly changes: ReadonlyMap<Place, Float64Array>;
   readonly activations: ReadonlyMap<string, Activation>;
 }
 
@@ -38,7 +40,7 @@ export interface CollectOptions {
   samples?: number | undefined;
 }
 
-export const activationKey = ({ value, axis }: Member['partner']): string => `${value} ${axis}`;
+export const activationKey = ({ value, axis }: Pick<Place, 'value' | 'axis'>): string => `${value} ${axis}`;
 
 /**
  * Gathers what is needed for the members of all groups.
@@ -66,6 +68,7 @@ export async function collect(
     weights,
     gradients: has('gradient') ? await slopes(model, names, lab, data!, samples, 'sum') : new Map(),
     squares: has('square') ? await slopes(model, names, lab, data!, samples, 'squares') : new Map(),
+    changes: has('change') ? await changes(model, members, lab, data!, samples) : new Map(),
     activations: has('activation') ? await activations(model, members, lab, data!, samples) : new Map(),
   };
 }
@@ -112,28 +115,90 @@ async function slopes(
   how: 'sum' | 'squares',
 ): Promise<Map<string, Float64Array>> {
   const feed = feeding(model.graph, data, { samples, seed: lab.seed, ...(how === 'squares' && { batch: 1 }) });
+  const slope = slopeGraph(feed, data, names);
+  const totals = new Map<string, Float64Array>();
+  await eachBatch(model, slope, [...new Set(slope.found.values())], feed, lab, (values) => {
+    for (const [name, value] of slope.found) {
+      const now = numbers(values[value]!);
+      const total = totals.get(name) ?? new Float64Array(now.length);
+      totals.set(name, total);
+      for (let i = 0; i < now.length; i++) total[i]! += (how === 'sum' ? now[i]! : now[i]! ** 2) / feed.count;
+    }
+  });
+  return totals;
+}
+
+/** Per place and unit, the mean over batches of (Σ w·g)²: squared before it is averaged, or slopes of both signs cancel. */
+async function changes(
+  model: Model,
+  members: readonly Member[],
+  lab: Lab,
+  data: Dataset,
+  samples: number | undefined,
+): Promise<Map<Place, Float64Array>> {
+  const feed = feeding(model.graph, data, { samples, seed: lab.seed });
+  const slope = slopeGraph(feed, data, [...new Set(members.map(({ place }) => place.value))]);
+  const building = draft(slope.graph, infer(slope.graph));
+  const { g } = building;
+  const along = new Map<string, string>();
+  for (const { place } of members) {
+    const found = slope.found.get(place.value);
+    const key = activationKey(place);
+    if (found === undefined || along.has(key)) continue;
+    const product = g.Mul(g.of(place.value), g.of(found));
+    const others = product.dims.flatMap((_, axis) => (axis === place.axis ? [] : [axis]));
+    along.set(key, (others.length === 0 ? product : g.ReduceSum(product, others, { keepdims: 0 })).name);
+  }
+  const totals = new Map<Place, Float64Array>();
+  const places = new Set(members.map(({ place }) => place).filter((place) => along.has(activationKey(place))));
+  await eachBatch(model, { ...slope, graph: building.finish() }, [...along.values()], feed, lab, (values) => {
+    for (const place of places) {
+      const moved = numbers(values[along.get(activationKey(place))!]!);
+      const total = totals.get(place) ?? new Float64Array(place.positions.length / place.each);
+      totals.set(place, total);
+      for (let unit = 0; unit < total.length; unit++) {
+        let sum = 0;
+        for (let k = 0; k < place.each; k++) sum += moved[place.positions[unit * place.each + k]!]!;
+        total[unit]! += sum ** 2 / feed.count;
+      }
+    }
+  });
+  return totals;
+}
+
+interface SlopeGraph {
+  readonly graph: Graph;
+  /** The slope of each weight that has one. */
+  readonly found: ReadonlyMap<string, string>;
+  readonly labels?: string | undefined;
+}
+
+function slopeGraph(feed: Feeding, data: Dataset, names: readonly string[]): SlopeGraph {
   const { graph, loss, labels } = withLoss(feed.graph, data.task === 'classification');
   const { graph: joint, slopes: found } = differentiate(graph, loss, names, infer(graph));
-  const ready = expand(joint, infer(joint), ({ domain }) => domain === OWN_DOMAIN);
-  const outputs = [...new Set(found.values())].map((name) => ({ name }));
-  if (outputs.length === 0) return new Map();
-  const totals = new Map<string, Float64Array>();
-  using session = await load(model, withTypes(removeDead({ ...ready, outputs })), lab);
+  return { graph: expand(joint, infer(joint), ({ domain }) => domain === OWN_DOMAIN), found, labels };
+}
+
+/** Runs a slope graph over all batches. */
+async function eachBatch(
+  model: Model,
+  { graph, labels }: SlopeGraph,
+  wanted: readonly string[],
+  feed: Feeding,
+  lab: Lab,
+  see: (values: Readonly<Record<string, Tensor>>) => void,
+): Promise<void> {
+  if (wanted.length === 0) return;
+  const outputs = wanted.map((name) => ({ name }));
+  using session = await load(model, withTypes(removeDead({ ...graph, outputs })), lab);
   let done = 0;
   for (const batch of feed.each()) {
     stopIfAborted(lab.signal);
     const feeds: Record<string, Tensor> = { ...batch.feeds };
     if (labels && batch.labels) feeds[labels] = asInt64(batch.labels);
-    const values = await session.run(feeds, undefined, lab.signal);
-    for (const [name, slope] of found) {
-      const now = numbers(values[slope]!);
-      const total = totals.get(name) ?? new Float64Array(now.length);
-      totals.set(name, total);
-      for (let i = 0; i < now.length; i++) total[i]! += (how === 'sum' ? now[i]! : now[i]! ** 2) / feed.count;
-    }
+    see(await session.run(feeds, undefined, lab.signal));
     lab.onProgress?.({ task: 'slopes', done: ++done, total: feed.count });
   }
-  return totals;
 }
 
 const asInt64 = (labels: Tensor): Tensor =>

@@ -92,7 +92,7 @@ describe('schedules', () => {
       {
         keep: { macs: 0.5 },
         steps: 3,
-        between: async (now, { share }) => {
+        after: async (now, { share }) => {
           seen.push(share);
           return now;
         },
@@ -100,7 +100,7 @@ describe('schedules', () => {
       { engine },
     );
     expect(steps).toHaveLength(3);
-    expect(seen).toHaveLength(2);
+    expect(seen).toHaveLength(3);
     expect(seen[0]).toBeGreaterThan(seen[1]!);
     expect(report.isMet).toBe(true);
     expect(report.after.macs / report.before.macs).toBeLessThanOrEqual(0.5 + 1e-9);

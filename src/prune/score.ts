@@ -78,6 +78,7 @@ function sliceOf({ place, role, slot, partner }: Member, { bound }: Solved, evid
     weight: evidence.weights.get(value)!,
     gradient: evidence.gradients.size > 0 ? or0(evidence.gradients.get(value)) : [],
     square: evidence.squares.size > 0 ? or0(evidence.squares.get(value)) : [],
+    change: evidence.changes.get(place) ?? new Float64Array(units),
     activation: activationOf(role, place, partner, evidence),
     sum,
     elements,

@@ -16,6 +16,7 @@ function slice(weight: readonly number[], units: number, extra: Partial<Slice> =
     weight,
     gradient: weight.map((w) => 0.5 - w),
     square: weight.map((w) => w * w + 1),
+    change: Array.from({ length: units }, (_, u) => 3 + u / 10),
     activation: {
       mean: Array.from({ length: units }, (_, u) => 1 + u / 10),
       rms: Array.from({ length: units }, (_, u) => 2 + u / 10),
@@ -52,7 +53,8 @@ describe('every criterion', () => {
         const plain = slice(WEIGHT, 4);
         const { mean, rms } = plain.activation;
         const activation = { mean: order.map((u) => mean[u]!), rms: order.map((u) => rms[u]!) };
-        const [a, b] = [criterion.score(plain), criterion.score(slice(turned, 4, { activation }))];
+        const change = order.map((u) => plain.change[u]!);
+        const [a, b] = [criterion.score(plain), criterion.score(slice(turned, 4, { activation, change }))];
         for (const [i, unit] of order.entries()) expect(b[i]).toBeCloseTo(a[unit]!, 10);
       });
     });
@@ -79,11 +81,11 @@ describe('criteria by their formulas', () => {
     expect(scores[0]).toBeCloseTo(1 + 1 + Math.SQRT2 + Math.SQRT1_2, 12);
   });
 
-  it('taylor squares the sum, snip sums magnitudes, obd weighs squares', () => {
+  it('snip sums magnitudes, obd weighs squares, taylor takes what was collected', () => {
     const gradient = [2, -1, 1, 1];
     const square = [4, 1, 1, 1];
-    const one = slice([1, 2, 3, -1], 2, { gradient, square });
-    expect([...criteria.taylor.score(one)]).toEqual([0, 4]);
+    const one = slice([1, 2, 3, -1], 2, { gradient, square, change: [0.5, 4] });
+    expect([...criteria.taylor.score(one)]).toEqual([0.5, 4]);
     expect([...criteria.snip.score(one)]).toEqual([4, 4]);
     expect([...criteria.obd.score(one)]).toEqual([8, 10]);
   });

@@ -10,6 +10,8 @@ export type Need =
   | 'gradient'
   /** Mean over samples of the squared slope of each single sample's loss. */
   | 'square'
+  /** Mean over batches of the squared first-order change of the loss without the unit. */
+  | 'change'
   /** What the weight is multiplied with. */
   | 'activation';
 
@@ -29,6 +31,8 @@ export interface Slice {
   /** Like `weight`, where `needs` names it. */
   readonly gradient: ArrayLike<number>;
   readonly square: ArrayLike<number>;
+  /** Per unit, where `needs` names it: the mean over batches of (Σ w·g)². */
+  readonly change: ArrayLike<number>;
   /** Per unit, of what is multiplied with an 'in' axis: mean |x|, and √(mean x²). Empty for an 'out' axis. */
   readonly activation: { readonly mean: ArrayLike<number>; readonly rms: ArrayLike<number> };
   /** For each unit the sum of f over the numbers of its elements. */
