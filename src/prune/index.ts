@@ -11,7 +11,16 @@ export { type Group, type Place, type Protection, type Solved, type SolveOptions
 export { mask } from './mask.ts';
 export { type Normalization, normalize } from './normalize.ts';
 export { type Pruned, type PrunedGroup, type PruneOptions, type PruneReport, prune } from './prune.ts';
-export { cubic, type GradualOptions, geometric, linear, pruneGradually, type Schedule, type Step, schedules } from './schedule.ts';
+export {
+  cubic,
+  type GradualOptions,
+  geometric,
+  linear,
+  pruneGradually,
+  type Schedule,
+  type Step,
+  schedules,
+} from './schedule.ts';
 export { type ScoreOptions, score } from './score.ts';
 export { settle } from './settle.ts';
 export { type Agreement, agreement, difference, TOLERANCE } from './verify.ts';

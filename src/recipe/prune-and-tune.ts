@@ -50,7 +50,8 @@ export async function pruneAndTune(model: Model, options: PruneAndTuneOptions, l
     if (passes === 0) return small;
     const optimizer = (updates: number) => adam({ lr: cosine(1e-3, updates) });
     const learning = { optimizer, ...how, epochs: passes };
-    if (share > 0 && !isLive) recorded ??= await record(teacher, data, lab, learning.batch ? { batch: learning.batch } : {});
+    if (share > 0 && !isLive)
+      recorded ??= await record(teacher, data, lab, learning.batch ? { batch: learning.batch } : {});
     const { model: learnt, report } =
       share > 0
         ? await distill(
