@@ -17,14 +17,14 @@ export const compress = verb({
   },
   async run({ model: file, rule, tolerance, maxDrop, report: page }, desk) {
     const { rewriteChecked } = await import('../../src/rewrite/index.ts');
-    const { runsOn } = await import('../../src/report/feeds.ts');
+    const { runsOn } = await import('../../src/report/runs-on.ts');
     const before = await desk.read(file);
     const sets = await desk.sets(before.model);
     const lab = await desk.lab();
     const seconds = stopwatch();
     const { model, report, reverted, relativeError } = await rewriteChecked(
       before.model,
-      { run: runsOn(before.model, lab, sets?.evaluation), tolerance },
+      { run: runsOn(before.model, lab, { data: sets?.evaluation, dims: desk.dims }), tolerance },
       ...(rule.length ? [rule] : []),
     );
     for (const { rule: name, relativeError: error } of reverted) {

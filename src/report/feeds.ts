@@ -1,16 +1,14 @@
-/** Samples as a model takes them: a batch of a data set, or of random numbers, under the model's input names. */
+/** Samples as a model takes them: a batch of a data set, under the model's input names. */
 
-import { type Dataset, LABELS, noise, portsOf } from '../data/index.ts';
+import { type Dataset, LABELS, portsOf } from '../data/index.ts';
 import { byteLength } from '../graph/dtype.ts';
-import type { Graph, Model } from '../graph/model.ts';
+import type { Graph } from '../graph/model.ts';
 import { elements, sizeOf, type Tensor } from '../graph/tensor.ts';
-import { writeModel } from '../onnx/index.ts';
-import type { Lab } from '../runtime/lab.ts';
 
-/** The batch that the model insists on, or undefined when any will do. */
+/** The batch that the model insists on, or undefined when any will do: where one input begins with an open axis, any will. */
 export function fixedBatch(graph: Graph): number | undefined {
-  const sizes = portsOf(graph).flatMap(({ dims }) => (typeof dims[0] === 'number' ? [dims[0]] : []));
-  return sizes[0];
+  const firsts = portsOf(graph).flatMap(({ dims }) => dims.slice(0, 1));
+  return firsts.every((dim) => typeof dim === 'number') ? firsts[0] : undefined;
 }
 
 /** The samples with these numbers as one batch: a tensor [N, …] for each input. */
@@ -29,18 +27,6 @@ function columnOf(dataset: Dataset, name: string, indices: ArrayLike<number>): T
   return tensor;
 }
 
-/** Random inputs of the model's shapes and types; see `noise` for what is drawn. */
-export const randomFeeds = (
-  graph: Graph,
-  batch: number,
-  seed = 0,
-  dims: Readonly<Record<string, number>> = {},
-): Record<string, Tensor> =>
-  feedsOf(
-    noise(portsOf(graph), { size: batch, seed, dims }),
-    Array.from({ length: batch }, (_, i) => i),
-  );
-
 /** Samples per run: as many as keep a batch of inputs under 32 MB, at most 128. */
 export function comfortableBatch(dataset: Dataset): number {
   const bytes = Object.values(dataset.inputs).reduce(
@@ -48,31 +34,4 @@ export function comfortableBatch(dataset: Dataset): number {
     0,
   );
   return Math.max(1, Math.min(128, dataset.size, Math.floor(2 ** 25 / Math.max(1, bytes))));
-}
-
-/**
- * Runs models like this one on the same few samples: of the data set, or random ones. All outputs by name.
- *
- * Throws   data/port for inputs that random numbers cannot feed; engine/… from the runs.
- */
-export function runsOn(
-  like: Model,
-  lab: Lab,
-  dataset?: Dataset,
-  batch = 4,
-): (model: Model) => Promise<Record<string, Tensor>> {
-  const size = fixedBatch(like.graph) ?? batch;
-  const feeds = dataset
-    ? feedsOf(
-        dataset,
-        Array.from({ length: size }, (_, i) => i % dataset.size),
-      )
-    : randomFeeds(like.graph, size, lab.seed);
-  return async (model) => {
-    using session = await lab.engine.load(writeModel(model), {
-      ...(lab.threads !== undefined && { threads: lab.threads }),
-      optimize: 'basic',
-    });
-    return session.run(feeds, undefined, lab.signal);
-  };
 }

@@ -9,7 +9,8 @@ import { stopIfAborted } from '../runtime/aborted.ts';
 import type { Session } from '../runtime/engine.ts';
 import type { Lab } from '../runtime/lab.ts';
 import { type Case, type Latency, type MeasureOptions, measure } from '../runtime/measure.ts';
-import { feedsOf, fixedBatch, randomFeeds } from './feeds.ts';
+import { feedsOf, fixedBatch } from './feeds.ts';
+import { randomRun } from './random-feeds.ts';
 import { loadSubject, type Subject, subjectBytes } from './subject.ts';
 
 export interface Timing {
@@ -150,13 +151,15 @@ async function runner(
   dims?: Readonly<Record<string, number>>,
 ): Promise<Case['run']> {
   const { graph } = subject.model;
-  const feeds = data
-    ? feedsOf(
-        data,
-        Array.from({ length: batch }, (_, i) => i % data.size),
-      )
-    : randomFeeds(graph, batch, lab.seed, dims);
-  const outputs = await session.run(feeds, undefined, lab.signal);
+  const given =
+    data &&
+    feedsOf(
+      data,
+      Array.from({ length: batch }, (_, i) => i % data.size),
+    );
+  const { feeds, outputs } = given
+    ? { feeds: given, outputs: await session.run(given, undefined, lab.signal) }
+    : await randomRun(session, graph, batch, lab, dims);
   const isPlain = Object.values(outputs).every(({ dtype, bytes }) => dtype !== 'string' && bytes.length > 0);
   if (!isPlain) return async () => void (await session.run(feeds));
   const binding = session.bind(feeds, outputs);

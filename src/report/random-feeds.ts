@@ -1,0 +1,74 @@
+/** Random inputs that a model really takes: lengths of open axes are tried until the engine runs. */
+
+import { asPareError } from '../base/error.ts';
+import { noise, type Port, portsOf } from '../data/index.ts';
+import type { Graph } from '../graph/model.ts';
+import type { Tensor } from '../graph/tensor.ts';
+import type { Session } from '../runtime/engine.ts';
+import type { Lab } from '../runtime/lab.ts';
+import { feedsOf } from './feeds.ts';
+
+/** Lengths of open axes to try: tables of positions may be shorter than the first, windows over sound longer. */
+const LENGTHS = [16, 8, 4, 1, 64, 256, 1024];
+
+/** The axis that stands for the number of samples: the first symbol that an input begins with. */
+const batchSymbol = (ports: readonly Port[]): string | undefined =>
+  ports.map(({ dims }) => dims[0]).find((dim) => typeof dim === 'string');
+
+/**
+ * Random inputs of the model's shapes and types; see `noise` for what is drawn. Axes of the batch's name are `batch`
+ * long wherever they stand, others as `dims` says or `open`; inputs without axes get one number.
+ *
+ * Throws   data/port for types that random numbers cannot feed.
+ */
+export function randomFeeds(
+  graph: Graph,
+  batch: number,
+  seed = 0,
+  dims: Readonly<Record<string, number>> = {},
+  open: number = LENGTHS[0]!,
+): Record<string, Tensor> {
+  const ports = portsOf(graph);
+  const symbol = batchSymbol(ports);
+  const lengths = { ...(symbol !== undefined && { [symbol]: batch }), ...dims };
+  return Object.assign(
+    {},
+    ...ports.map((port): Record<string, Tensor> => {
+      const [first = 1] = port.dims;
+      const known = typeof first === 'string' ? lengths[first] : first;
+      const rows = Array.from({ length: known ?? batch }, (_, i) => i);
+      const axes = port.dims.length > 0 ? port.dims : [1];
+      const made = feedsOf(noise([{ ...port, dims: axes }], { size: rows.length, seed, dims: lengths, open }), rows);
+      return port.dims.length > 0 ? made : { [port.name]: { ...made[port.name]!, dims: [] } };
+    }),
+  );
+}
+
+/**
+ * Random inputs that this session runs, and what it answers.
+ *
+ * Throws   what randomFeeds throws; engine/run with the engine's first complaint when no length will do.
+ */
+export async function randomRun(
+  session: Session,
+  graph: Graph,
+  batch: number,
+  lab: Lab,
+  dims: Readonly<Record<string, number>> = {},
+): Promise<{ feeds: Record<string, Tensor>; outputs: Record<string, Tensor> }> {
+  const symbol = batchSymbol(portsOf(graph));
+  const isOpen = portsOf(graph).some(({ dims: axes }) =>
+    axes.some((dim, i) => typeof dim !== 'number' && dim !== symbol && !(i === 0 && dim === null)),
+  );
+  let complaint: unknown;
+  for (const open of isOpen ? LENGTHS : LENGTHS.slice(0, 1)) {
+    const feeds = randomFeeds(graph, batch, lab.seed, dims, open);
+    try {
+      return { feeds, outputs: await session.run(feeds, undefined, lab.signal) };
+    } catch (thrown) {
+      if (asPareError(thrown).code !== 'engine/run') throw thrown;
+      complaint ??= thrown;
+    }
+  }
+  throw complaint;
+}
