@@ -2,7 +2,7 @@
 
 import { PareError } from '../src/base/error.ts';
 import { pick } from '../src/base/suggest.ts';
-import { parseShare } from '../src/base/unit.ts';
+import { parseQuantity, parseShare, type UNITS } from '../src/base/unit.ts';
 
 /** An argument; T is what the verb receives. */
 export interface Arg<T> {
@@ -62,6 +62,10 @@ export const path = kind('FILE', filled('a path'));
 export const text = kind('TEXT', (word) => word);
 /** A share, "50%" or "0.5", as a number from 0 to 1. */
 export const percent = kind('SHARE', parseShare);
+/** A number with a unit: 5ms, 1MB, 30m, 40M. */
+export const quantity = (of: keyof typeof UNITS, about: string): Arg<number | undefined> =>
+  single(about, QUANTITIES[of], (word, name) => parseQuantity(word, of, name));
+const QUANTITIES = { bytes: '1MB', milliseconds: '5ms', duration: '30m', count: '40M' } as const;
 /** A data set, in the words of `--data`. */
 export const spec = kind('SPEC', filled('a data set'));
 

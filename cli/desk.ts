@@ -4,6 +4,7 @@ import { basename, dirname, extname, join, resolve } from 'node:path';
 import { PareError } from '../src/base/error.ts';
 import type { Dataset } from '../src/data/dataset.ts';
 import type { DataOptions } from '../src/data/spec.ts';
+import type { Splits } from '../src/data/subset.ts';
 import type { Model } from '../src/graph/model.ts';
 import type { Subject } from '../src/report/subject.ts';
 import type { Engine } from '../src/runtime/engine.ts';
@@ -40,6 +41,12 @@ export interface Desk {
   read(file: string): Promise<Subject>;
   /** The engine with seed, threads, progress, notes and the signal; one per command. Throws engine/device, engine/missing. */
   lab(): Promise<Lab>;
+  /**
+   * The data for this model as it comes, before any share is held back; `--eval` is the test set. Undefined when the
+   * command names none, or random ones, which tell nothing of accuracy. `flags` win over the command's own. Throws as
+   * openData and bind do.
+   */
+  splits(model: Model, flags?: Partial<CommonValues>): Promise<Splits | undefined>;
   /** The data for this model, or undefined when the command names none. Throws as openData and bind do. */
   sets(model: Model): Promise<Sets | undefined>;
   /** `--out`, or a name beside the input: `resnet.onnx` and `pruned` make `resnet.pruned.onnx`. */
@@ -112,6 +119,7 @@ export function deskFor(options: DeskOptions): { desk: Desk; close: () => Promis
       };
     },
 
+    splits: (model, flags = {}) => openSplits(model, { ...values, ...flags }, note),
     sets: (model) => openSets(model, values, note),
 
     outFor(input, tag, ending = '.onnx') {
@@ -175,6 +183,31 @@ export function dataOptions(values: CommonValues): Omit<DataOptions, 'ports'> {
     ...(scale !== undefined && { scale }),
     ...(layout && { layout }),
     ...(label !== undefined && { label }),
+  };
+}
+
+async function openSplits(
+  model: Model,
+  values: CommonValues,
+  note: (text: string) => void,
+): Promise<Splits | undefined> {
+  const isReal = values.data !== undefined && values.data !== 'random';
+  if (!isReal && values.eval === undefined) return undefined;
+  const { openData, portsOf, take } = await import('../src/data/index.ts');
+  const options = { ...dataOptions(values), ports: portsOf(model.graph) };
+  const limited = (set: Dataset | undefined): Dataset | undefined =>
+    set && values.limit !== undefined ? take(set, values.limit) : set;
+  const data = isReal ? await openData(values.data!, options) : undefined;
+  const scored =
+    values.eval === undefined
+      ? undefined
+      : await openData(values.eval, { ...options, ...(data?.encoding && { encoding: data.encoding }) });
+  for (const text of [...(data?.notes ?? []), ...(scored?.notes ?? [])]) note(text);
+  const test = limited(scored ? (scored.test ?? scored.validation ?? scored.train) : data?.test);
+  return {
+    train: data?.train ?? test!,
+    ...(data?.validation && { validation: data.validation }),
+    ...(data && test && { test }),
   };
 }
 

@@ -31,6 +31,7 @@ const TABLE: readonly (readonly [pattern: string, exit: ExitCode])[] = [
   ['usage/*', EXIT.usage],
   ['config/*', EXIT.usage],
   ['option/*', EXIT.usage],
+  ['recipe/*', EXIT.usage],
   ['file/*', EXIT.usage],
   ['data/*', EXIT.usage],
   ['onnx/too-large', EXIT.failure],

@@ -25,10 +25,10 @@ const LEVEL = {
   quantize: 5,
   parallel: 6,
   recipe: 6,
-  optimize: 6,
   report: 6,
-  cli: 7,
-  studio: 7,
+  optimize: 7,
+  cli: 8,
+  studio: 8,
 };
 
 const root = fileURLToPath(new URL('..', import.meta.url));

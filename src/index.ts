@@ -10,9 +10,18 @@ export { type Tensor, tensor } from './graph/tensor.ts';
 export { mlp, resnetCifar, seedCnn, sequential } from './nn/index.ts';
 export { readModel, readModelFile as read, writeModel, writeModelFile as write } from './onnx/index.ts';
 export { modernize } from './ops/modern.ts';
+export { type Budget, type Optimized, type OptimizeOptions, openJournal, optimize } from './optimize/index.ts';
 export { criteria, type PruneOptions, prune } from './prune/index.ts';
 export { calibrators, type QuantizeOptions, quantize } from './quantize/index.ts';
-export { type ShrinkOptions, type Stage, shrink } from './recipe/index.ts';
+export {
+  follow,
+  parseRecipe,
+  type Recipe,
+  recipeJson,
+  type ShrinkOptions,
+  type Stage,
+  shrink,
+} from './recipe/index.ts';
 export { foldBatchNorm, simplify } from './rewrite/index.ts';
 export { type Engine, type Lab, openEngine } from './runtime/index.ts';
 export {

@@ -13,5 +13,7 @@ export const verbs: Readonly<Record<string, () => Promise<Verb>>> = {
   distill: async () => (await import('./distill.ts')).distill,
   compress: async () => (await import('./compress.ts')).compress,
   quantize: async () => (await import('./quantize.ts')).quantize,
+  optimize: async () => (await import('./optimize.ts')).optimize,
+  run: async () => (await import('./run.ts')).runVerb,
   doctor: async () => (await import('./doctor.ts')).doctor,
 };

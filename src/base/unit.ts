@@ -42,3 +42,32 @@ export function parseShare(text: string, flag: string): number {
   }
   return share;
 }
+
+/** Units by kind, each with what it multiplies by. The first is meant where none is written. */
+export const UNITS = {
+  bytes: { B: 1, kB: 1e3, KB: 1e3, MB: 1e6, GB: 1e9, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30 },
+  milliseconds: { ms: 1, us: 1e-3, µs: 1e-3, s: 1000 },
+  duration: { s: 1000, ms: 1, m: 60_000, min: 60_000, h: 3_600_000 },
+  count: { '': 1, k: 1e3, K: 1e3, M: 1e6, G: 1e9, T: 1e12 },
+} as const;
+
+/**
+ * "1.5MB" → 1_500_000, as the units of this kind say: bytes, milliseconds, milliseconds of a duration, a count.
+ *
+ * Throws   option/quantity when it is not a positive number with one of the units.
+ *
+ * @example
+ * parseQuantity('30m', 'duration', '--time-budget') // 1_800_000
+ */
+export function parseQuantity(text: string, kind: keyof typeof UNITS, flag: string): number {
+  const units: Readonly<Record<string, number>> = UNITS[kind];
+  const [, digits, written = ''] = /^\s*([0-9]*\.?[0-9]+(?:e[0-9]+)?)\s*([a-zA-Zµ]*)\s*$/.exec(text) ?? [];
+  const unit = written === '' ? Object.keys(units)[0]! : written;
+  const value = Number(digits) * (Object.hasOwn(units, unit) ? units[unit]! : Number.NaN);
+  if (value > 0) return value;
+  throw new PareError('option/quantity', `${flag} takes a number with its unit, not "${text}".`, {
+    where: flag,
+    expected: `a number above 0 and one of ${Object.keys(units).filter(Boolean).join(', ')}`,
+    got: text,
+  });
+}

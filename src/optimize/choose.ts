@@ -1,0 +1,101 @@
+/**
+ * The finals: which trial is handed out.
+ *
+ *   eligible     holds the bound on the search samples and is not worse than the input in the objective
+ *   confirmed    holds it on search and selection samples together
+ *   timed        the best few run in turn with the original once more; the best that is faster wins
+ */
+
+import type { Model } from '../graph/model.ts';
+import type { Parts } from '../recipe/parts.ts';
+import type { Lab } from '../runtime/index.ts';
+import { type Budget, hasTarget, type Miss, measureOf, missesOf, type Objective } from './budget.ts';
+import { judgeOf } from './judge.ts';
+import type { Stopwatch } from './stopwatch.ts';
+import type { Trial, Workshop } from './workshop.ts';
+
+export interface Choice {
+  /** With its latency as timed in the finals. */
+  readonly trial: Trial;
+  /** Targets that it misses. */
+  readonly misses: readonly Miss[];
+  /** The further choices, should the evaluation not confirm this one: each loses less on what was seen so far. */
+  readonly others: readonly Trial[];
+}
+
+export interface ChooseOptions {
+  readonly workshop: Workshop;
+  readonly budget: Budget;
+  readonly maxDrop: number;
+  readonly objective: Objective;
+  readonly parts?: Parts | undefined;
+  readonly stopwatch: Stopwatch;
+  readonly original: Model;
+}
+
+/** Trials that are confirmed, and timed once more. */
+const CONFIRMED = 8;
+const TIMED = 3;
+const ROUNDS = 31;
+
+/** What is this near to the original is not told from it. */
+const NOISE = 0.02;
+const withoutNoise = (x: number): number => (Math.abs(x - 1) < NOISE ? 1 : x);
+
+export async function choose(options: ChooseOptions, lab: Lab): Promise<Choice> {
+  const { workshop, budget, maxDrop, objective, stopwatch, original, parts } = options;
+  const { root } = workshop;
+  const worth = (trial: Trial): number => withoutNoise(measureOf(objective, trial, root));
+  const excess = (trial: Trial): number =>
+    missesOf(budget, trial).reduce((most, miss) => Math.max(most, miss.excess), 1);
+  // with a target and no objective of its own, what is within the target should lose least
+  const isBounded = hasTarget(budget) && budget.objective === undefined;
+  const order = (a: Trial, b: Trial): number =>
+    excess(a) - excess(b) ||
+    (isBounded ? a.drop - b.drop : 0) ||
+    worth(a) - worth(b) ||
+    a.drop - b.drop ||
+    a.bytes - b.bytes;
+  const eligible = workshop.trials.filter((trial) => trial === root || (trial.drop <= maxDrop && worth(trial) <= 1));
+  const ranked = [...eligible].sort(order);
+
+  const confirmed: Trial[] = [];
+  for (const trial of ranked.slice(0, CONFIRMED)) {
+    if (confirmed.length === TIMED) break;
+    const drop = trial === root ? 0 : await selectionDrop(trial, options, lab);
+    if (drop <= maxDrop) confirmed.push({ ...trial, drop: drop });
+  }
+  if (confirmed.length === 0) confirmed.push(root);
+
+  const timed = await workshop.once(`finals ${confirmed.map(({ key }) => key).join(' ')}`, async () => {
+    const models = [];
+    for (const trial of confirmed) models.push(await workshop.modelOf(trial));
+    return (await stopwatch.time([original, ...models], ROUNDS)).slice(1);
+  });
+  const finals = confirmed
+    .map((trial, i) => ({
+      ...trial,
+      latencyMs: timed[i]!.ms,
+      latencyRatio: trial.key === root.key ? 1 : timed[i]!.ratio,
+    }))
+    .filter((trial) => trial.key === root.key || worth(trial) <= 1)
+    .sort(order);
+  const trial = finals[0] ?? root;
+  const others = (parts ? eligible : [])
+    .filter(
+      (other) => other.key !== trial.key && other.drop <= trial.drop && !(other.drop > 0 && other.drop === trial.drop),
+    )
+    .sort(order);
+  return { trial, misses: missesOf(budget, trial), others };
+}
+
+/** What is lost on the search and selection samples together. */
+function selectionDrop(trial: Trial, { workshop, parts, original }: ChooseOptions, lab: Lab): Promise<number> {
+  return workshop.once(`${trial.key} selection`, async () => {
+    if (!parts) return trial.drop;
+    const judge = await judgeOf(original, parts.selection, lab);
+    const { drop } = await judge.score(await workshop.modelOf(trial));
+    const [a, b] = [parts.search.size, parts.selection.size];
+    return (trial.drop * a + drop * b) / (a + b);
+  });
+}

@@ -1,0 +1,139 @@
+/** Scores models on one part of the data, always against the original on the same samples. */
+
+import { PareError } from '../base/error.ts';
+import { type Dataset, LABELS } from '../data/index.ts';
+import type { Model } from '../graph/model.ts';
+import { sizeOf } from '../graph/tensor.ts';
+import type { Metric } from '../report/index.ts';
+import type { Lab } from '../runtime/index.ts';
+import { predictAll } from '../train/predict.ts';
+import { bootstrapRise, type Change, changeOf } from './interval.ts';
+import { classesIn, type Outputs, type ReadingName, readingFor, readings } from './reading.ts';
+
+export interface Score {
+  readonly metric: Metric;
+  /** What was lost: a share of samples, or the relative rise of an error. Below 0 is a gain. */
+  readonly drop: number;
+  /** By sample: credit (0 to 1), or squared error for numbers to predict. */
+  readonly credits: Float64Array;
+  /** The class that each sample got; empty where answers are no classes. */
+  readonly answers: Int32Array;
+}
+
+export interface Judge {
+  readonly data: Dataset;
+  /** The original's own score. */
+  readonly before: Score;
+  /** For people: what counts as right. */
+  readonly about: string;
+  /** True where labels say what is right; otherwise the original does. */
+  readonly isLabelled: boolean;
+  score(model: Model): Promise<Score>;
+  /** What changed from the original to this score. */
+  change(after: Score, looks?: number): Change;
+}
+
+/** All answers of the model's first output. */
+export async function outputsOf(model: Model, data: Dataset, lab: Lab, task = 'score'): Promise<Outputs> {
+  const [first] = model.graph.outputs;
+  if (!first) throw new PareError('data/shape', 'The model has no output to score.', { where: model.graph.name });
+  return await predictAll(model, data, first.name, { task }, lab);
+}
+
+/** A judge over these samples. Runs the original once. */
+export async function judgeOf(original: Model, data: Dataset, lab: Lab): Promise<Judge> {
+  const wanted = await outputsOf(original, data, lab, 'score the original');
+  if (data.task === 'regression') return regression(wanted, data, lab);
+  const isLabelled = data.task === 'classification';
+  const reading: ReadingName = isLabelled ? 'classes' : readingFor(original, wanted, data);
+  const labels = isLabelled ? labelsOf(data) : undefined;
+  const score = (outputs: Outputs): Score => {
+    const answers = reading === 'classes' ? classesIn(outputs) : new Int32Array();
+    const credits = labels
+      ? Float64Array.from(answers, (answer, i) => (answer === labels[i] ? 1 : 0))
+      : readings[reading].credits(outputs, wanted);
+    const value = credits.reduce((a, b) => a + b, 0) / credits.length;
+    const metric = { name: isLabelled ? 'accuracy' : 'agreement', value };
+    return { metric, drop: 0, credits, answers };
+  };
+  const before = score(wanted);
+  return {
+    data,
+    before,
+    isLabelled,
+    about: isLabelled ? 'the right class' : readings[reading].about,
+    async score(model) {
+      const after = score(await outputsOf(model, data, lab));
+      return { ...after, drop: before.metric.value - after.metric.value };
+    },
+    change: (after, looks = 1) => changeOf(before.credits, after.credits, looks),
+  };
+}
+
+function regression(wanted: Outputs, data: Dataset, lab: Lab): Judge {
+  const width = sizeOf(data.labels!.dims);
+  const targets = new Float32Array(data.size * width);
+  data.fill(LABELS, everySample(data), targets);
+  const score = ({ values }: Outputs): Score => {
+    if (values.length !== targets.length) {
+      throw new PareError('data/shape', `"${data.name}" has targets of another width than the model's first output.`, {
+        where: data.name,
+        expected: `${values.length / data.size} numbers per sample`,
+        got: `${width}`,
+      });
+    }
+    const credits = Float64Array.from({ length: data.size }, (_, i) => {
+      let sum = 0;
+      for (let k = i * width; k < (i + 1) * width; k++) sum += (values[k]! - targets[k]!) ** 2;
+      return sum / width;
+    });
+    const value = Math.sqrt(credits.reduce((a, b) => a + b, 0) / credits.length);
+    return { metric: { name: 'rmse', value }, drop: 0, credits, answers: new Int32Array() };
+  };
+  const before = score(wanted);
+  return {
+    data,
+    before,
+    isLabelled: true,
+    about: 'the root mean squared error',
+    async score(model) {
+      const after = score(await outputsOf(model, data, lab));
+      return { ...after, drop: after.metric.value / Math.max(before.metric.value, Number.MIN_VALUE) - 1 };
+    },
+    change(after, looks = 1) {
+      const better = after.credits.filter((error, i) => error < before.credits[i]!).length;
+      const interval = bootstrapRise(before.credits, after.credits, { looks, seed: lab.seed ?? 0 });
+      return { samples: data.size, lost: data.size - better, won: better, interval, pValue: Number.NaN };
+    },
+  };
+}
+
+const everySample = ({ size }: Dataset): Int32Array => Int32Array.from({ length: size }, (_, i) => i);
+
+function labelsOf(data: Dataset): Int32Array {
+  const out = new Int32Array(data.size);
+  data.fill(LABELS, everySample(data), out);
+  return out;
+}
+
+/** The samples with the original's answers for labels, where its answers are classes: what slopes and validation need. */
+export async function labelledBy(original: Model, data: Dataset, lab: Lab): Promise<Dataset> {
+  if (data.task !== 'unlabelled') return data;
+  const outputs = await outputsOf(original, data, lab, 'ask the original');
+  if (readingFor(original, outputs, data) !== 'classes' || outputs.values.length === data.size) return data;
+  const classes = classesIn(outputs);
+  const labels = { dtype: 'int64', dims: [] } as const;
+  return {
+    ...data,
+    labels,
+    task: 'classification',
+    fill(column, indices, into) {
+      if (column !== LABELS) return data.fill(column, indices, into);
+      const isBig = into instanceof BigInt64Array;
+      for (let i = 0; i < indices.length; i++) {
+        const answer = classes[indices[i]!]!;
+        (into as { [index: number]: number | bigint })[i] = isBig ? BigInt(answer) : answer;
+      }
+    },
+  };
+}

@@ -1,0 +1,149 @@
+/** Where trials are made: a step is done, the result is measured and judged, and all of it goes into the journal. */
+
+import { asPareError } from '../base/error.ts';
+import type { Model } from '../graph/model.ts';
+import { writeModel } from '../onnx/index.ts';
+import { type Bench, followStep, type StepCall } from '../recipe/index.ts';
+import { costOfAny } from '../report/index.ts';
+import { type Lab, stopIfAborted } from '../runtime/index.ts';
+import type { Cost } from './budget.ts';
+import { digest, type Journal } from './journal.ts';
+import type { Judge } from './judge.ts';
+import type { Stopwatch } from './stopwatch.ts';
+
+/** A model that was made and measured. */
+export interface Trial extends Cost {
+  readonly key: string;
+  readonly calls: readonly StepCall[];
+  /** The metric on the search samples, and what was lost there; absent without samples. */
+  readonly metric?: number;
+  readonly drop: number;
+  /** What it took to make and judge. */
+  readonly seconds: number;
+  readonly notes: readonly string[];
+}
+
+/** What the journal holds of a trial; or why there is none. */
+type Entry = Omit<Trial, 'key'> | { readonly fault: string; readonly seconds: number };
+
+export interface Workshop {
+  readonly root: Trial;
+  readonly trials: readonly Trial[];
+  /** Milliseconds that the work so far took: of what the journal remembers, what it took then. */
+  spentMs(): number;
+  /** The trial after one more step; undefined when the step cannot be done, which is noted. */
+  grow(parent: Trial, call: StepCall): Promise<Trial | undefined>;
+  modelOf(trial: Trial): Promise<Model>;
+  /** Something measured beside trials, once: the journal remembers it. */
+  once<T>(key: string, make: () => Promise<T>): Promise<T>;
+}
+
+export interface WorkshopOptions {
+  readonly original: Model;
+  /** What the search depends on besides the model: data, target, versions. */
+  readonly identity: string;
+  readonly bench: Bench;
+  /** On the search samples. */
+  readonly judge?: Judge | undefined;
+  readonly stopwatch: Stopwatch;
+  readonly journal: Journal;
+  readonly now?: () => number;
+  readonly onTrial?: (trial: Trial) => void;
+}
+
+export async function openWorkshop(options: WorkshopOptions, lab: Lab): Promise<Workshop> {
+  const { original, identity, bench, judge, stopwatch, journal, now = () => performance.now(), onTrial } = options;
+  const trials: Trial[] = [];
+  let spent = 0;
+  const rootKey = (await digest(writeModel(original), identity, `${lab.seed ?? 0}`)).slice(0, 16);
+
+  const measure = async (model: Model, isRoot: boolean) => {
+    const [, latency] = await stopwatch.time(isRoot ? [original, original] : [original, model]);
+    const { macs, parameters } = costOfAny(model);
+    const score = isRoot ? judge?.before : await judge?.score(model);
+    return {
+      bytes: writeModel(model).length,
+      macs,
+      parameters,
+      latencyRatio: isRoot ? 1 : latency!.ratio,
+      latencyMs: latency!.ms,
+      ...(score && { metric: score.metric.value }),
+      drop: score?.drop ?? 0,
+    };
+  };
+
+  /** From the journal, or made now and written there. */
+  const recorded = async (key: string, make: () => Promise<Entry>): Promise<Trial | undefined> => {
+    let entry = journal.get(key) as Entry | undefined;
+    if (!entry) {
+      stopIfAborted(lab.signal);
+      entry = await make();
+      await journal.put(key, entry);
+    }
+    spent += entry.seconds * 1000;
+    if ('fault' in entry) return undefined;
+    const trial = { key, ...entry };
+    trials.push(trial);
+    onTrial?.(trial);
+    return trial;
+  };
+
+  const root = (await recorded(rootKey, async () => {
+    const started = now();
+    const cost = await measure(original, true);
+    return { calls: [], ...cost, seconds: (now() - started) / 1000, notes: [] };
+  }))!;
+  await journal.keep(rootKey, original);
+
+  const modelOf = async (trial: Trial): Promise<Model> => {
+    if (trial.calls.length === 0) return original;
+    const kept = await journal.model(trial.key);
+    if (kept) return kept;
+    let model = original;
+    for (const call of trial.calls) ({ model } = await followStep(model, call, bench, lab));
+    await journal.keep(trial.key, model);
+    return model;
+  };
+
+  return {
+    root,
+    trials,
+    modelOf,
+    spentMs: () => spent,
+    async grow(parent, call) {
+      const key = (await digest(parent.key, JSON.stringify(call))).slice(0, 16);
+      const known = trials.find((trial) => trial.key === key);
+      if (known) return known;
+      return await recorded(key, async () => {
+        const started = now();
+        const seconds = (): number => (now() - started) / 1000;
+        try {
+          const from = await modelOf(parent);
+          const { model, call: settled, notes } = await followStep(from, call, bench, lab);
+          const cost = await measure(model, false);
+          await journal.keep(key, model);
+          return { calls: [...parent.calls, settled], ...cost, seconds: seconds(), notes };
+        } catch (thrown) {
+          const error = asPareError(thrown);
+          if (error.code === 'work/aborted') throw error;
+          lab.onNote?.(`"${call.step}" cannot be done here: ${error.message}`);
+          return { fault: error.describe(), seconds: seconds() };
+        }
+      });
+    },
+    async once(name, make) {
+      const key = (await digest(rootKey, name)).slice(0, 16);
+      const known = journal.get(key) as { value: Awaited<ReturnType<typeof make>>; seconds: number } | undefined;
+      if (known) {
+        spent += known.seconds * 1000;
+        return known.value;
+      }
+      const started = now();
+      const value = await make();
+      const seconds = (now() - started) / 1000;
+      await journal.put(key, { value, seconds });
+      spent += seconds * 1000;
+      return value;
+    },
+  };
+}

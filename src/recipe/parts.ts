@@ -1,0 +1,58 @@
+/**
+ * The parts of the data, each with one use, never mixed:
+ *
+ *   learn        weights and ranges come from these
+ *   search       decides what is tried next
+ *   selection    decides between the finalists
+ *   evaluation   says at the end what was lost; nothing was decided on it
+ */
+
+import { type Dataset, type Splits, split } from '../data/index.ts';
+
+export interface Parts {
+  readonly learn: Dataset;
+  readonly search: Dataset;
+  readonly selection: Dataset;
+  readonly evaluation: Dataset;
+}
+
+/** Fewer samples than this cannot be divided. */
+export const FEWEST = 12;
+/** More than this in a part that only judges would cost time and tell little. */
+const MOST_JUDGED = 4000;
+
+/** Shares of what is not given apart: few samples must all help to judge, many may mostly be learnt from. */
+const sharesFor = (size: number) =>
+  size < 1000
+    ? { search: 0.2, selection: 0.2, evaluation: 0.3 }
+    : size < 8000
+      ? { search: 0.15, selection: 0.1, evaluation: 0.25 }
+      : { search: 0.1, selection: 0.1, evaluation: 0.15 };
+
+/**
+ * Divides the data; the same seed gives the same parts. A test set becomes the evaluation, a validation set search and
+ * selection; what is missing is held back from `train`.
+ *
+ * Returns undefined when there are fewer than 12 samples to divide.
+ */
+export function partsOf({ train, validation, test }: Splits, seed = 0): Parts | undefined {
+  if (train.size < FEWEST) return undefined;
+  const shares = sharesFor(train.size);
+  const ended = test ? { train, test } : split(train, { test: shares.evaluation, seed });
+  const judged = validation && validation.size >= 4 ? validation : undefined;
+  if (judged) {
+    const halves = split(judged, { test: 0.5, seed });
+    return { learn: ended.train, search: halves.train, selection: halves.test!, evaluation: ended.test! };
+  }
+  const capped = (share: number): number => Math.min(share, MOST_JUDGED / train.size) * (train.size / ended.train.size);
+  const {
+    train: learn,
+    validation: search,
+    test: selection,
+  } = split(ended.train, {
+    validation: capped(shares.search),
+    test: capped(shares.selection),
+    seed: seed + 1,
+  });
+  return { learn, search: search!, selection: selection!, evaluation: ended.test! };
+}

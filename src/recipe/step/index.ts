@@ -1,0 +1,13 @@
+/** The steps that a recipe can hold, by name. */
+
+import type { Step } from '../step.ts';
+import { collapse } from './collapse.ts';
+import { distill } from './distill.ts';
+import { factorize } from './factorize.ts';
+import { prune } from './prune.ts';
+import { quantize } from './quantize.ts';
+import { simplify } from './simplify.ts';
+import { store } from './store.ts';
+
+export const steps = { simplify, prune, collapse, factorize, distill, quantize, store } satisfies Record<string, Step>;
+export type StepName = keyof typeof steps;
