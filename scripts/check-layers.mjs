@@ -24,11 +24,11 @@ const LEVEL = {
   compress: 5,
   quantize: 5,
   parallel: 6,
-  recipe: 6,
   report: 6,
-  optimize: 7,
-  cli: 8,
-  studio: 8,
+  recipe: 7,
+  optimize: 8,
+  cli: 9,
+  studio: 9,
 };
 
 const root = fileURLToPath(new URL('..', import.meta.url));

@@ -2,9 +2,9 @@
 
 import { PareError } from '../../base/error.ts';
 import type { Model } from '../../graph/model.ts';
+import { runsOn } from '../../report/runs-on.ts';
 import { rewrite, rewriteChecked } from '../../rewrite/index.ts';
 import type { Lab } from '../../runtime/index.ts';
-import { runsOn } from '../samples.ts';
 import { step } from '../step.ts';
 
 export const simplify = step({
@@ -12,7 +12,7 @@ export const simplify = step({
   options: {},
   needsSamples: false,
   async run(model, _, { learn }, lab) {
-    const { model: lean, report } = await checked(model, runsOn(model, learn, lab), lab);
+    const { model: lean, report } = await checked(model, runsOn(model, lab, { data: learn }), lab);
     return { model: lean, notes: [`${report.fired.length} rewrites`] };
   },
 });
