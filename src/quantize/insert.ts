@@ -13,6 +13,7 @@ import { elements, float32, floats, sizeOf, type Tensor, tensor } from '../graph
 import type { Facts } from '../ops/infer.ts';
 import { meanShift } from './bias-correct.ts';
 import { type Grid, gridOf, roundEven } from './grid.ts';
+import { missingLanes, widenCodes } from './lanes.ts';
 import { pairSafe, pairSafeCodes, type Weights } from './pair-safe.ts';
 import { operandsOf, type Plan } from './plan.ts';
 import { rangeOf } from './range.ts';
@@ -130,7 +131,14 @@ export function insertPairs(
           ? pairSafeCodes(w, value.dims, axis, scales)
           : quantizeWeight(w, scales, lie, weightLimit);
     const scaleName = vector ? share(`v${scales.join()}`, () => float32([lie.channels], scales)) : scalar(scales[0]!);
-    const q = share(`w ${name} ${scaleName}`, () => tensor('int8', value.dims, codes));
+    const read = maker.inputs[input]!;
+    const integers = integersOf.get(read);
+    const more = integers ? missingLanes(value.dims, axis, facts.get(read)?.dims) : 0;
+    if (integers && more > 0) replaced.set(input, widened(integers, read, more));
+    const dims = more > 0 ? value.dims.map((dim, i) => (i === 1 ? dim + more : dim)) : value.dims;
+    const q = share(`w ${name} ${scaleName}`, () =>
+      tensor('int8', dims, more > 0 ? widenCodes(codes, value.dims, more) : codes),
+    );
     replaced.set(weight, dequantized(q, scaleName, zeros(vector ? [lie.channels] : []), vector ? axis : undefined));
 
     const b = fits ? floats(biasValue).slice() : undefined;
@@ -152,6 +160,22 @@ export function insertPairs(
       replaced.set(role.biasSlot, dequantized(qb, stepName, undefined, vector ? 0 : undefined));
     }
     return replaced;
+  };
+
+  /** The value with further channels that stand for 0. */
+  const widened = (integers: string, name: string, more: number): string => {
+    const key = `p ${integers}`;
+    const known = shared.get(key);
+    if (known !== undefined) return known;
+    const grid = gridFor(name)!;
+    const rank = facts.get(name)!.dims.length;
+    const pads = Array.from({ length: 2 * rank }, (_, i) => (i === rank + 1 ? more : 0));
+    const [wide, out] = [fresh(), fresh()];
+    const amounts = share(`i${pads.join()}`, () => tensor('int64', [pads.length], BigInt64Array.from(pads, BigInt)));
+    node('Pad', [integers, amounts, zeroOf(grid)], wide);
+    node('DequantizeLinear', [wide, ...pair(grid)], out);
+    shared.set(key, out);
+    return out;
   };
 
   const dequantized = (q: string, scale: string, zero: string | undefined, axis: number | undefined): string => {

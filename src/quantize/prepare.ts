@@ -18,6 +18,7 @@ const RULES = [
   'matmul-add-to-gemm',
   'reduce-mean-to-global-average-pool',
   'merge-reshapes',
+  'split-max-pool',
 ] as const;
 
 /** The same function in the form that quantises best; it speaks the modern opset. */
@@ -26,5 +27,9 @@ export function prepare(model: Model): Model {
   const wanted = RULES.flatMap((name) => known[name] ?? []);
   const prepared = applyRules(model, wanted).model;
   // What a file states of inner values may be wrong (a batch of 1 where the input says N), and the engine would trust it.
-  return { ...prepared, graph: { ...removeDead(prepared.graph), values: new Map() } };
+  return {
+    ...prepared,
+    opsets: { ...prepared.opsets, 'com.microsoft': 1 },
+    graph: { ...removeDead(prepared.graph), values: new Map() },
+  };
 }

@@ -12,9 +12,12 @@ export { type Evaluate, type FoldOptions, foldConstants } from './fold-constants
 export type { Firing, PatternRule, Rule, RuleSample, SweepRule } from './rule.ts';
 export { type RuleName, rules } from './rules/index.ts';
 
+/** Rules that bring a model into a form for one purpose: they add nodes. */
+const SPECIAL: readonly RuleName[] = ['gemm-to-matmul-add', 'split-max-pool'];
+
 /** The rules of `simplify`: all that never add arithmetic. */
 export const SIMPLIFYING: readonly RuleName[] = (Object.keys(rules) as RuleName[]).filter(
-  (name) => name !== 'gemm-to-matmul-add',
+  (name) => !SPECIAL.includes(name),
 );
 
 const named = (chosen: readonly (RuleName | Rule)[]): Rule[] =>

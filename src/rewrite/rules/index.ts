@@ -29,6 +29,7 @@ import { mergeScales } from './merge-scales.ts';
 import { mergeTransposes } from './merge-transposes.ts';
 import { reduceMeanToGlobalAveragePool } from './reduce-mean-to-global-average-pool.ts';
 import { scaleIntoLayerNormalization } from './scale-into-layer-normalization.ts';
+import { splitMaxPool } from './split-max-pool.ts';
 
 /** Every rule, by name, in the order in which they are tried: first what clears the view, then what saves arithmetic. */
 export const rules = {
@@ -59,6 +60,7 @@ export const rules = {
   'activation-after-pool': activationAfterPool,
   'reduce-mean-to-global-average-pool': reduceMeanToGlobalAveragePool,
   'dead-code': deadCode,
+  'split-max-pool': splitMaxPool,
   'gemm-to-matmul-add': gemmToMatmulAdd,
 } as const satisfies Record<string, Rule>;
 
