@@ -27,9 +27,5 @@ export function prepare(model: Model): Model {
   const wanted = RULES.flatMap((name) => known[name] ?? []);
   const prepared = applyRules(model, wanted).model;
   // What a file states of inner values may be wrong (a batch of 1 where the input says N), and the engine would trust it.
-  return {
-    ...prepared,
-    opsets: { ...prepared.opsets, 'com.microsoft': 1 },
-    graph: { ...removeDead(prepared.graph), values: new Map() },
-  };
+  return { ...prepared, graph: { ...removeDead(prepared.graph), values: new Map() } };
 }
