@@ -17,6 +17,8 @@ export interface Arg<T> {
   readonly isMany?: true;
   /** A positional argument that may be left out. */
   readonly isOptional?: true;
+  /** A positional argument in whose place a configuration may stand; its section of that name is then the word, objects as JSON. */
+  readonly isConfig?: true;
   /** The value of the words given; of none when the argument was left out. `name` is how the user wrote it. */
   readonly read: (words: readonly string[], name: string) => T;
 }

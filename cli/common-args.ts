@@ -30,6 +30,12 @@ export const dataArgs = {
   scale: number('Factor on the stored value.'),
   layout: oneOf(LAYOUTS, 'Order of the axes that the model takes.'),
   label: text('The column of a table that holds the labels.'),
+  ignore: many(text('A column of a table that is left out; may be repeated.')),
+  length: number('Tokens per text; default: what 99 % of the training texts need.', { min: 1, whole: true }),
+  vocabulary: number('Most words of a vocabulary that is learnt from the training texts.', { min: 3, whole: true }),
+  tokenizer: path("A model's own tokenizer.json, for texts."),
+  window: number('Rows per sample, for tables whose rows are steps in order.', { min: 1, whole: true }),
+  horizon: number('How many rows behind the window its label stands.', { min: 0, whole: true }),
   dim: many(text('Length of an open axis of random inputs, as SYMBOL=LENGTH; may be repeated.')),
   limit: number('Score on this many samples at most.', { min: 1, whole: true }),
 } as const;

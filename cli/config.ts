@@ -24,11 +24,16 @@ export function configWords(
   file: string,
 ): Record<string, readonly string[]> {
   const flags = flagsOf(verb);
+  const described = Object.keys(verb.takes).filter((name) => verb.takes[name]!.isConfig);
   const words: Record<string, readonly string[]> = {};
   const add = (section: Config, where: string): void => {
     for (const [key, value] of Object.entries(section)) {
       const name = camel(key);
       if (where === file && verbs.includes(key) && isSection(value)) continue;
+      if (described.includes(key)) {
+        words[key] = [typeof value === 'string' ? value : JSON.stringify(value)];
+        continue;
+      }
       if (!Object.hasOwn(flags, name) || name === 'config') {
         const near = nearest(key, Object.keys(flags));
         throw new PareError(
@@ -45,6 +50,9 @@ export function configWords(
   if (isSection(own)) add(own, `${file}, section ${verb.name}`);
   return words;
 }
+
+/** A file that can hold a configuration, by its ending. */
+export const isConfigName = (file: string): boolean => /\.([mc]?[jt]s|json)$/i.test(file);
 
 const isSection = (value: unknown): value is Config =>
   typeof value === 'object' && value !== null && !Array.isArray(value);

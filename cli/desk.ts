@@ -2,23 +2,13 @@
 
 import { basename, dirname, extname, join, resolve } from 'node:path';
 import { PareError } from '../src/base/error.ts';
-import type { Dataset } from '../src/data/dataset.ts';
-import type { DataOptions } from '../src/data/spec.ts';
 import type { Splits } from '../src/data/subset.ts';
 import type { Model } from '../src/graph/model.ts';
 import type { Subject } from '../src/report/subject.ts';
 import type { Engine } from '../src/runtime/engine.ts';
 import type { Lab, Progress } from '../src/runtime/lab.ts';
 import type { CommonValues } from './common-args.ts';
-
-/** The sets that `--data` and `--eval` name, under the model's input names. */
-export interface Sets {
-  /** What may be learned or calibrated from. Absent when only `--eval` was given. */
-  readonly train?: Dataset;
-  readonly validation?: Dataset;
-  /** What is scored on, `--limit` applied. */
-  readonly evaluation: Dataset;
-}
+import { dimsOf, openSets, openSplits, type Sets } from './sets.ts';
 
 export interface Written {
   /** The model's file. */
@@ -47,8 +37,8 @@ export interface Desk {
    * openData and bind do.
    */
   splits(model: Model, flags?: Partial<CommonValues>): Promise<Splits | undefined>;
-  /** The data for this model, or undefined when the command names none. Throws as openData and bind do. */
-  sets(model: Model): Promise<Sets | undefined>;
+  /** The data for this model (for none yet: as it is), or undefined when the command names none. Throws as openData and bind do. */
+  sets(model: Model | undefined): Promise<Sets | undefined>;
   /** `--out`, or a name beside the input: `resnet.onnx` and `pruned` make `resnet.pruned.onnx`. */
   outFor(input: string, tag: string, ending?: string): string;
   /**
@@ -150,99 +140,6 @@ async function openFor({ device, threads }: CommonValues, note: (text: string) =
   const engine = await openEngine({ device, ...(threads !== undefined && { threads }) });
   if (engine.fallbackReason) note(`running on WASM, which is slower: ${engine.fallbackReason}`);
   return engine;
-}
-
-/** ["sequence=11"] → { sequence: 11 }. */
-function dimsOf(words: readonly string[]): Record<string, number> {
-  return Object.fromEntries(
-    words.map((word): [string, number] => {
-      const [, symbol, length] = /^([^=]+)=([1-9]\d*)$/.exec(word) ?? [];
-      if (symbol !== undefined) return [symbol, Number(length)];
-      throw new PareError('usage/value', `--dim takes SYMBOL=LENGTH, not "${word}".`, { where: '--dim', got: word });
-    }),
-  );
-}
-
-const pair = (sizes: readonly number[], flag: string): number | readonly [number, number] => {
-  if (sizes.length === 1) return sizes[0]!;
-  if (sizes.length === 2) return [sizes[0]!, sizes[1]!];
-  throw new PareError('usage/value', `${flag} takes one size or height,width.`, { where: flag, got: sizes.join(',') });
-};
-
-/** The data flags as the data room takes them. */
-export function dataOptions(values: CommonValues): Omit<DataOptions, 'ports'> {
-  const { preset, resize, crop, mean, std, scale, layout, label, seed, dim } = values;
-  return {
-    seed,
-    dims: dimsOf(dim),
-    ...(preset && { preset }),
-    ...(resize && { resize: pair(resize, '--resize') }),
-    ...(crop && { crop: pair(crop, '--crop') }),
-    ...(mean && { mean }),
-    ...(std && { std }),
-    ...(scale !== undefined && { scale }),
-    ...(layout && { layout }),
-    ...(label !== undefined && { label }),
-  };
-}
-
-async function openSplits(
-  model: Model,
-  values: CommonValues,
-  note: (text: string) => void,
-): Promise<Splits | undefined> {
-  const isReal = values.data !== undefined && values.data !== 'random';
-  if (!isReal && values.eval === undefined) return undefined;
-  const { openData, portsOf, take } = await import('../src/data/index.ts');
-  const options = { ...dataOptions(values), ports: portsOf(model.graph) };
-  const limited = (set: Dataset | undefined): Dataset | undefined =>
-    set && values.limit !== undefined ? take(set, values.limit) : set;
-  const data = isReal ? await openData(values.data!, options) : undefined;
-  const scored =
-    values.eval === undefined
-      ? undefined
-      : await openData(values.eval, { ...options, ...(data?.encoding && { encoding: data.encoding }) });
-  for (const text of [...(data?.notes ?? []), ...(scored?.notes ?? [])]) note(text);
-  const test = limited(scored ? (scored.test ?? scored.validation ?? scored.train) : data?.test);
-  return {
-    train: data?.train ?? test!,
-    ...(data?.validation && { validation: data.validation }),
-    ...(data && test && { test }),
-  };
-}
-
-async function openSets(model: Model, values: CommonValues, note: (text: string) => void): Promise<Sets | undefined> {
-  if (values.data === undefined && values.eval === undefined) return undefined;
-  const { openData, portsOf, take, withTest } = await import('../src/data/index.ts');
-  const options = { ...dataOptions(values), ports: portsOf(model.graph) };
-  const limited = (dataset: Dataset): Dataset => (values.limit === undefined ? dataset : take(dataset, values.limit));
-  const open = async (spec: string, more: Pick<DataOptions, 'encoding'> = {}) => {
-    const data = await openData(spec, { ...options, ...more });
-    data.notes.forEach(note);
-    return data;
-  };
-  const data = values.data === undefined ? undefined : await open(values.data);
-  if (values.eval !== undefined) {
-    const scored = await open(values.eval, data?.encoding ? { encoding: data.encoding } : {});
-    const evaluation = limited(scored.test ?? scored.validation ?? scored.train);
-    return {
-      ...(data && { train: data.train }),
-      ...(data?.validation && { validation: data.validation }),
-      evaluation,
-    };
-  }
-  const split = withTest(data!, { seed: values.seed });
-  if (!data!.test && !data!.validation) {
-    const [held, all] = [split.test.size, data!.train.size];
-    note(
-      `${values.data} has no test split: ${held} of its ${all} samples are held back and scored (--eval scores all of a set)`,
-    );
-  }
-  return {
-    train: split.train,
-    ...(split.validation && { validation: split.validation }),
-    evaluation: limited(split.test),
-  };
 }
 
 async function replaceText(out: string, text: string): Promise<void> {

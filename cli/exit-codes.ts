@@ -33,6 +33,7 @@ const TABLE: readonly (readonly [pattern: string, exit: ExitCode])[] = [
   ['option/*', EXIT.usage],
   ['recipe/*', EXIT.usage],
   ['file/*', EXIT.usage],
+  ['network/*', EXIT.usage],
   ['data/*', EXIT.usage],
   ['onnx/too-large', EXIT.failure],
   ['onnx/*', EXIT.usage],

@@ -79,6 +79,7 @@ export async function finish(desk: Desk, what: Finish): Promise<Outcome> {
     result: {
       before: compared.before,
       after: compared.after,
+      ...(compared.after.metric && { metric: compared.after.metric }),
       ...what.result,
       layers: compared.layers,
       out,

@@ -1,38 +1,149 @@
 /** What the verbs that learn have in common: their flags, and how they become options of `fit`. */
 
+import { PareError } from '../src/base/error.ts';
+import type { Model } from '../src/graph/model.ts';
 import type { FitOptions } from '../src/train/index.ts';
-import { optimizers } from '../src/train/optim/index.ts';
-import { schedules } from '../src/train/schedule/index.ts';
-import { number, oneOf } from './arg.ts';
+import {
+  chain,
+  clipByValue,
+  ema,
+  lookahead,
+  type Optimizer,
+  type OptimizerName,
+  optimizers,
+  sam,
+  swa,
+} from '../src/train/optim/index.ts';
+import { optimizerOptions } from '../src/train/optim/options.ts';
+import { plateau, type Rate } from '../src/train/schedule/index.ts';
+import { type GroupOptions, layerWise, matcher } from '../src/train/select.ts';
+import { flag, many, number, path, text, type ValuesOf } from './arg.ts';
+import { type Call, called, calledMany, type OptionValue } from './call.ts';
+import { RATES, rateOf } from './rate.ts';
 
-/** Schedules that need no more than a rate and a number of steps. */
-const RATES = { constant: schedules.constant, cosine: schedules.cosine } as const;
+/** Wrappers around an optimiser, by name: their options, and how they are put around it. */
+const AROUND = {
+  ema: ['keep'],
+  swa: ['from', 'every'],
+  lookahead: ['k', 'towards'],
+  sam: ['rho', 'adaptive'],
+} as const;
 
 export const learningArgs = {
   epochs: number('Passes over the data.', { min: 1, whole: true }, 5),
   batch: number('Samples per step.', { min: 1, whole: true }),
-  optimizer: oneOf(optimizers, 'How weights follow their slopes.', 'adam'),
-  lr: number('Learning rate, at its peak.', { min: 0 }, 1e-3),
-  schedule: oneOf(RATES, 'How the learning rate goes over the steps.', 'cosine'),
+  accumulate: number('Batches whose mean gradient makes one update.', { min: 1, whole: true }),
+  optimizer: called(
+    { ...optimizerOptions, auto: ['seconds', 'updates'] },
+    'How weights follow their slopes, with options such as adam:b1=0.8,eps=1e-7; auto races several (auto:seconds=30).',
+    'adam',
+  ),
+  lr: text('Learning rate, at its peak; auto finds one by a range test.', '1e-3'),
+  momentum: number('Share of the velocity that stays, where the optimizer has one.', { min: 0, max: 1 }),
+  weightDecay: number('Pull of the weights towards 0; biases and normalisation are spared.', { min: 0 }),
+  schedule: called(RATES, 'How the learning rate goes over the epochs, such as step:every=10,factor=0.5.', 'cosine'),
+  warmUp: number('Epochs in which the learning rate grows to its peak.', { min: 0 }, 0),
+  clipNorm: number('Longest gradient, all weights together.', { min: 0 }),
+  clipValue: number('Largest slope of a single weight.', { min: 0 }),
+  around: calledMany(AROUND, 'Wrappers of the optimizer: averages of the weights, look-ahead, sharpness-aware steps.'),
+  freeze: many(text('Weights that stay as they are, such as "conv1.*"; may be repeated.')),
+  layerDecay: number('Factor on the learning rate from each layer to the one before it.', { min: 0, max: 1 }),
   patience: number('Stop after this many epochs without a better validation score.', { min: 1, whole: true }),
+  checkpoint: path('Folder in which the run is kept, so that it can go on after anything.'),
+  every: text('Between two checkpoints: 500 (updates) or 60s. Default: an epoch.'),
+  resume: flag('Go on from the checkpoint.'),
+  log: many(path('Where figures are written as they come: FILE.jsonl, or a folder for TensorBoard; may be repeated.')),
 } as const;
 
-export interface LearningValues {
-  readonly epochs: number;
-  readonly batch: number | undefined;
-  readonly optimizer: keyof typeof optimizers;
-  readonly lr: number;
-  readonly schedule: keyof typeof RATES;
-  readonly patience: number | undefined;
-}
+export type LearningValues = ValuesOf<typeof learningArgs>;
 
-/** The flags as options of `fit`. */
-export function fitOptions({ epochs, batch, optimizer, lr, schedule, patience }: LearningValues): FitOptions {
+const OPTIMIZER = '--optimizer';
+
+/** The flags as options of `fit`; `lr` is the number that --lr says, or what a range test found for it. */
+export function fitOptions(values: LearningValues, model?: Model, lr = rateWord(values.lr) ?? 1e-3): FitOptions {
+  const { epochs, batch, accumulate, optimizer, schedule, warmUp, clipNorm, patience, resume, freeze, layerDecay } =
+    values;
+  const groups = groupsFor(model, layerDecay);
   return {
     epochs,
-    optimizer: (steps: number) =>
-      optimizers[optimizer]({ lr: schedule === 'constant' ? RATES.constant(lr) : RATES.cosine(lr, steps) }),
+    ...(optimizer.name === 'auto'
+      ? { optimizer: 'auto', race: optimizer.options as NonNullable<FitOptions['race']> }
+      : { optimizer: (steps: number) => optimizerFor(values, rateOf(schedule, { lr, epochs, steps }, warmUp)) }),
+    ...(schedule.name === 'plateau' && { plateau: plateau(lr, schedule.options) }),
     ...(batch !== undefined && { batch }),
+    ...(accumulate !== undefined && { accumulate }),
+    ...(clipNorm !== undefined && { clipNorm }),
     ...(patience !== undefined && { patience }),
+    ...(freeze.length > 0 && { freeze }),
+    ...(groups.length > 0 && { groups }),
+    ...(values.checkpoint !== undefined && { checkpoint: { folder: values.checkpoint, ...interval(values.every) } }),
+    ...(resume && { resume }),
   };
+}
+
+/** The number in --lr; undefined for "auto". Throws usage/value. */
+export function rateWord(word: string): number | undefined {
+  if (word === 'auto') return undefined;
+  const value = word.trim() === '' ? Number.NaN : Number(word);
+  if (value >= 0 && Number.isFinite(value)) return value;
+  throw new PareError('usage/value', `--lr takes a number from 0, or auto, not "${word}".`, {
+    where: '--lr',
+    got: word,
+  });
+}
+
+/** Layers with rates of their own; biases and scales (one number per channel) are spared weight decay. */
+function groupsFor(model: Model | undefined, layerDecay: number | undefined): GroupOptions[] {
+  if (!model) return [];
+  const isSpared = (name: string): boolean => (model.graph.initializers.get(name)?.dims.length ?? 2) < 2;
+  const layers: GroupOptions[] = layerDecay === undefined ? [] : layerWise(model.graph.initializers.keys(), layerDecay);
+  const spared = layers.map((group) => {
+    const isOf = matcher(group.match);
+    return { ...group, match: (name: string) => isSpared(name) && isOf(name), decay: 0 };
+  });
+  return [...spared, { match: isSpared, decay: 0, trust: false }, ...layers];
+}
+
+function interval(word: string | undefined): { everySteps?: number; everySeconds?: number } {
+  if (word === undefined) return {};
+  const [, count, unit] = /^(\d+(?:\.\d+)?)(s?)$/.exec(word) ?? [];
+  if (count !== undefined && Number(count) > 0)
+    return unit ? { everySeconds: Number(count) } : { everySteps: Math.ceil(Number(count)) };
+  throw new PareError('usage/value', `--every takes a number of updates, or seconds like 60s, not "${word}".`, {
+    where: '--every',
+    got: word,
+  });
+}
+
+function optimizerFor(values: LearningValues, lr: Rate): Optimizer {
+  const { optimizer, momentum, weightDecay, clipValue, around } = values;
+  const name = optimizer.name as OptimizerName;
+  const known: readonly string[] = optimizerOptions[name];
+  const options: Record<string, OptionValue> = { ...optimizer.options };
+  const set = (option: string, value: number | undefined, what: string): void => {
+    if (value === undefined) return;
+    if (!known.includes(option)) {
+      throw new PareError('usage/conflict', `${name} has no ${what}.`, {
+        where: OPTIMIZER,
+        expected: known.join(', '),
+      });
+    }
+    options[option] = value;
+  };
+  set('momentum', momentum, 'momentum');
+  set('decay', weightDecay, 'weight decay');
+  const make = optimizers[name] as (options: object) => Optimizer;
+  const inner = make({ lr, ...options });
+  const wrapped = around.reduce((made, call) => wrap(made, call), inner);
+  return clipValue === undefined ? wrapped : chain(clipByValue(clipValue), wrapped);
+}
+
+function wrap(inner: Optimizer, { name, options }: Call<keyof typeof AROUND>): Optimizer {
+  const put: Readonly<Record<keyof typeof AROUND, () => Optimizer>> = {
+    ema: () => ema(inner, options),
+    swa: () => swa(inner, { from: 1, ...options }),
+    lookahead: () => lookahead(inner, options),
+    sam: () => sam(inner, options),
+  };
+  return put[name]();
 }

@@ -4,7 +4,7 @@ import { asPareError, PareError } from '../src/base/error.ts';
 import { nearest } from '../src/base/suggest.ts';
 import { paintFor } from '../src/report/table.ts';
 import type { CommonValues } from './common-args.ts';
-import { configWords, readConfig } from './config.ts';
+import { configWords, isConfigName, readConfig } from './config.ts';
 import { deskFor } from './desk.ts';
 import { EXIT, type ExitCode, exitCodeOf } from './exit-codes.ts';
 import { flagsOf, helpOf, kebab, parseWords } from './parse.ts';
@@ -78,9 +78,19 @@ async function withConfig(
   verb: Verb,
   words: Readonly<Record<string, readonly string[]>>,
 ): Promise<Readonly<Record<string, readonly string[]>>> {
-  const file = words['config']?.at(-1);
+  const stands = Object.keys(verb.takes).find(
+    (name) => verb.takes[name]!.isConfig && words[name]?.length === 1 && isConfigName(words[name][0]!),
+  );
+  const file = stands === undefined ? words['config']?.at(-1) : words[stands]![0]!;
   if (file === undefined) return words;
-  return { ...configWords(await readConfig(file), verb, Object.keys(verbs), file), ...words };
+  const { [stands ?? '']: _, ...given } = words;
+  const configured = configWords(await readConfig(file), verb, Object.keys(verbs), file);
+  if (stands === undefined || configured[stands]) return { ...configured, ...given };
+  throw new PareError('config/missing', `"${file}" does not say what "${stands}" is.`, {
+    where: file,
+    expected: `an entry "${stands}"`,
+    hint: verb.example,
+  });
 }
 
 async function runVerb(

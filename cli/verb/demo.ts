@@ -6,8 +6,9 @@ import type { Dataset } from '../../src/data/index.ts';
 import type { Model } from '../../src/graph/model.ts';
 import type { Curve, Step } from '../../src/report/summary.ts';
 import { number, percent } from '../arg.ts';
-import { type Desk, dataOptions } from '../desk.ts';
+import type { Desk } from '../desk.ts';
 import { stopwatch } from '../finish.ts';
+import { dataOptions } from '../sets.ts';
 import { type Outcome, verb } from '../verb.ts';
 
 /** Samples seen in training, all epochs together, when nobody says how many epochs. */
@@ -61,7 +62,7 @@ export const demo = verb({
 async function open(spec: string, desk: Desk): Promise<{ train: Dataset; validation: Dataset; test: Dataset }> {
   const { openData, split, withTest } = await import('../../src/data/index.ts');
   const opened = await openData(spec, {
-    ...dataOptions(desk.values),
+    ...(await dataOptions(desk.values)),
     ...(spec === 'glyphs' && { train: 16_000, test: 2_000 }),
   });
   opened.notes.forEach((note) => {

@@ -5,8 +5,9 @@ import { showBytes, showTimes } from '../../src/base/unit.ts';
 import { calibrators } from '../../src/quantize/calibrate/index.ts';
 import { type Scheme, schemes } from '../../src/quantize/scheme/index.ts';
 import { flag, many, number, oneOf, path, required, text } from '../arg.ts';
-import type { Desk, Sets } from '../desk.ts';
+import type { Desk } from '../desk.ts';
 import { finish, methodArgs, stopwatch } from '../finish.ts';
+import type { Sets } from '../sets.ts';
 import { type Outcome, verb } from '../verb.ts';
 
 export const quantize = verb({

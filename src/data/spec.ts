@@ -39,13 +39,16 @@ export interface DataOptions
   readonly train?: number;
   readonly test?: number;
   readonly size?: number;
-  /** For tables: share of the rows held back as test, 0 to 1. Default 0.2. */
+  /** For tables: share of the rows held back as test, 0 to 1; 0 also leaves files beside it alone. Default 0.2. */
   readonly held?: number;
   /** For tables whose rows are steps in order: samples are windows over them, and the last rows are held back. */
   readonly window?: WindowOptions;
   /** Read further rows as another file of the same kind was read. */
   readonly encoding?: TableEncoding | SeriesEncoding;
 }
+
+/** Where a model's metadata keeps how its training data became numbers, as JSON. */
+export const ENCODING = 'pare.encoding';
 
 /** What a SPEC stands for. */
 export interface Data extends Splits {
@@ -89,7 +92,7 @@ const text = async (path: string): Promise<string> => new TextDecoder().decode(a
 const table =
   (read: (path: string) => Promise<Table>): Opener =>
   async (path, { test: _count, held, encoding, window, ...options }) => {
-    const siblings = encoding || window ? {} : await siblingsOf(path);
+    const siblings = held === 0 || window ? {} : await siblingsOf(path);
     const [whole, validation, test] = await Promise.all(
       [path, siblings.validation, siblings.test].map((file) => (file === undefined ? undefined : read(file))),
     );
@@ -101,7 +104,7 @@ const table =
         ...options,
         ...(length !== undefined && { length }),
         ...(held !== undefined && { test: held }),
-        ...(encoding && 'columns' in encoding && { encoding }),
+        ...(encoding && 'columns' in encoding && { encoding, test: held ?? 0.2 }),
         ...(window && { isSeries: true }),
       },
       { validation, test },
@@ -121,8 +124,8 @@ const tokensOf = (ports: readonly Port[] | undefined): number | undefined => {
   return typeof dim === 'number' ? dim : undefined;
 };
 
-const series: Opener = async (path, { encoding }) => {
-  const { validation, test } = encoding ? {} : await siblingsOf(path);
+const series: Opener = async (path, { encoding, held }) => {
+  const { validation, test } = held === 0 ? {} : await siblingsOf(path);
   return fromSeries(await text(path), path, {
     ...(validation !== undefined && { validation: await text(validation) }),
     ...(test !== undefined && { test: await text(test) }),

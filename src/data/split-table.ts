@@ -14,11 +14,11 @@ import {
 } from './table.ts';
 
 export interface SplitTableOptions extends TableOptions {
-  /** Share of the rows held back for `test`, 0 to 1. Default 0.2. */
+  /** Share of the rows held back for `test`, 0 to 1. Default 0.2, or 0 with `encoding`. */
   readonly test?: number;
   /** Default 0. */
   readonly seed?: number;
-  /** Encode with what another table taught, and do not split: for rows to score on. */
+  /** Encode with what another table taught. */
   readonly encoding?: TableEncoding;
 }
 
@@ -51,14 +51,10 @@ export function fromTable(
 ): TableSplits {
   const name = baseName(where);
   const notes = missingNotes(table);
-  if (options.encoding) {
-    const { dataset, dropped } = encodeTable(name, table, options.encoding);
-    return { train: dataset, encoding: options.encoding, notes: [...notes, ...droppedNotes(dropped)] };
-  }
   const { rest, held } = test ? { rest: table, held: test } : holdBack(table, options);
   const all = { ...table, rows: [...table.rows, ...(validation?.rows ?? []), ...(test?.rows ?? [])] };
   const isAlike = [validation, test].every((part) => !part || part.header.join('\t') === table.header.join('\t'));
-  const encoding = fitTable(rest, options, isAlike ? all : table);
+  const encoding = options.encoding ?? fitTable(rest, options, isAlike ? all : table);
   const encode = (part: Table, role: string) => encodeTable(`${name} (${role})`, part, encoding);
   const parts = {
     train: held ? encode(rest, 'train') : encodeTable(name, rest, encoding),
@@ -76,11 +72,11 @@ export function fromTable(
 }
 
 function holdBack(table: Table, options: SplitTableOptions): { rest: Table; held?: Table } {
-  const { test = 0.2, seed = 0, isSeries = false } = options;
+  const { test = options.encoding ? 0 : 0.2, seed = 0, isSeries = false } = options;
   const count = table.rows.length;
   const held = test > 0 ? Math.min(count - 1, Math.max(1, Math.round(test * count))) : 0;
   const order = random(seed, 'split').shuffle(Int32Array.from(table.rows, (_, i) => i));
-  const classes = rowClasses(table, options);
+  const classes = held > 0 ? rowClasses(table, options) : undefined;
   const later = Int32Array.from(table.rows, (_, i) => count - 1 - i);
   const line = isSeries ? later : classes ? interleave(order, classes) : order;
   const part = (from: number, to: number): Table => ({

@@ -30,5 +30,6 @@ export {
 } from './model/sequence.ts';
 export { type VggOptions, vgg } from './model/vgg.ts';
 export { type VitOptions, vit } from './model/vit.ts';
+export { buildNetwork, type LayerWords, type NetworkWords, networkNamed, networkNames, type Suits } from './network.ts';
 export * from './norms.ts';
 export * from './recurrent.ts';

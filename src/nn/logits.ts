@@ -4,10 +4,10 @@ import { producers } from '../graph/edit.ts';
 import type { Graph } from '../graph/model.ts';
 
 /** Ops at the end of a classifier that a cross-entropy of logits makes superfluous. */
-const PROBABILITIES = new Set(['Softmax', 'LogSoftmax']);
+const PROBABILITIES = new Set(['Softmax', 'LogSoftmax', 'Sigmoid']);
 const CARRIERS = new Set(['Identity', 'Cast', 'Reshape', 'Flatten', 'Squeeze']);
 
-/** The value that holds the logits of `output`: what a final softmax reads, or the output itself. */
+/** The value that holds the logits of `output`: what a final softmax or sigmoid reads, or the output itself. */
 export function logitsOf(graph: Graph, output: string): string {
   const made = producers(graph);
   let name = output;

@@ -15,3 +15,4 @@ export * from './schedule/index.ts';
 export { type Scorer, scorer } from './score.ts';
 export { scoreModel } from './score-model.ts';
 export { type GroupOptions, layerWise, matcher, type NamePattern } from './select.ts';
+export { type LearningTask, outputWidth, taskOf } from './task.ts';

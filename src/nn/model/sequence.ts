@@ -6,7 +6,7 @@ import { learnedPositions, sinusoidalPositions, transformerBlock } from '../atte
 import { embedding, meanOverSteps } from '../branches.ts';
 import { gaussian } from '../initializer.ts';
 import { functional, type Making } from '../layer.ts';
-import { classifier, dropout } from '../layers.ts';
+import { classifier, dropout, projection } from '../layers.ts';
 import { layerNorm } from '../norms.ts';
 import { gru, lstm } from '../recurrent.ts';
 
@@ -80,7 +80,7 @@ export const lstmClassifier = (options: LstmClassifierOptions): Model => {
 };
 
 export interface TransformerEncoderOptions extends SequenceOptions {
-  /** Numbers per step inside; must equal `features` for sequences of numbers. Default 128. */
+  /** Numbers per step inside; steps of another number of features are projected. Default `features`, or 128. */
   readonly width?: number;
   /** Default 4. */
   readonly heads?: number;
@@ -113,7 +113,8 @@ export const transformerEncoder = (options: TransformerEncoderOptions): Model =>
     const { g } = make;
     const { steps, counts } = stepsOf(x!, options, width, make);
     const placed = { sinusoidal: sinusoidalPositions(), learned: learnedPositions(), none: undefined }[positions];
-    let value = placed ? placed(steps, make) : steps;
+    const inside = features !== undefined && features !== width ? projection('project', width)(steps, make) : steps;
+    let value = placed ? placed(inside, make) : inside;
     const bias = counts && g.Reshape(g.Mul(g.Sub(1, counts), -1e9), [0, 1, 1, length]);
     for (let i = 0; i < layers; i++) {
       value = transformerBlock({

@@ -11,12 +11,12 @@ export interface BinaryCrossEntropyOptions {
 /**
  * mean( p t · softplus(−x) + (1 − t) · softplus(x) ), p = positiveWeight: stable for every x.
  *
- * Shapes   output x [N, ...] logits (no sigmoid before it), labels t [N, ...] float32 in 0 … 1.
+ * Shapes   logits x [N, ...] (what a final sigmoid reads, else the output), labels t [N, ...] float32 in 0 … 1.
  * Source   PyTorch's BCEWithLogitsLoss.
  */
 export const binaryCrossEntropy =
   ({ positiveWeight = 1 }: BinaryCrossEntropyOptions = {}): Loss =>
-  (g, { output: x, column }) => {
+  (g, { logits: x, column }) => {
     const t = column('labels', 'float32', x.dims.slice(1));
     const positive = g.Mul(g.Mul(t, positiveWeight), g.Softplus(g.Neg(x)));
     const negative = g.Mul(g.Sub(1, t), g.Softplus(x));

@@ -31,7 +31,7 @@ export { type FocalOptions, focal } from './focal.ts';
 export { type HuberOptions, huber } from './huber.ts';
 export { type InfoNceOptions, infoNce } from './info-nce.ts';
 export { klDivergence } from './kl-divergence.ts';
-export { type Loss, type Outcome, weightedSum } from './loss.ts';
+export { inUnitsOf, type Loss, type Outcome, weightedSum } from './loss.ts';
 export { meanAbsoluteError } from './mean-absolute-error.ts';
 export { meanSquaredError } from './mean-squared-error.ts';
 export { type TripletOptions, triplet } from './triplet.ts';

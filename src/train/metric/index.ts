@@ -2,6 +2,7 @@
 
 import type { Task } from '../../data/dataset.ts';
 import { accuracy } from './accuracy.ts';
+import { binaryAccuracy } from './binary-accuracy.ts';
 import { f1, precision, recall } from './confusion.ts';
 import { meanAbsolute } from './mean-absolute-error.ts';
 import type { Metric } from './metric.ts';
@@ -12,6 +13,7 @@ import { topK } from './top-k.ts';
 
 export const metrics = {
   accuracy,
+  'binary-accuracy': binaryAccuracy,
   'top-5': topK(5),
   precision,
   recall,
@@ -26,6 +28,7 @@ export const metrics = {
 export const metricFor = (task: Task): Metric => (task === 'regression' ? rSquared : accuracy);
 
 export { accuracy } from './accuracy.ts';
+export { binaryAccuracy } from './binary-accuracy.ts';
 export { type Confusion, type ConfusionCount, confusion, f1, precision, recall, scoresOf } from './confusion.ts';
 export { meanAbsolute } from './mean-absolute-error.ts';
 export { argmax, type Count, type Metric } from './metric.ts';

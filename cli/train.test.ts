@@ -1,0 +1,233 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { GLYPHS } from '../src/data/index.ts';
+import { conv2d, dense, flatten, relu, sequential } from '../src/nn/index.ts';
+import { writeModel } from '../src/onnx/index.ts';
+import { run } from './run.ts';
+
+let folder = '';
+const at = (name: string): string => join(folder, name);
+
+interface Trained {
+  readonly epochs: { loss: number; metric: { name: string; value: number }; samplesPerSecond: number }[];
+  readonly metric: { name: string; value: number };
+  readonly out: string;
+  readonly choice?: string;
+  readonly range?: { points: unknown[] };
+  readonly notes: string[];
+}
+
+/** Runs `pare train … --json`. */
+async function train(...argv: string[]): Promise<{ code: number; err: string; json: Trained }> {
+  const said = { out: '', err: '' };
+  const code = await run(['train', ...argv, '--json', '--threads', '1', '--quiet'], {
+    stdout: { write: (text) => (said.out += text) },
+    stderr: { write: (text) => (said.err += text) },
+    env: { NO_COLOR: '1' },
+    signal: new AbortController().signal,
+    version: '1.2.3',
+  });
+  return { code, err: said.err, json: JSON.parse(said.out) as Trained };
+}
+
+/** Two features, told apart by their product's sign; `kind` is that, `size` a number in large units. */
+const rows = Array.from({ length: 240 }, (_, i) => {
+  const [a, b] = [Math.sin(i * 12.9), Math.cos(i * 7.7)];
+  return { a, b, kind: a * b > 0 ? 'yes' : 'no', size: 1e5 * (3 + a - 2 * b) };
+});
+const table = (columns: readonly (keyof (typeof rows)[0])[]): string =>
+  [columns.join(','), ...rows.map((row) => columns.map((column) => row[column]).join(','))].join('\n');
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'pare-train-'));
+  writeFileSync(at('kinds.csv'), table(['a', 'b', 'kind']));
+  writeFileSync(at('sizes.csv'), table(['a', 'b', 'size']));
+  writeFileSync(at('plain.csv'), table(['a', 'b']));
+  writeFileSync(at('three.onnx'), writeModel(sequential([dense(3)], { input: [2] })));
+  writeFileSync(at('mlp.onnx'), writeModel(sequential([dense(16), relu(), dense(2)], { input: [2] })));
+  writeFileSync(
+    at('cnn.onnx'),
+    writeModel(
+      sequential([conv2d(4, 3, { stride: 2 }), relu(), flatten(), dense(GLYPHS.length)], { input: [1, 16, 16] }),
+    ),
+  );
+  writeFileSync(
+    at('net.json'),
+    JSON.stringify({
+      model: { layers: [['dense', 24], 'relu', 'classifier'] },
+      data: at('kinds.csv'),
+      label: 'kind',
+      epochs: 40,
+      lr: 0.02,
+    }),
+  );
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+describe('pare train', () => {
+  it('trains what a configuration describes, and flags win over it', async () => {
+    const { code, json } = await train(at('net.json'), '--out', at('a.onnx'), '--epochs', '60');
+    expect(code).toBe(0);
+    expect(json.epochs).toHaveLength(60);
+    expect(json.epochs[59]).toMatchObject({ metric: { name: 'accuracy' } });
+    expect(json.metric.value).toBeGreaterThan(0.85);
+    expect(existsSync(json.out)).toBe(true);
+  });
+
+  it('ends in the same bytes for the same seed, and in others for another', async () => {
+    const bytes = async (name: string, seed: string) => {
+      await train(at('net.json'), '--out', at(name), '--epochs', '2', '--seed', seed);
+      return readFileSync(at(name));
+    };
+    const first = await bytes('s1.onnx', '3');
+    expect((await bytes('s2.onnx', '3')).equals(first)).toBe(true);
+    expect((await bytes('s3.onnx', '4')).equals(first)).toBe(false);
+  });
+
+  it('predicts numbers in their own unit', async () => {
+    const { json } = await train(
+      'mlp',
+      '--data',
+      at('sizes.csv'),
+      '--label',
+      'size',
+      '--epochs',
+      '60',
+      '--out',
+      at('b.onnx'),
+      '--batch',
+      '16',
+      '--lr',
+      '0.01',
+    );
+    expect(json.metric.name).toBe('rmse');
+    expect(json.metric.value).toBeLessThan(2e4); // the spread is 1.6e5
+    expect(json.epochs.at(-1)!.metric.name).toBe('r2');
+  });
+
+  it('rebuilds inputs that have no labels', async () => {
+    const words = JSON.stringify({ layers: [['dense', 8], 'tanh', 'classifier'] });
+    const { code, json } = await train(words, '--data', at('plain.csv'), '--epochs', '2', '--out', at('c.onnx'));
+    expect([code, json.notes.join()]).toEqual([0, expect.stringContaining('learns to rebuild its input')]);
+  });
+
+  it('takes every option together', async () => {
+    const flags =
+      '--optimizer sgd:nesterov=true --momentum 0.9 --weight-decay 1e-4 --lr 0.05 --schedule step:every=1,factor=0.5 --warm-up 0.5 --clip-norm 1 --clip-value 0.5 --around ema:keep=0.9 --accumulate 2 --batch 8 --freeze conv1.* --layer-decay 0.8 --label-smoothing 0.1 --class-weights balanced --augment flip,crop=2 --augment erase --metric f1 --patience 3 --epochs 2';
+    const { code, err, json } = await train(
+      at('cnn.onnx'),
+      '--data',
+      'glyphs',
+      '--limit',
+      '50',
+      '--out',
+      at('d.onnx'),
+      ...flags.split(' '),
+      '--log',
+      at('run/m.jsonl'),
+      '--log',
+      at('run/tb'),
+    );
+    expect([code, err]).toEqual([0, expect.stringMatching(/^(note: .*\n)*$/)]);
+    expect(json.epochs.map(({ metric }) => metric.name)).toEqual(['f1', 'f1']);
+    const lines = readFileSync(at('run/m.jsonl'), 'utf8')
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as object);
+    expect(lines.at(-1)).toMatchObject({ epoch: 1, loss: json.epochs[1]!.loss });
+  });
+
+  it('races optimisers, and finds a rate', async () => {
+    const race = await train(
+      at('mlp.onnx'),
+      '--data',
+      at('kinds.csv'),
+      '--label',
+      'kind',
+      '--epochs',
+      '1',
+      '--optimizer',
+      'auto:updates=4',
+      '--out',
+      at('e.onnx'),
+    );
+    expect(race.json.choice).toMatch(/was chosen of 12 candidates/);
+    const range = await train(
+      at('mlp.onnx'),
+      '--data',
+      at('kinds.csv'),
+      '--label',
+      'kind',
+      '--epochs',
+      '1',
+      '--lr',
+      'auto',
+      '--plot',
+      at('range.svg'),
+      '--out',
+      at('f.onnx'),
+    );
+    expect(range.json.range!.points.length).toBeGreaterThan(20);
+    expect(readFileSync(at('range.svg'), 'utf8')).toMatch(/^<svg [\s\S]*<path d="M[\s\S]*<\/svg>\n$/);
+  });
+
+  it('mixes samples and their classes', async () => {
+    const { code, json } = await train(
+      at('cnn.onnx'),
+      '--data',
+      'glyphs',
+      '--epochs',
+      '1',
+      '--mixup',
+      '0.2',
+      '--limit',
+      '50',
+      '--out',
+      at('h.onnx'),
+    );
+    expect([code, json.epochs[0]!.metric.name]).toEqual([0, 'accuracy']);
+  });
+
+  it.each([
+    [['resnet21', '--data', 'glyphs'], 'file/missing'],
+    [['resnet20'], 'usage/missing'],
+    [['resnet20', '--data', 'KINDS', '--label', 'kind'], 'network/shape'],
+    [['{"layers":["rellu"]}', '--data', 'glyphs'], 'option/unknown'],
+    [['{"layers":[["conv2d",8]]}', '--data', 'glyphs'], 'network/words'],
+    [['{"layers":[["conv2d",8,99],"flatten","classifier"]}', '--data', 'glyphs'], 'network/shape'],
+    [['{"layers":["flatten",["dense",3]]}', '--data', 'glyphs'], 'network/shape'],
+    [['{"name":"vgg","hiden":[3]}', '--data', 'glyphs'], 'network/words'],
+    [['MLP', '--data', 'KINDS', '--label', 'kind', '--optimizer', 'adamm'], 'option/unknown'],
+    [['MLP', '--data', 'KINDS', '--label', 'kind', '--optimizer', 'adam:beta=3'], 'usage/value'],
+    [['MLP', '--data', 'KINDS', '--label', 'kind', '--optimizer', 'adam', '--momentum', '0.5'], 'usage/conflict'],
+    [['MLP', '--data', 'KINDS', '--label', 'kind', '--lr', 'fast'], 'usage/value'],
+    [['MLP', '--data', 'SIZES', '--label', 'size'], 'data/shape'],
+    [['MLP', '--data', 'KINDS', '--label', 'kind', '--mixup', '1', '--cutmix', '1'], 'usage/conflict'],
+    [['THREE', '--data', 'PLAIN'], 'data/unlabelled'],
+    [['{"layers":[["dense",10]]}', '--data', 'glyphs'], 'network/shape'],
+    [['MLP', '--data', 'KINDS', '--label', 'kind', '--every', 'often', '--checkpoint', 'x'], 'usage/value'],
+    [['MLP', '--data', 'KINDS', '--label', 'kind', '--class-weights', '1,2,3'], 'usage/value'],
+  ])('%j is refused with one error', async (argv, code) => {
+    const files: Record<string, string> = {
+      MLP: 'mlp.onnx',
+      THREE: 'three.onnx',
+      KINDS: 'kinds.csv',
+      SIZES: 'sizes.csv',
+      PLAIN: 'plain.csv',
+    };
+    const said = { err: '' };
+    const words = argv.map((word) => (files[word] ? at(files[word]) : word));
+    const exit = await run(['train', ...words, '--quiet', '--out', at('never.onnx')], {
+      stdout: { write: () => undefined },
+      stderr: { write: (text) => (said.err += text) },
+      env: { NO_COLOR: '1' },
+      signal: new AbortController().signal,
+      version: '1.2.3',
+    });
+    expect(said.err).toContain(`[${code}]`);
+    expect(exit).toBe(2);
+    expect(existsSync(at('never.onnx'))).toBe(false);
+  });
+});

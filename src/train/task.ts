@@ -1,0 +1,97 @@
+/** What a model is to learn from a data set, when nobody says: loss and metric by labels and outputs. */
+
+import { PareError } from '../base/error.ts';
+import { classesOf, type Dataset, LABELS } from '../data/dataset.ts';
+import { isStatic } from '../graph/dim.ts';
+import type { Model } from '../graph/model.ts';
+import { sizeOf } from '../graph/tensor.ts';
+import { infer } from '../ops/infer.ts';
+import { learningForm } from './learning-form.ts';
+import { binaryCrossEntropy } from './loss/binary-cross-entropy.ts';
+import { crossEntropy } from './loss/cross-entropy.ts';
+import type { Loss } from './loss/loss.ts';
+import { meanSquaredError } from './loss/mean-squared-error.ts';
+import { accuracy } from './metric/accuracy.ts';
+import { binaryAccuracy } from './metric/binary-accuracy.ts';
+import type { Metric } from './metric/metric.ts';
+import { rSquared } from './metric/r-squared.ts';
+
+export interface LearningTask {
+  readonly name: 'classes' | 'yes or no' | 'several yes or no' | 'numbers';
+  readonly loss: Loss;
+  readonly metric: Metric;
+}
+
+/** Labels looked at to tell yes-or-no answers from numbers. */
+const LOOK = 1000;
+
+/**
+ * Classes: cross-entropy and accuracy. Two classes for one output, or rows of 0s and 1s: binary cross-entropy and the share of
+ * right answers. Other numbers: mean squared error and R².
+ *
+ * Throws   data/unlabelled without labels; data/classes for a label beyond the outputs; data/shape when outputs and labels differ in width.
+ */
+export function taskOf(model: Model, data: Dataset): LearningTask {
+  if (!data.labels) {
+    throw new PareError('data/unlabelled', `"${data.name}" has no labels to learn from.`, {
+      where: data.name,
+      hint: 'a model whose output is as large as its input can learn to rebuild it; without labels, pare distill learns from a teacher',
+    });
+  }
+  const width = outputWidth(model, data);
+  const targets = sizeOf(data.labels.dims);
+  if (data.task === 'classification') {
+    checkClasses(data, Math.max(2, width));
+    if (width !== 1) return { name: 'classes', loss: crossEntropy(), metric: accuracy };
+    return { name: 'yes or no', loss: binaryCrossEntropy(), metric: binaryAccuracy };
+  }
+  if (width !== targets) {
+    throw new PareError(
+      'data/shape',
+      `The model gives ${width} numbers per sample, and the labels of "${data.name}" have ${targets}.`,
+      {
+        where: data.name,
+        expected: `${width}`,
+        got: `${targets}`,
+      },
+    );
+  }
+  if (!isYesOrNo(data, targets)) return { name: 'numbers', loss: meanSquaredError(), metric: rSquared };
+  return { name: 'several yes or no', loss: binaryCrossEntropy(), metric: binaryAccuracy };
+}
+
+function checkClasses(data: Dataset, classes: number): void {
+  const odd = classesOf(data).find((label) => label < 0 || label >= classes);
+  if (odd === undefined) return;
+  throw new PareError('data/classes', `"${data.name}" has a class that the model has no output for.`, {
+    where: data.name,
+    expected: `labels 0 to ${classes - 1}`,
+    got: `${odd}`,
+  });
+}
+
+/** Numbers per sample of the first output. */
+export function outputWidth(model: Model, data: Dataset): number {
+  const samples = Object.fromEntries(Object.entries(data.inputs).map(([name, { dims }]) => [name, dims]));
+  const batch = fixedBatch(model) ?? 1;
+  const { graph } = learningForm(model, { batch, samples, learning: false });
+  const dims = infer(graph).get(graph.outputs[0]!.name)?.dims;
+  return isStatic(dims) ? sizeOf(dims) / batch : 0;
+}
+
+function fixedBatch({ graph }: Model): number | undefined {
+  const type = graph.inputs.find(({ name }) => !graph.initializers.has(name))?.type;
+  const dim = type?.kind === 'tensor' ? type.dims?.[0] : undefined;
+  return typeof dim === 'number' ? dim : undefined;
+}
+
+function isYesOrNo(data: Dataset, width: number): boolean {
+  const count = Math.min(LOOK, data.size);
+  const labels = new Float32Array(count * width);
+  data.fill(
+    LABELS,
+    Int32Array.from({ length: count }, (_, i) => i),
+    labels,
+  );
+  return labels.every((label) => label === 0 || label === 1);
+}
