@@ -93,11 +93,17 @@ it('averages absolute differences', () => {
   expect(run(meanAbsolute, [1, 2, 3], [2, 2, 1], 1, true)).toBe(1);
 });
 
-it.each(Object.entries(metrics))('%s does not mind how samples are batched', (_, metric) => {
+it('counts yes-or-no answers, of logits and of probabilities', () => {
+  expect(run(metrics['binary-accuracy'], [-1, 2, 0.4, -3], [0, 1, 1, 1], 1)).toBe(3 / 4);
+  expect(run(metrics['binary-accuracy'], [0.1, 0.9, 0.4, 0.2], [0, 1, 1, 1], 1)).toBe(2 / 4);
+  expect(run(metrics['binary-accuracy'], [0.1, 0.9, 0.4, 0.8], [0, 1, 1, 1], 1, true)).toBe(3 / 4);
+});
+
+it.each(Object.entries(metrics))('%s does not mind how samples are batched', (name, metric) => {
   const source = random(3, 'batches');
   const output = Float32Array.from({ length: 40 * 2 }, () => source.normal());
   const labels = BigInt64Array.from({ length: 40 }, () => BigInt(source.integer(2)));
-  const isRows = metric.name === 'r2' || metric.name === 'mae';
+  const isRows = name === 'r2' || name === 'mae' || name === 'binary-accuracy';
   const width = isRows ? 1 : 2;
   const whole = metric.start();
   whole.see(output, labels, 40, width);
