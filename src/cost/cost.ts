@@ -3,7 +3,7 @@
 import { isStatic } from '../graph/dim.ts';
 import { isFloat } from '../graph/dtype.ts';
 import type { Graph, Model } from '../graph/model.ts';
-import { sizeOf } from '../graph/tensor.ts';
+import { sizeOf, tensorBytes } from '../graph/tensor.ts';
 import { rowOf } from '../ops/index.ts';
 import { attrsOf, bySlot, type Facts, infer } from '../ops/infer.ts';
 import type { Named, StaticValue } from '../ops/op.ts';
@@ -65,7 +65,7 @@ export function costOf(model: Model | Graph, symbols: Readonly<Record<string, nu
       parameters: weights
         .filter(({ dtype }) => isFloat(dtype) || dtype.endsWith('int8') || dtype.endsWith('int4'))
         .reduce((n, { dims }) => n + sizeOf(dims), 0),
-      bytes: weights.reduce((n, { bytes }) => n + bytes.byteLength, 0),
+      bytes: weights.reduce((n, weight) => n + tensorBytes(weight), 0),
       dims: (facts.get(node.outputs[0] ?? '')?.dims ?? []).map((dim) => (typeof dim === 'number' ? dim : -1)),
     });
   }
@@ -75,7 +75,7 @@ export function costOf(model: Model | Graph, symbols: Readonly<Record<string, nu
   return {
     parameters: trainable.reduce((n, { dims }) => n + sizeOf(dims), 0),
     macs: layers.reduce((n, { macs }) => n + macs, 0),
-    weightBytes: [...graph.initializers.values()].reduce((n, { bytes }) => n + bytes.byteLength, 0),
+    weightBytes: [...graph.initializers.values()].reduce((n, weight) => n + tensorBytes(weight), 0),
     layers,
     unknown,
   };

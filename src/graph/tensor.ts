@@ -15,6 +15,9 @@ export interface Tensor {
 /** Number of elements of these dimensions; 1 for a scalar. */
 export const sizeOf = (dims: readonly number[]): number => dims.reduce((product, dim) => product * dim, 1);
 
+/** Bytes of the elements, from the dimensions alone: nothing is decoded or read from disk. */
+export const tensorBytes = ({ dtype, dims }: Pick<Tensor, 'dtype' | 'dims'>): number => byteLength(dtype, sizeOf(dims));
+
 /**
  * A tensor over existing memory; nothing is copied.
  *

@@ -14,6 +14,8 @@ export interface Place {
   readonly length?: number;
   /** The file itself, where the model was read from a folder. */
   readonly path?: string;
+  /** Is that file the model, whose message holds the elements? */
+  readonly isOwn?: boolean;
 }
 
 /** Supplies `length` bytes of the file called `location`, from byte `offset`. */

@@ -88,6 +88,8 @@ export const TENSOR = {
   uint64s: 11,
   external: 13,
   location: 14,
+  /** Our own, from the range that protobuf keeps from all files: stands in a skeleton where the elements stood. */
+  elsewhere: 19_000,
 } as const;
 
 /** TensorProto.DataLocation. */

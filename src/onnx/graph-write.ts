@@ -92,8 +92,11 @@ function putAttrValue(sink: Sink, attr: Exclude<Attr, { kind: 'opaque' }>, savin
   if (kind === 'float') sink.float(ATTR.f, value);
   else if (kind === 'int') sink.int(ATTR.i, value);
   else if (kind === 'string') sink.text(ATTR.s, value);
-  else if (kind === 'tensor') sink.message(ATTR.t, () => putTensor(sink, originOf(value)?.name ?? '', value, saving));
-  else if (kind === 'graph') sink.message(ATTR.g, () => putGraph(sink, value, saving));
+  else if (kind === 'tensor') {
+    // Engines read no data files for attributes.
+    const inside = { ...saving, mayShare: () => false };
+    sink.message(ATTR.t, () => putTensor(sink, originOf(value)?.name ?? '', value, inside));
+  } else if (kind === 'graph') sink.message(ATTR.g, () => putGraph(sink, value, saving));
   else if (kind === 'floats') for (const number of value) sink.float(ATTR.floats, number);
   else if (kind === 'ints') sink.ints(ATTR.ints, value);
   else if (kind === 'strings') for (const text of value) sink.text(ATTR.strings, text);

@@ -7,6 +7,7 @@ import { emptyShelf, folderShelf, type ReadExternal, type Shelf, suppliedShelf }
 import { MODEL, OPSET } from './field.ts';
 import { domainName, readGraph } from './graph-read.ts';
 import { remember } from './origin.ts';
+import { recent } from './recent.ts';
 import { looksLike } from './sniff.ts';
 import { type Reading, readEntry } from './tensor-read.ts';
 import {
@@ -43,7 +44,10 @@ export interface ReadOptions {
  *          onnx/external-missing, onnx/external-truncated, onnx/external-changed, tensor/size.
  * Source   onnx.proto, ONNX 1.22.
  */
-export function readModel(bytes: Uint8Array, options: ReadOptions = {}): Model {
+export const readModel = (bytes: Uint8Array, options: ReadOptions = {}): Model => readBytes(bytes, options);
+
+/** As readModel; `own` is the name of the model's file when the bytes are its skeleton. */
+export function readBytes(bytes: Uint8Array, options: ReadOptions, own?: string): Model {
   const source = options.file ?? 'The model';
   if (bytes.length === 0) {
     throw new PareError('onnx/empty', `${source} is empty.`, {
@@ -55,7 +59,12 @@ export function readModel(bytes: Uint8Array, options: ReadOptions = {}): Model {
   // A Buffer's subarray is a Buffer; plain arrays behave the same everywhere.
   const plain = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   try {
-    return parse(plain, source, { shelf: shelfFor(options), externals: 0 });
+    return parse(plain, source, {
+      shelf: shelfFor(options),
+      recent: recent(),
+      externals: 0,
+      ...(own !== undefined && { own }),
+    });
   } catch (cause) {
     const kind =
       cause instanceof PareError && /^onnx\/(malformed|truncated|dtype|no-graph)$/.test(cause.code) && looksLike(plain);

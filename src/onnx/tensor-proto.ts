@@ -2,6 +2,7 @@
 
 import type { Tensor } from '../graph/tensor.ts';
 import { emptyShelf } from './external.ts';
+import { recent } from './recent.ts';
 import { readTensor } from './tensor-read.ts';
 import { INSIDE, putTensor } from './tensor-write.ts';
 import { cursor } from './wire-read.ts';
@@ -14,7 +15,7 @@ import { encode } from './wire-write.ts';
  */
 export function readTensorProto(bytes: Uint8Array, source = 'the tensor file'): { name: string; tensor: Tensor } {
   const plain = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  return readTensor(cursor(plain, source), plain, { shelf: emptyShelf, externals: 0 });
+  return readTensor(cursor(plain, source), plain, { shelf: emptyShelf, recent: recent(), externals: 0 });
 }
 
 /**

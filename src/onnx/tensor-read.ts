@@ -6,6 +6,8 @@ import { sizeOf, type Tensor } from '../graph/tensor.ts';
 import { checkLocation, type Place, type Shelf, tooShort } from './external.ts';
 import { ENTRY, EXTERNAL, TENSOR } from './field.ts';
 import { remember } from './origin.ts';
+import type { Recent } from './recent.ts';
+import { readNote } from './skeleton.ts';
 import {
   type Cursor,
   cursor,
@@ -24,6 +26,9 @@ import {
 /** What reading a model carries along. */
 export interface Reading {
   readonly shelf: Shelf;
+  readonly recent: Recent;
+  /** The model's own file by its name in the folder, when the bytes are its skeleton. */
+  readonly own?: string;
   /** Tensors met so far whose elements lie elsewhere: what holds one is never copied as bytes. */
   externals: number;
 }
@@ -50,6 +55,7 @@ export function readTensor(c: Cursor, message: Uint8Array, reading: Reading): { 
   let raw: Uint8Array | undefined;
   let location = 0;
   let typed = false;
+  let own: Place | undefined;
   while (nextField(c)) {
     if (c.field === TENSOR.dims) readInts(c, dims);
     else if (c.field === TENSOR.dtype) code = readInt(c);
@@ -57,6 +63,8 @@ export function readTensor(c: Cursor, message: Uint8Array, reading: Reading): { 
     else if (c.field === TENSOR.raw) raw = readBytes(c);
     else if (c.field === TENSOR.location) location = readInt(c);
     else if (c.field === TENSOR.external) readEntry(c, entries);
+    else if (c.field === TENSOR.elsewhere && reading.own !== undefined)
+      own = ownPlace(readBytes(c), reading.own, reading);
     else {
       typed ||= TYPED.has(c.field);
       skip(c);
@@ -75,13 +83,11 @@ export function readTensor(c: Cursor, message: Uint8Array, reading: Reading): { 
     throw malformed(c, `tensor "${name}" has the dimensions [${dims.join(', ')}]`, c.at);
   }
   const source = `tensor "${name}" in ${c.source}`;
-  if (location === EXTERNAL) {
-    const place = placeOf(c, source, entries, reading.shelf);
+  if (own || location === EXTERNAL) {
+    const place = own ?? placeOf(c, source, entries, reading.shelf);
     reading.externals += 1;
-    const tensor = lazy(
-      dtype,
-      dims,
-      weakly(() => readPlace(source, place, byteLength(dtype, sizeOf(dims)), reading.shelf)),
+    const tensor = lazy(dtype, dims, () =>
+      reading.recent.get(tensor, () => readPlace(source, place, byteLength(dtype, sizeOf(dims)), reading.shelf)),
     );
     return { name, tensor: remember(tensor, { bytes: message, name, place }) };
   }
@@ -138,17 +144,6 @@ const once = <T>(make: () => T): (() => T) => {
   return () => {
     made ??= make();
     return made;
-  };
-};
-
-/** The same bytes for as long as somebody holds them: a loop over `bytes[i]` reads the disk once. */
-const weakly = (make: () => Uint8Array): (() => Uint8Array) => {
-  let held: WeakRef<Uint8Array> | undefined;
-  return () => {
-    const bytes = held?.deref() ?? make();
-    held ??= new WeakRef(bytes);
-    if (held.deref() !== bytes) held = new WeakRef(bytes);
-    return bytes;
   };
 };
 
@@ -238,6 +233,12 @@ function decodeStrings({ message, source, base }: Pending, dims: readonly number
   }
   if (strings.length !== sizeOf(dims)) throw wrongCount(source, sizeOf(dims), strings.length, dims, 'strings');
   return strings;
+}
+
+/** Where the model's own file holds the elements. */
+function ownPlace(note: Uint8Array, location: string, { shelf }: Reading): Place {
+  const path = shelf.path(location);
+  return { location, ...readNote(note), isOwn: true, ...(path !== undefined && { path }) };
 }
 
 /** Where external_data says the elements lie. */

@@ -1,11 +1,12 @@
 /** Tensor → TensorProto: unchanged tensors as the bytes they came from, others as raw data, or as a place elsewhere. */
 
 import { PareError } from '../base/error.ts';
-import { byteLength, factsOf } from '../graph/dtype.ts';
-import { sizeOf, type Tensor } from '../graph/tensor.ts';
+import { factsOf } from '../graph/dtype.ts';
+import { sizeOf, type Tensor, tensorBytes } from '../graph/tensor.ts';
 import type { Place } from './external.ts';
 import { ENTRY, EXTERNAL, TENSOR } from './field.ts';
 import { originOf } from './origin.ts';
+import { cursor, nextField, skip } from './wire-read.ts';
 import type { Sink } from './wire-write.ts';
 
 /** What writing a model carries along. */
@@ -19,9 +20,6 @@ export interface Saving {
 /** Everything into one message. */
 export const INSIDE: Saving = { placed: new Map(), mayShare: () => false };
 
-/** Bytes of the elements, from the dimensions alone: nothing is decoded or read from disk. */
-export const tensorBytes = (tensor: Tensor): number => byteLength(tensor.dtype, sizeOf(tensor.dims));
-
 /**
  * The tensor's fields under this name.
  *
@@ -30,9 +28,14 @@ export const tensorBytes = (tensor: Tensor): number => byteLength(tensor.dtype, 
 export function putTensor(sink: Sink, name: string, tensor: Tensor, saving: Saving): void {
   const origin = originOf(tensor);
   const place = saving.placed.get(tensor);
-  if (origin && !place && (!origin.place || saving.mayShare(origin.place))) {
+  const shared = place ?? (origin?.place && saving.mayShare(origin.place) ? origin.place : undefined);
+  if (origin && !place && (!origin.place || (shared && !shared.isOwn))) {
     if (origin.name === name) sink.copy(origin.bytes);
     else sink.renamed(origin.bytes, TENSOR.name, name);
+    return;
+  }
+  if (origin?.place?.isOwn && !shared) {
+    putBack(sink, name, tensor, origin.bytes);
     return;
   }
   const { dtype, dims } = tensor;
@@ -44,10 +47,21 @@ export function putTensor(sink: Sink, name: string, tensor: Tensor, saving: Savi
     for (const text of strings) sink.text(TENSOR.strings, text);
   }
   sink.maybeText(TENSOR.name, name);
-  if (place) putPlace(sink, place);
+  if (shared) putPlace(sink, shared);
   else if (dtype !== 'string') {
     const size = tensorBytes(tensor);
     sink.later(TENSOR.raw, size, () => sized(name, tensor));
+  }
+}
+
+/** The message of a skeleton with the elements where they were. */
+function putBack(sink: Sink, name: string, tensor: Tensor, message: Uint8Array): void {
+  const c = cursor(message);
+  while (nextField(c)) {
+    skip(c);
+    if (c.field === TENSOR.elsewhere) sink.later(TENSOR.raw, tensorBytes(tensor), () => sized(name, tensor));
+    else if (c.field === TENSOR.name) sink.text(TENSOR.name, name);
+    else sink.copy(message.subarray(c.start, c.at));
   }
 }
 

@@ -1,4 +1,4 @@
-/** The protobuf wire format, written in one allocation: the same code runs twice, first to measure, then to fill. */
+/** The protobuf wire format: the same code runs twice, first to measure, then to fill. Large payloads may be left aside. */
 
 import { internal, PareError } from '../base/error.ts';
 import { showBytes } from '../base/unit.ts';
@@ -25,17 +25,31 @@ function textLength(text: string): number {
   return length;
 }
 
+/** Payloads of this many bytes are left aside where a message is laid out in pieces. */
+const LARGE = 2 ** 20;
+
+/** A payload that is made only when the piece before it was taken. */
+interface Aside {
+  /** Bytes of the rest of the message that come before it. */
+  readonly after: number;
+  readonly make: () => Uint8Array;
+}
+
 /** Takes fields in order. Without `out` it only counts; nested lengths found then are used when filling. */
 export class Sink {
   readonly #out: Uint8Array | undefined;
   readonly #view: DataView | undefined;
   /** Lengths of the nested messages, in the order in which they are opened. */
   readonly #lengths: number[];
+  readonly #asides: Aside[] | undefined;
   #opened = 0;
   at = 0;
+  /** Bytes of the payloads that were left aside. */
+  aside = 0;
 
-  constructor(lengths: number[], out?: Uint8Array) {
+  constructor(lengths: number[], out?: Uint8Array, asides?: Aside[]) {
     this.#lengths = lengths;
+    this.#asides = asides;
     this.#out = out;
     this.#view = out && new DataView(out.buffer, out.byteOffset, out.byteLength);
   }
@@ -53,8 +67,13 @@ export class Sink {
   }
 
   #byte(byte: number): void {
-    if (this.#out) this.#out[this.at] = byte;
+    if (this.#out) this.#out[this.#place] = byte;
     this.at += 1;
+  }
+
+  /** Where the next byte goes in `out`. */
+  get #place(): number {
+    return this.at - this.aside;
   }
 
   #tag(field: number, wire: number): void {
@@ -63,8 +82,15 @@ export class Sink {
 
   /** Bytes as they are: whole fields that were read from a file. */
   copy(bytes: Uint8Array): void {
-    this.#out?.set(bytes, this.at);
-    this.at += bytes.length;
+    this.#put(bytes.length, () => bytes);
+  }
+
+  #put(length: number, make: () => Uint8Array): void {
+    if (this.#asides && length >= LARGE) {
+      this.#asides.push({ after: this.#place, make: () => promised(length, make()) });
+      this.aside += length;
+    } else this.#out?.set(promised(length, make()), this.#place);
+    this.at += length;
   }
 
   /** int32, int64 or enum; what is beyond an int64 saturates. */
@@ -80,7 +106,7 @@ export class Sink {
 
   float(field: number, value: number): void {
     this.#tag(field, WIRE.fixed32);
-    this.#view?.setFloat32(this.at, value, true);
+    this.#view?.setFloat32(this.#place, value, true);
     this.at += 4;
   }
 
@@ -88,7 +114,7 @@ export class Sink {
     const length = textLength(text);
     this.#tag(field, WIRE.bytes);
     this.#varint(length);
-    if (this.#out) encoder.encodeInto(text, this.#out.subarray(this.at, this.at + length));
+    if (this.#out) encoder.encodeInto(text, this.#out.subarray(this.#place, this.#place + length));
     this.at += length;
   }
 
@@ -105,12 +131,7 @@ export class Sink {
   later(field: number, length: number, make: () => Uint8Array): void {
     this.#tag(field, WIRE.bytes);
     this.#varint(length);
-    if (this.#out) {
-      const bytes = make();
-      if (bytes.length !== length) throw internal(`${bytes.length} bytes came where ${length} were promised`);
-      this.#out.set(bytes, this.at);
-    }
-    this.at += length;
+    this.#put(length, make);
   }
 
   message(field: number, body: () => void): void {
@@ -138,6 +159,11 @@ export class Sink {
     }
   }
 }
+
+const promised = (length: number, bytes: Uint8Array): Uint8Array => {
+  if (bytes.length !== length) throw internal(`${bytes.length} bytes came where ${length} were promised`);
+  return bytes;
+};
 
 /**
  * The message that `body` describes. `body` runs twice and must say the same both times.
@@ -170,4 +196,21 @@ export function measure(body: (sink: Sink) => void, lengths: number[] = []): num
   const sink = new Sink(lengths);
   body(sink);
   return sink.at;
+}
+
+/** The message in order, piece by piece: never more in memory than what is small and one large payload. */
+export function* encodePieces(body: (sink: Sink) => void): Generator<Uint8Array> {
+  const lengths: number[] = [];
+  const counted = new Sink(lengths, undefined, []);
+  body(counted);
+  const asides: Aside[] = [];
+  const out = new Uint8Array(counted.at - counted.aside);
+  body(new Sink(lengths, out, asides));
+  let from = 0;
+  for (const { after, make } of asides) {
+    yield out.subarray(from, after);
+    yield make();
+    from = after;
+  }
+  yield out.subarray(from);
 }

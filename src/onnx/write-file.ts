@@ -2,20 +2,20 @@
 
 import { PareError } from '../base/error.ts';
 import type { Graph, Model } from '../graph/model.ts';
-import type { Tensor } from '../graph/tensor.ts';
+import { type Tensor, tensorBytes } from '../graph/tensor.ts';
 import { disk } from './disk.ts';
 import type { Place } from './external.ts';
 import { originOf } from './origin.ts';
-import { type Saving, sized, tensorBytes } from './tensor-write.ts';
-import { encode, MAX_MESSAGE, measure } from './wire-write.ts';
+import { type Saving, sized } from './tensor-write.ts';
+import { encode, encodePieces, MAX_MESSAGE, measure } from './wire-write.ts';
 import { putModel } from './write.ts';
 
 export interface WriteOptions {
   /** A model of more bytes keeps its weights in `<name>.onnx_data` beside it. Default 1 GB; at most 2 GB. */
   readonly externalAboveBytes?: number;
   /**
-   * Unchanged weights that already lie in a data file in the target's folder stay there, and the new model refers to
-   * that file. Off by default: the new model then does not depend on another one's file.
+   * Unchanged weights that already lie in a file in the target's folder (a data file, or the large model that was read)
+   * stay there, and the new model refers to that file. Off by default: the new model then does not depend on another one's file.
    */
   readonly shareData?: boolean;
 }
@@ -42,20 +42,28 @@ const ALIGN = 64;
 export async function writeModelFile(file: string, model: Model, options: WriteOptions = {}): Promise<WrittenFile[]> {
   const { path } = disk();
   const folder = path.resolve(path.dirname(file));
+  const location = dataName(path.basename(file));
+  const data = path.join(folder, location);
+  // A place in a file that is about to be replaced is no place to stay.
+  const replaced = new Set([path.resolve(file), data]);
   const mayShare = (place: Place): boolean =>
-    options.shareData === true && place.path !== undefined && place.path === path.resolve(folder, place.location);
+    options.shareData === true &&
+    place.path !== undefined &&
+    place.path === path.resolve(folder, place.location) &&
+    !replaced.has(place.path);
   const inside: Saving = { placed: new Map(), mayShare };
   const limit = Math.min(options.externalAboveBytes ?? 1e9, MAX_MESSAGE);
 
-  if (measure((sink) => putModel(sink, model, inside)) <= limit) {
-    const bytes = encode((sink) => putModel(sink, model, inside));
-    await replaceFiles([{ path: file, write: (put) => put(bytes) }]);
-    return [{ path: file, bytes: bytes.length }];
+  const size = measure((sink) => putModel(sink, model, inside));
+  if (size <= limit) {
+    const write = async (put: Put): Promise<void> => {
+      for (const piece of encodePieces((sink) => putModel(sink, model, inside))) await put(piece);
+    };
+    await replaceFiles([{ path: file, write }]);
+    return [{ path: file, bytes: size }];
   }
 
-  const location = dataName(path.basename(file));
-  const { placed, size } = arrange(model.graph, location, mayShare);
-  const data = path.join(folder, location);
+  const { placed, size: dataSize } = arrange(model.graph, location, mayShare);
   const bytes = encode((sink) => putModel(sink, model, { placed, mayShare }));
   // The data first: a model that is already there never refers to a file that is not.
   await replaceFiles([
@@ -64,7 +72,7 @@ export async function writeModelFile(file: string, model: Model, options: WriteO
   ]);
   return [
     { path: file, bytes: bytes.length },
-    { path: data, bytes: size },
+    { path: data, bytes: dataSize },
   ];
 }
 

@@ -5,7 +5,7 @@ import type { Lab } from '../runtime/lab.ts';
 import { agreement, evaluate, type Metric } from './evaluate.ts';
 import { compareLayers, type LayerChange } from './layers.ts';
 import { type MeasureModelsOptions, measureModels } from './measure-models.ts';
-import type { Subject } from './subject.ts';
+import { type Subject, subjectBytes } from './subject.ts';
 import { type LatencyMs, type Step, stepOf } from './summary.ts';
 
 export interface Figures {
@@ -29,6 +29,9 @@ export interface BeforeAfterOptions extends MeasureModelsOptions {
   readonly eval?: Dataset;
 }
 
+/** Bytes of two models above which they are not loaded at the same time. */
+const SIDE_BY_SIDE = 2e9;
+
 /**
  * Sizes, speeds and scores of both models.
  *
@@ -42,7 +45,11 @@ export async function beforeAfter(
   lab: Lab,
   { eval: dataset, ...timing }: BeforeAfterOptions = {},
 ): Promise<BeforeAfter> {
-  const [old, now] = await measureModels([before, after], lab, timing);
+  const bytes = await Promise.all([before, after].map(subjectBytes));
+  const isLarge = bytes[0]! + bytes[1]! > SIDE_BY_SIDE;
+  if (isLarge)
+    lab.onNote?.('both models at once may not fit in memory: they are not timed here (pare bench times them)');
+  const [old, now] = await measureModels([before, after], lab, isLarge ? { ...timing, batches: [] } : timing);
   const [oldMetric, nowMetric] = dataset ? await scores(before, after, dataset, lab) : [undefined, undefined];
   const steps = [
     stepOf(old!, { ...(oldMetric && { metric: oldMetric }) }),

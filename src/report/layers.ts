@@ -7,7 +7,7 @@
 
 import { isFloat } from '../graph/dtype.ts';
 import type { Graph, Model } from '../graph/model.ts';
-import { sizeOf } from '../graph/tensor.ts';
+import { sizeOf, tensorBytes } from '../graph/tensor.ts';
 import { costOfAny } from './measure-models.ts';
 
 export interface LayerSize {
@@ -57,11 +57,12 @@ function weightsByNode(graph: Graph): Map<Graph['nodes'][number], { parameters: 
     }
     let [parameters, bytes] = [0, 0];
     for (const name of sources) {
-      const { dtype, dims } = graph.initializers.get(name)!;
+      const weight = graph.initializers.get(name)!;
+      const { dtype, dims } = weight;
       if (counted.has(name) || !(isFloat(dtype) || /int(4|8)$/.test(dtype))) continue;
       counted.add(name); // a weight that two layers share counts once
       parameters += sizeOf(dims);
-      bytes += graph.initializers.get(name)!.bytes.byteLength;
+      bytes += tensorBytes(weight);
     }
     if (parameters > 0) found.set(node, { parameters, bytes });
   }

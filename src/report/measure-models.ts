@@ -39,7 +39,7 @@ export interface Measured {
 }
 
 export interface MeasureModelsOptions extends Pick<MeasureOptions, 'rounds' | 'warmup' | 'minMs'> {
-  /** Samples per run; a model with a fixed batch is timed at its own only. Default 1 and 32. */
+  /** Samples per run; a model with a fixed batch is timed at its own only. Empty: nothing is timed or loaded. Default 1 and 32. */
   readonly batches?: readonly number[];
   /** Intra-op threads of each session. Default 1. */
   readonly threads?: number;
@@ -89,7 +89,7 @@ export async function measureModels(
   const bindings: Disposable[] = [];
   const loaded: { subject: Subject; session: Session; own: readonly number[] }[] = [];
   try {
-    for (const subject of models) {
+    for (const subject of batches.length === 0 ? [] : models) {
       stopIfAborted(lab.signal);
       const fixed = fixedBatch(subject.model.graph);
       const session = await loadSubject(subject, lab, { threads });

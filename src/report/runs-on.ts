@@ -3,8 +3,8 @@
 import type { Dataset } from '../data/index.ts';
 import type { Model } from '../graph/model.ts';
 import type { Tensor } from '../graph/tensor.ts';
-import { writeModel } from '../onnx/index.ts';
 import type { Lab } from '../runtime/lab.ts';
+import { loadModel } from '../runtime/load-model.ts';
 import { feedsOf, fixedBatch } from './feeds.ts';
 import { randomRun } from './random-feeds.ts';
 
@@ -35,7 +35,7 @@ export function runsOn(
       Array.from({ length: size }, (_, i) => i % data.size),
     );
   return async (model) => {
-    using session = await lab.engine.load(writeModel(model), {
+    using session = await loadModel(lab.engine, model, {
       ...(lab.threads !== undefined && { threads: lab.threads }),
       optimize: 'basic',
     });

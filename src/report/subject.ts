@@ -1,10 +1,11 @@
 /** A model as reports look at it: its name, its value, and the file it lies in, if it lies in one. */
 
 import type { Model } from '../graph/model.ts';
-import { writeModel } from '../onnx/index.ts';
+import { modelBytes } from '../onnx/index.ts';
 import { originOf } from '../onnx/origin.ts';
 import type { Session, SessionOptions } from '../runtime/engine.ts';
 import type { Lab } from '../runtime/lab.ts';
+import { loadModel } from '../runtime/load-model.ts';
 
 export interface Subject {
   readonly name: string;
@@ -18,21 +19,20 @@ export interface Subject {
  *
  * Throws   engine/load with the engine's words; what writeModel throws for a model that is not in a file.
  */
-export const loadSubject = ({ model, file }: Subject, lab: Lab, options: SessionOptions = {}): Promise<Session> =>
-  lab.engine.load(file ?? writeModel(model), {
-    ...(lab.threads !== undefined && { threads: lab.threads }),
-    ...options,
-  });
+export function loadSubject({ model, file }: Subject, lab: Lab, more: SessionOptions = {}): Promise<Session> {
+  const options = { ...(lab.threads !== undefined && { threads: lab.threads }), ...more };
+  return file === undefined ? loadModel(lab.engine, model, options) : lab.engine.load(file, options);
+}
 
 /** Bytes of the model's file with its external data, or of the file it would make. */
 export async function subjectBytes({ model, file }: Subject): Promise<number> {
-  if (file === undefined) return writeModel(model).length;
-  const { stat } = await import('node:fs/promises');
-  const beside = new Set<string>();
+  if (file === undefined) return modelBytes(model);
+  const [{ stat }, { resolve }] = await Promise.all([import('node:fs/promises'), import('node:path')]);
+  const files = new Set([resolve(file)]);
   for (const tensor of model.graph.initializers.values()) {
     const path = originOf(tensor)?.place?.path;
-    if (path !== undefined) beside.add(path);
+    if (path !== undefined) files.add(path);
   }
-  const sizes = await Promise.all([file, ...beside].map(async (path) => (await stat(path)).size));
+  const sizes = await Promise.all([...files].map(async (path) => (await stat(path)).size));
   return sizes.reduce((sum, size) => sum + size, 0);
 }

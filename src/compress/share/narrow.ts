@@ -3,7 +3,7 @@
 import { factsOf } from '../../graph/dtype.ts';
 import { freshNames, namesOf } from '../../graph/edit.ts';
 import type { Model, Node } from '../../graph/model.ts';
-import { floats, fromHalf, sizeOf, type Tensor, tensor, toHalf } from '../../graph/tensor.ts';
+import { floats, fromHalf, sizeOf, type Tensor, tensor, tensorBytes, toHalf } from '../../graph/tensor.ts';
 import { modernize } from '../../ops/modern.ts';
 import { rewrite } from '../../rewrite/index.ts';
 
@@ -53,7 +53,7 @@ export function storeNarrow(
 }
 
 const bytesOf = ({ graph }: Model): number =>
-  [...graph.initializers.values()].reduce((sum, { bytes }) => sum + bytes.byteLength, 0);
+  [...graph.initializers.values()].reduce((sum, weight) => sum + tensorBytes(weight), 0);
 
 /** Beyond this a float16 is infinite. */
 const MOST = 65504;

@@ -1,6 +1,7 @@
 /** Two nodes that compute the same of the same inputs become one. */
 
 import type { Attr, Node } from '../../graph/model.ts';
+import { tensorBytes } from '../../graph/tensor.ts';
 import { called, type Firing, sweep } from '../rule.ts';
 import { values } from '../sample.ts';
 
@@ -23,7 +24,7 @@ const OWN = new Set([
 const attrText = (attr: Attr): string | undefined => {
   switch (attr.kind) {
     case 'tensor':
-      return attr.value.dtype !== 'string' && attr.value.bytes.length <= 64
+      return attr.value.dtype !== 'string' && tensorBytes(attr.value) <= 64
         ? `${attr.value.dtype}${attr.value.dims}:${attr.value.bytes}`
         : undefined;
     case 'graph':

@@ -22,11 +22,24 @@ const isOneValue = (t: Tensor): boolean => {
 const isByChance = (t: Tensor): boolean =>
   isFloat(t.dtype) ? isOneValue(t) : factsOf(t.dtype).bits <= 8 && t.dtype !== 'bool' && sizeOf(t.dims) < SMALL;
 
+const fingerprints = new WeakMap<Tensor, string>();
+
 /** Some of the bytes as text: weights on disk are read once for it, and again only where it agrees. */
-const fingerprint = ({ bytes }: Tensor): string => {
-  const step = Math.max(1, Math.floor(bytes.length / 256));
+const fingerprint = (tensor: Tensor): string => {
+  const known = fingerprints.get(tensor);
+  if (known !== undefined) return known;
+  const print = sampled(tensor.bytes);
+  fingerprints.set(tensor, print);
+  return print;
+};
+
+/** 256 stretches of eight bytes, the first and the last among them. */
+const sampled = (bytes: Uint8Array): string => {
   let text = '';
-  for (let i = 0; i < bytes.length; i += step) text += String.fromCharCode(bytes[i]!);
+  for (let k = 0; k < 256; k++) {
+    const at = Math.round((k * Math.max(0, bytes.length - 8)) / 255);
+    text += String.fromCharCode(...bytes.subarray(at, at + 8));
+  }
   return text;
 };
 
