@@ -37,15 +37,15 @@ export const demo = verb({
     const input = Object.values(train.inputs)[0]!.dims as readonly [number, number, number];
     const untrained = seedCnn({ input, classes: train.classes?.length ?? 10, seed: desk.values.seed });
     const seconds = stopwatch();
-    const passes = epochs ?? Math.min(12, Math.max(3, Math.round(SEEN / train.size)));
+    const passes = epochs ?? Math.min(12, Math.max(5, Math.round(SEEN / train.size)));
     const { model: trained, report } = await fit(
       untrained,
       train,
-      { epochs: passes, batch: 64, validation, optimizer: (steps: number) => adam({ lr: cosine(1e-3, steps) }) },
+      { epochs: passes, batch: 64, validation, optimizer: (steps: number) => adam({ lr: cosine(2e-3, steps) }) },
       lab,
     );
     const trainingSeconds = seconds();
-    const stages = await shrink(trained, { train, validation, maxDrop, epochs: shrinkEpochs ?? passes }, lab);
+    const stages = await shrink(trained, { train, validation, maxDrop, epochs: shrinkEpochs ?? Math.max(3, Math.round(SEEN / train.size)) }, lab);
     await mkdir(out, { recursive: true });
     const written = await writeAll(out, [{ name: 'trained', model: trained }, ...stages], desk);
     const curves: Curve[] = [
