@@ -27,7 +27,7 @@ export const demo = verb({
     maxDrop: percent('Share of accuracy that may be lost (1% is one point).', '1%'),
   },
   async run({ data: spec = 'glyphs', epochs, shrinkEpochs, maxDrop, out = 'pare-out' }, desk): Promise<Outcome> {
-    const [{ seedCnn }, { adam, cosine, fit }, { shrink }] = await Promise.all([
+    const [{ seedCnn }, { adamw, cosine, fit }, { shrink }] = await Promise.all([
       import('../../src/nn/index.ts'),
       import('../../src/train/index.ts'),
       import('../../src/recipe/index.ts'),
@@ -41,11 +41,20 @@ export const demo = verb({
     const { model: trained, report } = await fit(
       untrained,
       train,
-      { epochs: passes, batch: 64, validation, optimizer: (steps: number) => adam({ lr: cosine(2e-3, steps) }) },
+      {
+        epochs: passes,
+        batch: 64,
+        validation,
+        optimizer: (steps: number) => adamw({ lr: cosine(3e-3, steps), decay: 0.1 }),
+      },
       lab,
     );
     const trainingSeconds = seconds();
-    const stages = await shrink(trained, { train, validation, maxDrop, epochs: shrinkEpochs ?? Math.max(3, Math.round(SEEN / train.size)) }, lab);
+    const stages = await shrink(
+      trained,
+      { train, validation, maxDrop, epochs: shrinkEpochs ?? Math.max(3, Math.round(SEEN / train.size)) },
+      lab,
+    );
     await mkdir(out, { recursive: true });
     const written = await writeAll(out, [{ name: 'trained', model: trained }, ...stages], desk);
     const curves: Curve[] = [
