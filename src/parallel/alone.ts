@@ -20,6 +20,7 @@ export const alone = (): Collective => ({
   barrier: done,
   send: nobody,
   receive: nobody,
+  split: async () => alone(),
   end: done,
   abort: (status = 1) => {
     process.exitCode = status;

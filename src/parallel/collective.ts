@@ -32,6 +32,11 @@ export interface Collective {
   send(values: Float32Array, to: number, tag?: number): Promise<void>;
   /** From one rank, into `values`, which has the length of what was sent. */
   receive(values: Float32Array, from: number, tag?: number): Promise<void>;
+  /**
+   * The ranks that give the same colour (a whole number ≥ 0) as a group of their own, in the order of this one.
+   * Every rank of this group calls it; only this group ends and aborts.
+   */
+  split(color: number): Promise<Collective>;
   /** Leaves the group in order; every rank must. Nothing may be called afterwards. */
   end(): Promise<void>;
   /** Stops all ranks at once with this exit status, wherever they are: for errors that the other ranks do not know of. */

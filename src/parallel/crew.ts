@@ -15,12 +15,16 @@ import { bindStep, type Program, type StepGraph, type StepOptions, stepGraph } f
 import { blockOf, type Collective } from './collective.ts';
 
 export interface CrewOptions extends Omit<StepOptions, 'batch'> {
-  /** Samples per step, of all replicas of all ranks together. */
+  /** Samples per run, of all replicas of all ranks together. */
   readonly batch: number;
+  /** Runs whose mean slopes make one update. Default 1. */
+  readonly accumulate?: number;
   /** Replicas in this process. */
   readonly replicas: number;
   readonly collective: Collective;
   readonly optimizer: Optimizer;
+  /** Each rank gets its block of the joined slopes only, and keeps the optimiser's state elsewhere. Default false. */
+  readonly isSharded?: boolean;
 }
 
 export interface Crew extends Disposable {
@@ -33,12 +37,18 @@ export interface Crew extends Disposable {
   fill(data: Dataset, list: Int32Array, set: 0 | 1): void;
   /** The number of the step, which random masks depend on (each replica has its own). */
   setStep(step: number): void;
-  /** Slopes of the batch in a set, all replicas at once; `meanwhile` happens while the engine works. Throws work/aborted on all ranks alike. */
+  /** Slopes of the batch in a set, all replicas at once; `meanwhile` happens while the engine works. */
   run(set: 0 | 1, meanwhile?: () => void): Promise<void>;
-  /** The loss of the last run: the mean over the whole batch, equal on all ranks. */
+  /** After the runs of an update: the slopes become the mean over all replicas and runs, and the loss is told. */
+  join(): Promise<void>;
+  /** The loss of the last update's runs: the mean over all their samples, equal on all ranks. */
   loss(): number;
+  /** Did any rank want to stop before the last join? */
+  isStopped(): boolean;
   /** Takes running statistics over, replica by replica; after each run. */
   flow(): void;
+  /** All replicas of this process take over the statistics of `held`. */
+  adopt(): void;
   /** Running statistics become their mean over all replicas: before they are read. Their recurrence is linear, so when does not matter. */
   settle(): Promise<void>;
   /** Frozen weights and running statistics, by name. */
@@ -47,6 +57,8 @@ export interface Crew extends Disposable {
   weights(): Map<string, Tensor>;
 }
 
+/** The sum of an update's slopes so far. */
+const SUM = 'accumulated';
 /** Steps shorter than this are not handed to other threads one and all: JavaScript's own takes one. */
 const SHORT_MS = 4;
 
@@ -57,7 +69,7 @@ const SHORT_MS = 4;
  * Throws    parallel/replicas when a batch has fewer samples than there are replicas; what `stepGraph` throws.
  */
 export async function createCrew(model: Model, options: CrewOptions, lab: Lab): Promise<Crew> {
-  const { batch, replicas, collective, optimizer, ...how } = options;
+  const { batch, accumulate = 1, replicas, collective, optimizer, isSharded = false, ...how } = options;
   const { rank, size } = collective;
   const total = replicas * size;
   if (!(Number.isInteger(replicas) && replicas > 0) || batch < total) {
@@ -81,7 +93,9 @@ export async function createCrew(model: Model, options: CrewOptions, lab: Lab): 
   const step = steps[0]!;
 
   const slots = parts.map((_, r) => (r === 0 ? 'g' : `g${r}`));
-  const arena = createArena(step.parameters, { slots: [...optimizer.slots, ...slots.slice(1)] });
+  const arena = createArena(step.parameters, {
+    slots: [...(isSharded ? [] : optimizer.slots), ...slots.slice(1), ...(accumulate > 1 ? [SUM] : [])],
+  });
   for (const { name } of step.parameters) arena.view('w', name).set(floats(step.form.weights.get(name)!));
   await collective.broadcast(arena.segment('w'));
 
@@ -93,15 +107,15 @@ export async function createCrew(model: Model, options: CrewOptions, lab: Lab): 
   }
 
   const isWhole = total === 1;
-  const isFused = size === 1 && !isWhole;
-  const joined = isFused ? chain(joinLink(slots, shares, optimizer), optimizer) : optimizer;
-  const join =
-    isFused || isWhole ? undefined : mapSegments(arena, (e) => ({ g: weighted(e, e.slot('g'), slots, shares) }));
+  const isFused = size === 1 && accumulate === 1;
+  const joined = isFused && !isWhole ? chain(joinLink(slots, shares, optimizer), optimizer) : optimizer;
+  const gather = isFused ? undefined : gathering(arena, slots, shares, accumulate);
   // The slopes, and in the padding behind them what else the ranks add up: the loss, and who wants to stop.
   const slopes = arena.segment('g');
   const tail = slopes.length;
   const message = new Float32Array(slopes.buffer, slopes.byteOffset, tail + 2);
-  let loss = 0;
+  let [loss, sum, runs] = [0, 0, 0];
+  let isStopped = false;
   let isShort = false;
 
   const running = async (set: 0 | 1, meanwhile?: () => void): Promise<void> => {
@@ -109,17 +123,12 @@ export async function createCrew(model: Model, options: CrewOptions, lab: Lab): 
     const bindings = programs.map(({ runs }) => runs[set]);
     const [mine] = bindings;
     const sync = isShort && mine!.runSync ? mine : undefined;
-    const runs = bindings.filter((binding) => binding !== sync).map((binding) => binding.run());
-    const all = Promise.allSettled(runs);
+    const all = Promise.allSettled(bindings.filter((binding) => binding !== sync).map((binding) => binding.run()));
     sync?.runSync?.();
     meanwhile?.();
     for (const ended of await all) if (ended.status === 'rejected') throw ended.reason;
     isShort = performance.now() - started < SHORT_MS;
   };
-  const ended = (): void => {
-    if (lab.signal?.aborted) throw new PareError('work/aborted', 'The work was stopped.', { cause: lab.signal.reason });
-  };
-
   return {
     step,
     arena,
@@ -134,21 +143,29 @@ export async function createCrew(model: Model, options: CrewOptions, lab: Lab): 
       for (const [r, program] of programs.entries()) program.setStep(n * total + rank * replicas + r);
     },
     async run(set, meanwhile) {
-      if (size === 1) ended();
       await running(set, meanwhile);
-      loss = programs.reduce((sum, program, r) => sum + shares[r]! * program.loss(), 0);
-      if (size === 1) return;
-      join!();
-      message[tail] = loss;
-      message[tail + 1] = lab.signal?.aborted ? 1 : 0;
-      await collective.allReduce(message);
-      loss = message[tail]!;
-      if (message[tail + 1]! > 0)
-        throw new PareError('work/aborted', 'The work was stopped.', { cause: lab.signal?.reason });
+      sum += programs.reduce((mean, program, r) => mean + shares[r]! * program.loss(), 0) / accumulate;
+      gather?.(runs++);
     },
+    async join() {
+      [loss, sum, runs] = [sum, 0, 0];
+      isStopped = lab.signal?.aborted === true;
+      if (size === 1) return;
+      message[tail] = loss;
+      message[tail + 1] = isStopped ? 1 : 0;
+      if (isSharded) await collective.reduceScatter(slopes);
+      await collective.allReduce(isSharded ? message.subarray(tail) : message);
+      loss = message[tail]!;
+      isStopped = message[tail + 1]! > 0;
+    },
+    isStopped: () => isStopped,
     loss: () => loss,
     flow: () => {
       for (const program of programs) program.flow();
+    },
+    adopt: () => {
+      for (const { held } of programs.slice(1))
+        for (const [name, t] of programs[0]!.held) held.get(name)!.bytes.set(t.bytes);
     },
     async settle() {
       if (isWhole) return;
@@ -175,6 +192,22 @@ export async function createCrew(model: Model, options: CrewOptions, lab: Lab): 
 
 type Language = Parameters<Parameters<typeof mapSegments>[1]>[0];
 type Expression = ReturnType<Language['slot']>;
+
+/** Adds up the joined slopes of an update's runs; the last call leaves their mean in `g`. */
+function gathering(
+  arena: Arena,
+  slots: readonly string[],
+  shares: readonly number[],
+  runs: number,
+): (run: number) => void {
+  const mean = (e: Language) => weighted(e, e.slot('g'), slots, runs === 1 ? shares : shares.map((x) => x / runs));
+  const only = mapSegments(arena, (e) => ({ g: mean(e) }));
+  if (runs === 1) return () => only();
+  const first = mapSegments(arena, (e) => ({ [SUM]: mean(e) }));
+  const next = mapSegments(arena, (e) => ({ [SUM]: e.add(e.slot(SUM), mean(e)) }));
+  const last = mapSegments(arena, (e) => ({ g: e.add(e.slot(SUM), mean(e)) }));
+  return (run) => (run === 0 ? first : run < runs - 1 ? next : last)();
+}
 
 /** Σ share_r · g_r in the order of the replicas; `first` is g₀. */
 function weighted(e: Language, first: Expression, slots: readonly string[], shares: readonly number[]): Expression {

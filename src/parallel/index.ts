@@ -2,7 +2,13 @@
 
 export { alone } from './alone.ts';
 export { blockOf, type Collective, type Reduction } from './collective.ts';
-export { type FitParallelOptions, type FitParallelReport, fitParallel, type ParallelEpoch } from './fit-parallel.ts';
+export {
+  fitParallel,
+  type ParallelFitOptions,
+  type ParallelFitReport,
+  type ParallelOptions,
+  workersFor,
+} from './fit.ts';
 export { asRank, isLaunched, join } from './join.ts';
 export { localGroup } from './local.ts';
 export { type MpiOptions, openMpi } from './mpi.ts';

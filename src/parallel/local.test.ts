@@ -36,6 +36,26 @@ describe('a group inside one process', () => {
     );
   });
 
+  it('split makes groups of those that say the same', async () => {
+    await Promise.all(
+      localGroup(6).map(async (me) => {
+        const rows = await me.split(me.rank % 2);
+        const columns = await me.split(Math.floor(me.rank / 2));
+        expect([rows.size, rows.rank, columns.size, columns.rank]).toEqual([
+          3,
+          Math.floor(me.rank / 2),
+          2,
+          me.rank % 2,
+        ]);
+        const sum = Float32Array.of(me.rank);
+        await rows.allReduce(sum);
+        expect(sum[0]).toBe(me.rank % 2 === 0 ? 6 : 9);
+        await columns.allReduce(sum);
+        expect(sum[0]).toBe(15);
+      }),
+    );
+  });
+
   it('blocks cover everything once', () => {
     for (const [length, size] of [
       [10, 3],

@@ -45,6 +45,8 @@ export function localGroup(size: number): Collective[] {
       act(arrivals.map((a) => a.values));
       for (const each of arrivals) each.resolve();
     });
+  /** Groups made by splitting, by turn and colour. */
+  const children = new Map<string, Collective[]>();
   const box = (from: number, to: number, tag: number) => {
     const key = `${from}>${to}:${tag}`;
     if (!mail.has(key)) mail.set(key, { messages: [], waiting: [] });
@@ -103,6 +105,17 @@ export function localGroup(size: number): Collective[] {
             }
           }),
         );
+      },
+      async split(color) {
+        const colors = new Float32Array(size);
+        colors[rank] = color;
+        const now = turn;
+        await this.allReduce(colors);
+        const members = [...colors.keys()].filter((r) => colors[r] === color);
+        const key = `${now} ${color}`;
+        const group = children.get(key) ?? localGroup(members.length);
+        children.set(key, group);
+        return group[members.indexOf(rank)]!;
       },
       end: async () => undefined,
       abort: (status) => {

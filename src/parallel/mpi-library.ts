@@ -19,6 +19,7 @@ const FUNCTIONS = {
   MPI_Comm_rank: 'comm outInt',
   MPI_Comm_size: 'comm outInt',
   MPI_Comm_dup: 'comm outComm',
+  MPI_Comm_split: 'comm int int outComm',
   MPI_Comm_set_errhandler: 'comm errors',
   MPI_Allreduce: 'ptr ptr int type op comm',
   MPI_Reduce_scatter: 'ptr ptr ptr type op comm',
@@ -172,3 +173,31 @@ const later =
       };
       (native.async as (...all: unknown[]) => void)(...args, settle);
     });
+
+const ERROR_BYTES = 512;
+
+/** Throws parallel/mpi with MPI's words when a call did not succeed. */
+export function check(mpi: MpiLibrary, code: number, what: string): void {
+  if (code === 0) return;
+  const text = new Uint8Array(ERROR_BYTES);
+  const length: [number] = [0];
+  mpi.MPI_Error_string(code, text, length);
+  throw new PareError('parallel/mpi', `MPI failed in ${what}.`, {
+    got: new TextDecoder().decode(text.subarray(0, length[0])),
+    where: mpi.version,
+  });
+}
+
+/** What a call leaves in its last argument. */
+export function outNumber(mpi: MpiLibrary, call: (out: [number]) => number, what: string): number {
+  const out: [number] = [0];
+  check(mpi, call(out), what);
+  return out[0];
+}
+
+/** A handle that a call leaves in its last argument. */
+export function outHandle(mpi: MpiLibrary, call: (out: [Handle]) => number, what: string): Handle {
+  const out: [Handle] = [0];
+  check(mpi, call(out), what);
+  return out[0];
+}

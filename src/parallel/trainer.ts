@@ -5,32 +5,28 @@ import { batchCount, batches } from '../data/batches.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { feedsOf, type Model, tensorType } from '../graph/model.ts';
 import type { Lab } from '../runtime/index.ts';
-import { crossEntropy, type Loss, meanSquaredError, type Optimizer, type ParameterGroup } from '../train/index.ts';
-import type { Trainer } from '../train/trainer.ts';
+import { crossEntropy, meanSquaredError } from '../train/index.ts';
+import type { Trainer, TrainerOptions, UpdateRange } from '../train/trainer.ts';
 import { alone } from './alone.ts';
 import type { Collective } from './collective.ts';
 import { createCrew } from './crew.ts';
+import { startSharded } from './shard.ts';
+import { type Part, parts, whole } from './share.ts';
 
-export interface ParallelTrainerOptions {
-  /** Samples per update, of all replicas of all ranks together. Default: what the model insists on, else 64, or all when there are fewer. */
-  readonly batch?: number;
-  /** Default: cross-entropy for classes, mean squared error for numbers. */
-  readonly loss?: Loss;
-  readonly learns?: (name: string) => boolean;
-  readonly groups?: readonly ParameterGroup[];
-  /** Told the updates of an epoch. */
-  readonly optimizer: (updatesPerEpoch: number) => Optimizer;
-  /** Replicas in this process. Default 1. */
+export interface ParallelTrainerOptions extends TrainerOptions {
+  /** Replicas in this process. Default 1. `batch` counts the samples of all replicas of all ranks together. */
   readonly replicas?: number;
   /** The group that this process belongs to. Default: none. */
   readonly collective?: Collective;
+  /** Each rank keeps the optimiser's state of its share of the weights only, and updates those. Default false. */
+  readonly shardUpdate?: boolean;
 }
 
 /**
  * The parallel counterpart of `openTrainer`: same batches in the same order, same losses to about 1e-5.
  *
- * Throws   parallel/replicas; train/batch when there are too few samples for one update; what `stepGraph` throws.
- *          While it works: train/diverged, and work/aborted on all ranks when the signal of any fires.
+ * Throws   parallel/replicas; train/accumulate when there are too few samples for one update; parallel/norm as `startSharded`;
+ *          what `stepGraph` throws. While it works: train/diverged.
  */
 export async function openParallelTrainer(
   model: Model,
@@ -38,15 +34,18 @@ export async function openParallelTrainer(
   options: ParallelTrainerOptions,
   lab: Lab,
 ): Promise<Trainer> {
-  const { replicas = 1, collective = alone(), learns, groups = [] } = options;
+  const { replicas = 1, collective = alone(), learns, groups = [], accumulate = 1 } = options;
   const batch = Math.min(options.batch ?? fixedBatch(model) ?? 64, data.size);
-  const updatesPerEpoch = batchCount(data.size, { batch, dropLast: true });
+  const updatesPerEpoch = updatesOf(data, batch, accumulate);
+  const isSharded = options.shardUpdate === true && collective.size > 1;
   const crew = await createCrew(
     withOpenBatch(model),
     {
       batch,
+      accumulate,
       replicas,
       collective,
+      isSharded,
       loss: options.loss ?? (data.task === 'regression' ? meanSquaredError() : crossEntropy()),
       samples: Object.fromEntries(Object.entries(data.inputs).map(([name, { dims }]) => [name, dims])),
       optimizer: options.optimizer(updatesPerEpoch),
@@ -55,54 +54,92 @@ export async function openParallelTrainer(
     lab,
   );
   const { arena, step, optimizer } = crew;
-  const running = optimizer.start(arena, { groups });
+  const shard = isSharded ? startSharded(arena, optimizer, collective, groups) : undefined;
+  const running = shard?.running ?? optimizer.start(arena, { groups });
+  if (accumulate > 1 && optimizer.links.some(({ probe }) => probe)) throw probing(optimizer.name);
 
   async function* updates(
     epoch: number,
-    { from = 0, to = updatesPerEpoch, lr }: Parameters<Trainer['updates']>[1] = {},
+    { from = 0, to = updatesPerEpoch, lr }: UpdateRange = {},
   ): AsyncGenerator<number, void, void> {
     const source = data.atEpoch?.(epoch) ?? data;
     const lists = [...batches(data.size, { batch, seed: lab.seed ?? 0, epoch, dropLast: true })];
+    const end = to * accumulate;
     const fill = (i: number): void => {
-      if (i < to) crew.fill(source, lists[i]!, (i % 2) as 0 | 1);
+      if (i < end) crew.fill(source, lists[i]!, (i % 2) as 0 | 1);
     };
-    fill(from);
-    let isPaused = false;
-    try {
-      for (let i = from; i < to; i++) {
-        const set = (i % 2) as 0 | 1;
-        crew.setStep(epoch * updatesPerEpoch + i + 1);
-        await crew.run(set, () => fill(i + 1));
-        if (!Number.isFinite(crew.loss())) throw diverged(epoch, i, crew.loss());
-        if (running.probe()) await crew.run(set);
-        crew.flow();
-        const rate = lr?.(i);
-        running.step(rate === undefined ? {} : { lr: rate });
-        if (i === to - 1) await crew.settle();
-        isPaused = i < to - 1;
-        yield crew.loss();
-        isPaused = false;
+    fill(from * accumulate);
+    for (let update = from; update < to; update++) {
+      let last: 0 | 1 = 0;
+      for (let i = update * accumulate; i < (update + 1) * accumulate; i++) {
+        last = (i % 2) as 0 | 1;
+        crew.setStep(epoch * updatesPerEpoch * accumulate + i + 1);
+        await crew.run(last, () => fill(i + 1));
+        if (accumulate > 1) crew.flow();
       }
-    } finally {
-      // Left in the middle, by all ranks alike: the statistics are read next.
-      if (isPaused) await crew.settle();
+      await crew.join();
+      const loss = crew.loss();
+      if (!Number.isFinite(loss)) throw diverged(epoch, update, loss);
+      if (running.probe()) {
+        await crew.run(last);
+        await crew.join();
+      }
+      if (accumulate === 1) crew.flow();
+      const rate = lr?.(update);
+      running.step(rate === undefined ? {} : { lr: rate });
+      await shard?.gather();
+      if (update === to - 1) await crew.settle();
+      yield loss;
     }
   }
 
+  // Stretches of weights by the name of their array in a checkpoint.
+  const partOf = (name: string): Part | undefined => {
+    const [slot = ''] = /^slot\/[^/]*\//.exec(name) ?? [];
+    const piece = shard?.pieces.get(name.slice(slot.length));
+    return piece && { ...piece, of: slot + piece.of };
+  };
   return {
     step,
     arena,
     running,
     optimizer,
     batch,
-    accumulate: 1,
+    accumulate,
     updatesPerEpoch,
     held: crew.held,
     weights: crew.weights,
     updates,
+    agreement: {
+      isStopped: crew.isStopped,
+      async whole(own) {
+        await crew.settle();
+        return whole(collective, own, partOf);
+      },
+      async parts(own, all) {
+        await parts(collective, own, all, partOf);
+        crew.adopt();
+      },
+    },
     [Symbol.dispose]: () => crew[Symbol.dispose](),
   };
 }
+
+/** Updates of an epoch. Throws train/accumulate when there are not samples enough for one. */
+export function updatesOf(data: Dataset, batch: number, accumulate: number): number {
+  const updates = batchCount(data.size, { batch: batch * accumulate, dropLast: true });
+  if (Number.isInteger(accumulate) && accumulate > 0 && updates > 0) return updates;
+  throw new PareError('train/accumulate', `${data.size} samples do not make one update.`, {
+    expected: 'a whole number of runs per update, and samples for all of them',
+    got: `${accumulate} runs of ${batch} samples`,
+  });
+}
+
+const probing = (optimizer: string): PareError =>
+  new PareError('train/accumulate', 'An optimiser that asks for two gradients a step takes no accumulated ones.', {
+    where: optimizer,
+    hint: 'use larger batches instead of accumulate',
+  });
 
 /** The batch size a model insists on, if it does. */
 export function fixedBatch(model: Model): number | undefined {

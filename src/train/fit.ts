@@ -113,7 +113,7 @@ export async function fit(
     lab,
   );
   const metric = options.metric ?? metricFor(data.task);
-  using score = validation && (await workers.score(model, validation, trainer.weights(), { metric }, lab));
+  using score = validation && (await workers.score(trainer, model, validation, { metric }, lab));
   const run = startRun(trainer, { epochs, patience, plateau, checkpoint, logs, choice, workers }, lab);
   if (saved) await run.restore(saved);
   for (const log of logs) await log.start?.(run.updates());

@@ -10,6 +10,11 @@ import { openTrainer, type Trainer, type TrainerOptions } from './trainer.ts';
 /** Arrays of a run by name: `w/WEIGHT`, `held/WEIGHT`, `best/WEIGHT`, `slot/SLOT/WEIGHT`. */
 export type RunArrays = ReadonlyMap<string, StoredArray>;
 
+type ScorerArguments =
+  Parameters<typeof scorer> extends [infer M, infer D, unknown, infer How, infer L]
+    ? [model: M, data: D, how: How, lab: L]
+    : never;
+
 /**
  * What `fit` asks of those who train. Each process of a group runs the same `fit` and calls the same methods in the same order.
  */
@@ -17,7 +22,8 @@ export interface Workers {
   /** This is the process that reads and writes files. */
   readonly isFirst: boolean;
   readonly open: (model: Model, data: Dataset, options: TrainerOptions, lab: Lab) => Promise<Trainer>;
-  readonly score: (...args: Parameters<typeof scorer>) => Promise<Scorer>;
+  /** A score of the trainer's weights, asked for by all processes alike. */
+  readonly score: (trainer: Trainer, ...args: ScorerArguments) => Promise<Scorer>;
   /** The first process does the work; its answer, plain data, comes to all, and so does what it throws. */
   tell<T>(work: () => T | Promise<T>): Promise<T>;
 }
@@ -33,4 +39,9 @@ export interface Agreement {
 }
 
 /** This process alone. */
-export const alone: Workers = { isFirst: true, open: openTrainer, score: scorer, tell: async (work) => work() };
+export const alone: Workers = {
+  isFirst: true,
+  open: openTrainer,
+  score: (trainer, model, data, how, lab) => scorer(model, data, trainer.weights(), how, lab),
+  tell: async (work) => work(),
+};

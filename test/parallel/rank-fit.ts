@@ -2,7 +2,7 @@
 
 import { createHash } from 'node:crypto';
 import { asPareError } from '../../src/base/error.ts';
-import { fitParallel } from '../../src/parallel/fit-parallel.ts';
+import { fitParallel } from '../../src/parallel/fit.ts';
 import { asRank } from '../../src/parallel/join.ts';
 import { openEngine } from '../../src/runtime/index.ts';
 import { blobs, net } from './task.ts';
@@ -34,10 +34,14 @@ await asRank(
         ...(stages && { stages }),
         collective,
         validation: blobs(50),
-        onStep: (step, loss) => {
-          if (!isEndless) losses.push(loss);
-          else if (step === 5) say({ rank: collective.rank, pid: process.pid });
-        },
+        logs: [
+          {
+            step(step, loss) {
+              if (!isEndless) losses.push(loss);
+              else if (step === 5) say({ rank: collective.rank, pid: process.pid });
+            },
+          },
+        ],
       },
       { engine, seed: 3 },
     );

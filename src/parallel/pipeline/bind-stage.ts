@@ -101,13 +101,13 @@ export async function bindStage(stage: Stage, graphs: StageGraphs, memory: Stage
         await values(m);
         if (kind === 'forward') {
           await down!.free('values', m);
-          await (bindings[m]!.forward as Binding).run(lab.signal);
+          await (bindings[m]!.forward as Binding).run();
           down!.give('values', m);
           continue;
         }
         if (graphs.slopeIn !== undefined) await down!.take('slopes', m);
         if (graphs.slopeOut !== undefined) await up!.free('slopes', m);
-        await (bindings[m]!.backward as Binding).run(lab.signal);
+        await (bindings[m]!.backward as Binding).run();
         loss += (elements(lossTensor) as Float32Array)[0]!;
         for (const { now, next } of flowing) now.bytes.set(next.bytes);
         if (graphs.slopeOut !== undefined) up!.give('slopes', m);

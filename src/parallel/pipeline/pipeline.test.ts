@@ -19,7 +19,7 @@ import {
 import { type Engine, openEngine } from '../../runtime/index.ts';
 import { adamw, chain, clipByNorm, sgd } from '../../train/index.ts';
 import { learningForm } from '../../train/learning-form.ts';
-import { type FitParallelOptions, fitParallel } from '../fit-parallel.ts';
+import { fitParallel, type ParallelFitOptions } from '../fit.ts';
 import { cutStages } from './cut.ts';
 import { inFlight, oneForwardOneBackward } from './schedule.ts';
 
@@ -59,13 +59,13 @@ const branched = (): Model =>
 const dropping = (): Model =>
   sequential([flatten(), dense(32), tanh(), dropout(0.5), dense(16), tanh(), classifier(3)], { input: DIMS });
 
-async function train(model: Model, options: FitParallelOptions) {
+async function train(model: Model, options: ParallelFitOptions) {
   const losses: number[] = [];
-  const onStep = (_: number, loss: number): void => void losses.push(loss);
+  const logs = [{ step: (_: number, loss: number): void => void losses.push(loss) }];
   const { model: trained, report } = await fitParallel(
     model,
     blobs(100),
-    { epochs: 2, batch: 24, optimizer: adamw({ lr: 3e-3 }), ...options, onStep },
+    { epochs: 2, batch: 24, optimizer: adamw({ lr: 3e-3 }), ...options, logs },
     { engine, seed: 3 },
   );
   return { losses, report, weights: [...trained.graph.initializers] };

@@ -1,7 +1,7 @@
 /** A trainer whose model is cut into stages that work at the same time, on one machine or one in each rank. */
 
 import { PareError } from '../../base/error.ts';
-import { batchCount, batches } from '../../data/batches.ts';
+import { batches } from '../../data/batches.ts';
 import type { Dataset } from '../../data/dataset.ts';
 import { expand } from '../../grad/expand.ts';
 import { removeDead } from '../../graph/edit.ts';
@@ -13,15 +13,19 @@ import { createArena, crossEntropy, meanSquaredError } from '../../train/index.t
 import { learningForm } from '../../train/learning-form.ts';
 import { plan } from '../../train/optim/plan.ts';
 import { columnsOf, type StepGraph, withLoss } from '../../train/program.ts';
-import type { Trainer } from '../../train/trainer.ts';
+import type { Trainer, TrainerOptions, UpdateRange } from '../../train/trainer.ts';
 import { alone } from '../alone.ts';
-import { diverged, fixedBatch, type ParallelTrainerOptions, withOpenBatch } from '../trainer.ts';
+import type { Collective } from '../collective.ts';
+import { parts, whole as wholeArrays } from '../share.ts';
+import { diverged, fixedBatch, updatesOf, withOpenBatch } from '../trainer.ts';
 import { type BoundStage, bindStage } from './bind-stage.ts';
 import { cutStages } from './cut.ts';
 import { inFlight, type Link, rankLink, sharedLink } from './schedule.ts';
 import { stageGraphs } from './stage-graph.ts';
 
-export interface PipelineOptions extends Omit<ParallelTrainerOptions, 'replicas'> {
+export interface PipelineOptions extends TrainerOptions {
+  /** The group that this process belongs to. Default: none. */
+  readonly collective?: Collective;
   /** Parts of the model. Under MPI: as many as there are ranks. Default: the number of ranks, or 2. */
   readonly stages?: number;
   /** Parts of a batch that follow each other through the stages. Default: 4 for each stage, or what divides the batch below. */
@@ -47,8 +51,11 @@ export async function openPipelineTrainer(
   const { collective = alone(), learns = () => true, groups = [] } = options;
   const isSpread = collective.size > 1;
   const count = options.stages ?? (isSpread ? collective.size : 2);
-  const batch = Math.min(options.batch ?? fixedBatch(model) ?? 64, data.size);
-  const micro = options.micro ?? dividing(batch, MICRO_PER_STAGE * count);
+  const { accumulate = 1 } = options;
+  const single = Math.min(options.batch ?? fixedBatch(model) ?? 64, data.size);
+  const updatesPerEpoch = updatesOf(data, single, accumulate);
+  const batch = single * accumulate; // a pipeline accumulates anyway: its micro-batches are what must fit into memory
+  const micro = (options.micro ?? dividing(single, MICRO_PER_STAGE * count)) * accumulate;
   if (isSpread && count !== collective.size) {
     throw new PareError('parallel/stages', `${count} stages cannot be spread over ${collective.size} ranks.`, {
       expected: 'one rank for each stage',
@@ -60,7 +67,6 @@ export async function openPipelineTrainer(
       hint: `${dividing(batch, micro)} would fit`,
     });
   }
-  const updatesPerEpoch = batchCount(data.size, { batch, dropLast: true });
   const optimizer = options.optimizer(updatesPerEpoch);
   if (isSpread && plan(optimizer.links).passes.some(({ sums }) => sums.some(({ over }) => over === 'all'))) {
     throw new PareError(
@@ -101,8 +107,11 @@ export async function openPipelineTrainer(
   for (const { name } of parameters) arena.view('w', name).set(floats(form.weights.get(name)!));
 
   const isTrained = new Set(graphs.flatMap(({ trained }) => trained));
+  const isOwn = new Set(own.flatMap((s) => stages[s]!.weights));
   const held = new Map(
-    [...form.weights].flatMap(([name, t]) => (isTrained.has(name) ? [] : [[name, { ...t, bytes: t.bytes.slice() }]])),
+    [...form.weights].flatMap(([name, t]) =>
+      isTrained.has(name) || !isOwn.has(name) ? [] : [[name, { ...t, bytes: t.bytes.slice() }]],
+    ),
   );
   const columns = columnsOf(whole, form);
   const memory = new Map(
@@ -140,23 +149,6 @@ export async function openPipelineTrainer(
   }
   const running = optimizer.start(arena, { groups });
 
-  // Where stages are in other ranks, their weights are kept beside the arena, and are as they were when last gathered.
-  const elsewhere = new Map(
-    stages.flatMap((_, s) =>
-      own.includes(s) ? [] : specsOf(s).map(({ name }) => [name, floats(form.weights.get(name)!).slice()]),
-    ),
-  );
-  const gather = async (): Promise<void> => {
-    if (!isSpread) return;
-    for (const [s] of stages.entries()) {
-      for (const { name } of specsOf(s)) await collective.broadcast(elsewhere.get(name) ?? arena.view('w', name), s);
-      for (const [weight, output] of form.state) {
-        const { nodes } = stages[s]!.graph;
-        if (nodes.some(({ outputs }) => outputs.includes(output)))
-          await collective.broadcast(elements(held.get(weight)!) as Float32Array, s);
-      }
-    }
-  };
   const stopped = Float32Array.of(0, 0);
 
   /** One step; the loss of the batch on all ranks. */
@@ -170,17 +162,16 @@ export async function openPipelineTrainer(
     for (const run of runs) if (run.status === 'rejected') throw run.reason;
     for (const link of links) await link?.close();
     const mean = bound.reduce((sum, stage) => sum + stage.loss(), 0);
+    stopped[1] = lab.signal?.aborted ? 1 : 0;
     if (!isSpread) return mean;
     stopped[0] = mean;
-    stopped[1] = lab.signal?.aborted ? 1 : 0;
     await collective.allReduce(stopped);
-    if (stopped[1]! > 0) throw new PareError('work/aborted', 'The work was stopped.', { cause: lab.signal?.reason });
     return stopped[0]!;
   };
 
   async function* updates(
     epoch: number,
-    { from = 0, to = updatesPerEpoch, lr }: Parameters<Trainer['updates']>[1] = {},
+    { from = 0, to = updatesPerEpoch, lr }: UpdateRange = {},
   ): AsyncGenerator<number, void, void> {
     const source = data.atEpoch?.(epoch) ?? data;
     const lists = [...batches(data.size, { batch, seed: lab.seed ?? 0, epoch, dropLast: true })];
@@ -193,7 +184,6 @@ export async function openPipelineTrainer(
       if (running.probe()) await step();
       const rate = lr?.(i);
       running.step(rate === undefined ? {} : { lr: rate });
-      if (i === to - 1) await gather();
       yield mean;
     }
   }
@@ -204,17 +194,21 @@ export async function openPipelineTrainer(
     arena,
     running,
     optimizer,
-    batch,
-    accumulate: 1,
+    batch: single,
+    accumulate,
     updatesPerEpoch,
     held,
     weights: () =>
       new Map([
         ...held,
-        ...[...elsewhere].map(([name, values]) => [name, tensor('float32', dimsOf(name), values)] as const),
         ...parameters.map(({ name }) => [name, tensor('float32', dimsOf(name), arena.view('w', name))] as const),
       ]),
     updates,
+    agreement: {
+      isStopped: () => stopped[1]! > 0,
+      whole: (all) => wholeArrays(collective, all),
+      parts: (own, all) => parts(collective, own, all),
+    },
     [Symbol.dispose]: () => {
       for (const stage of bound) stage[Symbol.dispose]();
     },

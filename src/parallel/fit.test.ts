@@ -16,7 +16,7 @@ import {
 } from '../nn/index.ts';
 import { type Engine, openEngine } from '../runtime/index.ts';
 import { adamw, chain, clipByNorm, fit, sam, sgd } from '../train/index.ts';
-import { fitParallel } from './fit-parallel.ts';
+import { fitParallel } from './fit.ts';
 
 let engine: Engine;
 beforeAll(async () => {
@@ -50,7 +50,7 @@ async function curve(replicas: number, batch: number, optimizer = adamw({ lr: 1e
     batch,
     replicas,
     optimizer,
-    onStep: (_: number, loss: number) => void losses.push(loss),
+    logs: [{ step: (_: number, loss: number) => void losses.push(loss) }],
   };
   const { report, model } = await fitParallel(net(), blobs(100), options, { engine, seed: 3 });
   return { losses, report, model };
@@ -121,7 +121,7 @@ describe('fitParallel', () => {
 
   it('stops when the signal fires', async () => {
     const stop = new AbortController();
-    const options = { epochs: 50, batch: 24, replicas: 2, onStep: () => stop.abort() };
+    const options = { epochs: 50, batch: 24, replicas: 2, logs: [{ step: () => stop.abort() }] };
     const work = fitParallel(net(), blobs(100), options, { engine, signal: stop.signal });
     await expect(work).rejects.toMatchObject({ code: 'work/aborted' });
   });

@@ -1,0 +1,144 @@
+/** Training over replicas, ranks and stages: the loop of `fit`, whose every update several workers make together. */
+
+import { PareError } from '../base/error.ts';
+import type { Dataset } from '../data/dataset.ts';
+import type { Model } from '../graph/model.ts';
+import { floats, tensor } from '../graph/tensor.ts';
+import type { Lab } from '../runtime/index.ts';
+import { type FitOptions, type FitReport, fit, type Scorer, scorer } from '../train/index.ts';
+import type { Trainer } from '../train/trainer.ts';
+import { alone as aloneWorkers, type Workers } from '../train/workers.ts';
+import { alone } from './alone.ts';
+import type { Collective } from './collective.ts';
+import { openPipelineTrainer } from './pipeline/trainer.ts';
+import { tell } from './tell.ts';
+import { openParallelTrainer } from './trainer.ts';
+
+export interface ParallelOptions {
+  /** Replicas in this process. Default 1. */
+  replicas?: number;
+  /** The group that this process belongs to (`join`, `asRank`). Default: none. */
+  collective?: Collective;
+  /** Cut the model into this many stages that work at the same time, instead of copying it. Under MPI: one for each rank. */
+  stages?: number;
+  /** Micro-batches of a pipelined step. Default: about 4 for each stage. */
+  micro?: number;
+  /** Each rank keeps the optimiser's state of its share of the weights only (ZeRO, stage 1). Default false. */
+  shardUpdate?: boolean;
+}
+
+/** `batch` counts the samples of all replicas of all ranks together. */
+export interface ParallelFitOptions extends Omit<FitOptions, 'workers'>, ParallelOptions {}
+
+export interface ParallelFitReport extends FitReport {
+  /** Copies of the model that took part, of all ranks together. */
+  readonly replicas: number;
+  /** Parts of each copy that worked at the same time. */
+  readonly stages: number;
+  readonly ranks: number;
+}
+
+/**
+ * Who trains, as `fit` asks for it; the process alone when nothing is parallel.
+ *
+ * Throws   parallel/replicas for ways of working that exclude each other.
+ */
+export function workersFor({
+  replicas = 1,
+  collective = alone(),
+  stages,
+  micro,
+  shardUpdate,
+}: ParallelOptions): Workers {
+  if (replicas === 1 && collective.size === 1 && stages === undefined) return aloneWorkers;
+  if (stages !== undefined && replicas > 1) {
+    throw new PareError('parallel/replicas', 'A pipeline has no replicas inside one process.', {
+      expected: 'stages or replicas',
+      got: `${stages} stages, ${replicas} replicas`,
+      hint: 'start it on stages × replicas ranks instead',
+    });
+  }
+  const isFirst = collective.rank === 0;
+  return {
+    isFirst,
+    tell: (work) => tell(collective, work),
+    open: (model, data, options, lab) =>
+      stages === undefined
+        ? openParallelTrainer(
+            model,
+            data,
+            { ...options, replicas, collective, ...(shardUpdate && { shardUpdate }) },
+            lab,
+          )
+        : openPipelineTrainer(model, data, { ...options, collective, stages, ...(micro && { micro }) }, lab),
+    score: (trainer, ...rest) => scoreAtFirst(trainer, collective, ...rest),
+  };
+}
+
+/** The first rank scores, with the weights that the others hold; all get its word. */
+async function scoreAtFirst(
+  trainer: Trainer,
+  collective: Collective,
+  model: Model,
+  data: Dataset,
+  how: Parameters<typeof scorer>[3],
+  lab: Lab,
+): Promise<Scorer> {
+  const own = trainer.weights();
+  const arrays = new Map([...own].map(([name, t]) => [`w/${name}`, { dims: t.dims, values: floats(t) }]));
+  // Memory that the score reads: this rank's weights where they lie, copies of the others'.
+  const read = new Map(own);
+  const refresh = async (): Promise<void> => {
+    const all = (await trainer.agreement?.whole(arrays)) ?? arrays;
+    for (const [key, { dims, values }] of all) {
+      const name = key.slice('w/'.length);
+      const memory = read.get(name);
+      if (memory?.dims.join() !== dims.join()) read.set(name, tensor('float32', dims, values));
+      else if (!own.has(name)) memory.bytes.set(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
+    }
+  };
+  await refresh();
+  const score = collective.rank === 0 ? await scorer(model, data, read, how, lab) : undefined;
+  return {
+    async run() {
+      await refresh();
+      return tell(collective, () => score!.run());
+    },
+    [Symbol.dispose]: () => score?.[Symbol.dispose](),
+  };
+}
+
+/**
+ * Trains a model as `fit` does, on several replicas, ranks or stages.
+ *
+ * `batch` counts the samples of all replicas together, so the loss of each step is that of one process with the same options
+ * and seed, to about 1e-5 (other sums round otherwise). It differs with BatchNorm (each replica normalises its own share; the
+ * running statistics are averaged), with dropout (each replica draws its own mask), and with a loss whose mean is weighted
+ * by class. Every rank calls it with the same model, data and options. The first gets the trained model; with copies of the
+ * model all do.
+ *
+ * Throws   what `fit` throws, on all ranks; parallel/replicas when a batch is smaller than the number of replicas.
+ *
+ * @example
+ * const { model: trained } = await fitParallel(model, data, { replicas: 2, epochs: 3 }, { engine });
+ */
+export async function fitParallel(
+  model: Model,
+  data: Dataset,
+  { replicas, collective, stages, micro, shardUpdate, ...options }: ParallelFitOptions,
+  lab: Lab,
+): Promise<{ model: Model; report: ParallelFitReport }> {
+  const how: ParallelOptions = {
+    ...(replicas !== undefined && { replicas }),
+    ...(collective && { collective }),
+    ...(stages !== undefined && { stages }),
+    ...(micro !== undefined && { micro }),
+    ...(shardUpdate && { shardUpdate }),
+  };
+  const workers = workersFor(how);
+  const { onProgress: _, onNote: __, ...quiet } = lab;
+  const { model: trained, report } = await fit(model, data, { ...options, workers }, workers.isFirst ? lab : quiet);
+  const ranks = collective?.size ?? 1;
+  const copies = stages === undefined ? (replicas ?? 1) * ranks : Math.max(1, ranks / stages);
+  return { model: trained, report: { ...report, replicas: copies, stages: stages ?? 1, ranks } };
+}
