@@ -4,6 +4,7 @@ import { basename, dirname, extname, join, resolve } from 'node:path';
 import { PareError } from '../src/base/error.ts';
 import type { Splits } from '../src/data/subset.ts';
 import type { Model } from '../src/graph/model.ts';
+import type { Collective } from '../src/parallel/collective.ts';
 import type { Subject } from '../src/report/subject.ts';
 import type { Engine } from '../src/runtime/engine.ts';
 import type { Lab, Progress } from '../src/runtime/lab.ts';
@@ -20,6 +21,8 @@ export interface Written {
 export interface Desk {
   readonly values: CommonValues;
   readonly signal: AbortSignal;
+  /** The ranks that this process works with; a group of one without MPI. Only the first reads results back and writes. */
+  readonly collective: Collective;
   /** The command as the user gave it, for reports. */
   readonly command: string;
   readonly version: string;
@@ -59,6 +62,7 @@ export interface Desk {
 export interface DeskOptions {
   readonly values: CommonValues;
   readonly signal: AbortSignal;
+  readonly collective: Collective;
   readonly command: string;
   readonly version: string;
   readonly onNote: (text: string) => void;
@@ -68,7 +72,7 @@ export interface DeskOptions {
 
 /** A desk, and how to clear it: `close` disposes the engine. */
 export function deskFor(options: DeskOptions): { desk: Desk; close: () => Promise<void> } {
-  const { values, signal, onNote } = options;
+  const { values, signal, onNote, collective } = options;
   const inputs = new Set<string>();
   const said = new Set<string>();
   let engine: Promise<Engine> | undefined;
@@ -80,6 +84,7 @@ export function deskFor(options: DeskOptions): { desk: Desk; close: () => Promis
   const desk: Desk = {
     values,
     signal,
+    collective,
     command: options.command,
     version: options.version,
     get notes() {
@@ -130,7 +135,7 @@ export function deskFor(options: DeskOptions): { desk: Desk; close: () => Promis
       return { out, bytes: files.reduce((sum, { bytes }) => sum + bytes, 0) };
     },
 
-    writeText: replaceText,
+    writeText: collective.rank === 0 ? replaceText : async () => undefined,
   };
   return { desk, close: async () => void (await engine?.catch(() => undefined))?.[Symbol.dispose]() };
 }

@@ -38,9 +38,11 @@ export interface Finish {
 /**
  * Writes the result, measures the written file against the original, single-threaded and in turn, and scores both.
  *
+ * Of several ranks the first does; the others have nothing to say.
  * Throws   usage/missing when --max-drop has nothing to score on; file/unwritable; what beforeAfter throws.
  */
 export async function finish(desk: Desk, what: Finish): Promise<Outcome> {
+  if (desk.collective.rank > 0) return { result: {}, shown: [] };
   const { before, model, tag, evaluation, maxDrop, report, seconds, curves = [] } = what;
   const [{ beforeAfter }, { hardware }, { summaryTable }] = await Promise.all([
     import('../src/report/before-after.ts'),

@@ -26,6 +26,8 @@ process.on('SIGINT', () => {
   process.stderr.write('\nStopping after this step; Ctrl-C again kills.\n');
   interrupt.abort(new Error('interrupted by Ctrl-C'));
 });
+// What launchers and schedulers send before they kill: as Ctrl-C, but never twice.
+process.on('SIGTERM', () => interrupt.abort(new Error('interrupted by SIGTERM')));
 // The reader may leave early, as `pare inspect … | head` does.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') process.exit(0);

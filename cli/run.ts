@@ -2,6 +2,7 @@
 
 import { asPareError, PareError } from '../src/base/error.ts';
 import { nearest } from '../src/base/suggest.ts';
+import type { Collective } from '../src/parallel/collective.ts';
 import { paintFor } from '../src/report/table.ts';
 import type { CommonValues } from './common-args.ts';
 import { configWords, isConfigName, readConfig } from './config.ts';
@@ -9,6 +10,7 @@ import { deskFor } from './desk.ts';
 import { EXIT, type ExitCode, exitCodeOf } from './exit-codes.ts';
 import { flagsOf, helpOf, kebab, parseWords } from './parse.ts';
 import { progressBar } from './progress.ts';
+import { ioOfRank, withRanks } from './ranks.ts';
 import { errorJson, renderError, renderJson, renderText } from './render.ts';
 import { verbs } from './verb/index.ts';
 import type { Verb } from './verb.ts';
@@ -31,35 +33,41 @@ export interface Io {
 }
 
 /** Runs `pare <argv>`; never throws. */
-export async function run(argv: readonly string[], io: Io): Promise<ExitCode> {
-  const isJson = argv.includes('--json') || argv.includes('-j');
+export async function run(argv: readonly string[], world: Io): Promise<ExitCode> {
+  const io = ioOfRank(world);
   try {
     return await runWords(argv, io);
   } catch (thrown) {
-    const error = asPareError(thrown);
-    io.stderr.write(renderError(error, paintFor(io.stderr, io.env), argv.includes('--debug')));
-    if (isJson) io.stdout.write(errorJson(error));
-    return exitCodeOf(error.code);
+    return tellError(asPareError(thrown), argv, io);
   }
 }
 
+function tellError(error: PareError, argv: readonly string[], io: Io): ExitCode {
+  io.stderr.write(renderError(error, paintFor(io.stderr, io.env), argv.includes('--debug')));
+  if (argv.includes('--json') || argv.includes('-j')) io.stdout.write(errorJson(error));
+  return exitCodeOf(error.code);
+}
+
 async function runWords(argv: readonly string[], io: Io): Promise<ExitCode> {
-  const [name, ...words] = argv;
+  const [name, ...rest] = argv;
   if (name === '--version' || name === '-V') {
     io.stdout.write(`${io.version}\n`);
     return EXIT.done;
   }
-  if (name === undefined || name === '--help' || name === '-h' || (name === 'help' && words.length === 0)) {
+  if (name === undefined || name === '--help' || name === '-h' || (name === 'help' && rest.length === 0)) {
     (name === undefined ? io.stderr : io.stdout).write(await overview(io.version));
     return name === undefined ? EXIT.usage : EXIT.done;
   }
-  const verb = await verbNamed(name === 'help' ? words[0]! : name);
-  const written = parseWords(verb, words);
+  const verb = await verbNamed(name === 'help' ? rest[0]! : name);
+  const written = parseWords(verb, rest);
   if (written.wantsHelp || name === 'help') {
     io.stdout.write(helpOf(verb));
     return EXIT.done;
   }
-  return runVerb(verb, argv, await withConfig(verb, written.words), io);
+  const words = await withConfig(verb, written.words);
+  const tell = (error: PareError): void => void tellError(error, argv, io);
+  const work = (collective: Collective): Promise<ExitCode> => runVerb(verb, argv, words, io, collective);
+  return withRanks(io, { isParallel: verb.isParallel, work, tell });
 }
 
 async function verbNamed(name: string): Promise<Verb> {
@@ -98,6 +106,7 @@ async function runVerb(
   argv: readonly string[],
   words: Readonly<Record<string, readonly string[]>>,
   io: Io,
+  collective: Collective,
 ): Promise<ExitCode> {
   const values = valuesOf(verb, words);
   const paint = paintFor(io.stderr, io.env);
@@ -110,6 +119,7 @@ async function runVerb(
   const { desk, close } = deskFor({
     values,
     signal: io.signal,
+    collective,
     command: commandLine(argv),
     version: io.version,
     onNote(text) {

@@ -35,6 +35,8 @@ export interface VerbSpec<P extends Args, A extends Args> {
   readonly takes?: P;
   /** Flags beyond the common ones, by camelCase name: `maxDrop` is --max-drop. */
   readonly args?: A;
+  /** All ranks of an MPI job work on it together; else the first does, and the others wait. Default false. */
+  readonly isParallel?: boolean;
   readonly run: (values: ValuesOf<P> & ValuesOf<A> & CommonValues, desk: Desk) => Promise<Outcome>;
 }
 
@@ -45,6 +47,7 @@ export interface Verb {
   readonly example: string;
   readonly takes: Readonly<Record<string, Arg<unknown>>>;
   readonly args: Readonly<Record<string, Arg<unknown>>>;
+  readonly isParallel: boolean;
   readonly run: (values: Readonly<Record<string, unknown>>, desk: Desk) => Promise<Outcome>;
 }
 
@@ -52,6 +55,13 @@ export interface Verb {
 export const verb = <P extends Args = Record<never, never>, A extends Args = Record<never, never>>({
   takes,
   args,
+  isParallel = false,
   run,
   ...rest
-}: VerbSpec<P, A>): Verb => ({ ...rest, takes: takes ?? {}, args: args ?? {}, run: run as unknown as Verb['run'] });
+}: VerbSpec<P, A>): Verb => ({
+  ...rest,
+  takes: takes ?? {},
+  args: args ?? {},
+  isParallel,
+  run: run as unknown as Verb['run'],
+});

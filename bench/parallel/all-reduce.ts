@@ -6,7 +6,8 @@
  */
 
 import type { Collective } from '../../src/parallel/collective.ts';
-import { asRank, isLaunched } from '../../src/parallel/join.ts';
+import { asRank } from '../../src/parallel/join.ts';
+import { isLaunched } from '../../src/parallel/launched.ts';
 import { localGroup } from '../../src/parallel/local.ts';
 
 const SIZES = [1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 2e8];

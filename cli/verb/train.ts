@@ -12,6 +12,7 @@ import { type Goal, goalArgs, goalOf } from '../goal.ts';
 import { fitOptions, type LearningValues, learningArgs, rateWord } from '../learning.ts';
 import { logsFor } from '../logs.ts';
 import { type NetworkSource, network, subjectOf } from '../network.ts';
+import { parallelArgs, sharingOf, workersOf } from '../parallel.ts';
 import type { Sets } from '../sets.ts';
 import { verb } from '../verb.ts';
 
@@ -29,8 +30,10 @@ export const train = verb({
     ...goalArgs,
     held: percent('Share of the training samples that validate, where the data has no validation set.', '10%'),
     plot: path('Where the picture of the range test goes (SVG), with --lr auto.'),
+    ...parallelArgs,
     ...methodArgs,
   },
+  isParallel: true,
   async run({ model: source, maxDrop, report: page, held, plot, ...values }, desk) {
     const [{ fit }, { split }] = await Promise.all([
       import('../../src/train/index.ts'),
@@ -54,11 +57,13 @@ export const train = verb({
         loss: goal.loss,
         metric: goal.metric,
         ...(parts.validation && { validation: parts.validation }),
-        logs: await logsFor(values.log),
+        logs: desk.collective.rank === 0 ? await logsFor(values.log) : [],
+        workers: await workersOf(values, desk),
       },
       lab,
     );
     const best = report.epochs[report.kept];
+    const sharing = sharingOf(values, desk);
     return finish(desk, {
       before,
       model,
@@ -69,6 +74,7 @@ export const train = verb({
       seconds: seconds(),
       curves: [{ step: 'trained', epochs: report.epochs }],
       result: {
+        ...(sharing && { parallel: sharing }),
         epochs: report.epochs,
         kept: report.kept,
         ...(best?.metric && { validation: best.metric }),

@@ -9,7 +9,8 @@ export {
   type ParallelOptions,
   workersFor,
 } from './fit.ts';
-export { asRank, isLaunched, join } from './join.ts';
+export { asRank, join } from './join.ts';
+export { isLaunched } from './launched.ts';
 export { localGroup } from './local.ts';
 export { type MpiOptions, openMpi } from './mpi.ts';
 export { openPipelineTrainer, type PipelineOptions } from './pipeline/trainer.ts';

@@ -2,19 +2,8 @@
 
 import { alone } from './alone.ts';
 import type { Collective } from './collective.ts';
+import { isLaunched } from './launched.ts';
 import { type MpiOptions, openMpi } from './mpi.ts';
-
-/** What launchers tell the processes that they start: Open MPI, MPICH and its kin (Hydra, MS-MPI), PMIx, SLURM's srun. */
-const SIZES = ['OMPI_COMM_WORLD_SIZE', 'PMI_SIZE', 'MV2_COMM_WORLD_SIZE', 'MPI_LOCALNRANKS'] as const;
-const RANKS = ['PMIX_RANK'] as const;
-
-/**
- * Was this process started by an MPI launcher?
- *
- * A SLURM job step counts when it has several tasks and `srun` was told of an MPI (`--mpi=pmix`, which sets PMIX_RANK or PMI_SIZE).
- */
-export const isLaunched = (env: Readonly<Record<string, string | undefined>> = process.env): boolean =>
-  SIZES.some((name) => Number(env[name]) > 0) || RANKS.some((name) => env[name] !== undefined);
 
 /**
  * The launcher's group, or a group of one where there is no launcher.

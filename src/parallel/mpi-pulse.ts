@@ -20,13 +20,14 @@ export interface PulseOptions {
 }
 
 const BEAT_MS = 1000;
+const POLL_MS = 20;
 const TAG = 2;
 const ALIVE = 1;
 /** The sender leaves in order, and will say no more. */
 const LEAVING = 2;
 
-/** Starts watching; the answer says good-bye and stops. */
-export function startPulse({ mpi, comm, rank, size, silenceSeconds, onLost }: PulseOptions): () => void {
+/** Starts watching. The answer says good-bye, waits until the rank before has said it too (no message stays behind), and stops. */
+export function startPulse({ mpi, comm, rank, size, silenceSeconds, onLost }: PulseOptions): () => Promise<void> {
   const parent = process.ppid;
   const next = (rank + 1) % size;
   const before = (rank + size - 1) % size;
@@ -34,6 +35,7 @@ export function startPulse({ mpi, comm, rank, size, silenceSeconds, onLost }: Pu
     if (comm !== undefined && size > 1) mpi.MPI_Send(Uint8Array.of(what), 1, mpi.byte, next, TAG, comm);
   };
   let isLeaving = false;
+  let hasLeft = false;
   /** Has the rank before this one been heard since the last time? */
   const isHeard = (): boolean => {
     let heard = false;
@@ -52,7 +54,7 @@ export function startPulse({ mpi, comm, rank, size, silenceSeconds, onLost }: Pu
   const timer = setInterval(() => {
     if (process.ppid !== parent) process.kill(process.pid, 'SIGKILL');
     if (comm === undefined || size === 1) return;
-    say(ALIVE);
+    if (!hasLeft) say(ALIVE);
     silent = isHeard() ? 0 : silent + BEAT_MS / 1000;
     if (isLeaving || silent < silenceSeconds) return;
     clearInterval(timer);
@@ -68,8 +70,13 @@ export function startPulse({ mpi, comm, rank, size, silenceSeconds, onLost }: Pu
     );
   }, BEAT_MS);
   timer.unref();
-  return () => {
-    clearInterval(timer);
+  return async () => {
     say(LEAVING);
+    hasLeft = true;
+    while (comm !== undefined && size > 1 && !isLeaving) {
+      isHeard();
+      if (!isLeaving) await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    }
+    clearInterval(timer);
   };
 }

@@ -9,7 +9,7 @@ import { startPulse } from './mpi-pulse.ts';
 export interface MpiOptions {
   /** A collective that takes longer means that a rank died or hangs. Default 300, or the environment's PARE_MPI_TIMEOUT. */
   readonly timeoutSeconds?: number;
-  /** A rank that says nothing for so long hangs. Default 10, or the environment's PARE_RANK_SILENCE. */
+  /** A rank that says nothing for so long hangs. Default 15, or the environment's PARE_RANK_SILENCE. */
   readonly silenceSeconds?: number;
   /** Told of a rank that hangs, before all are stopped. Default: a line on stderr. */
   readonly onLost?: (error: PareError) => void;
@@ -28,7 +28,7 @@ const THREAD_SERIALIZED = 2;
  */
 export async function openMpi(options: MpiOptions = {}): Promise<Collective & { readonly version: string }> {
   const { timeoutSeconds = Number(process.env['PARE_MPI_TIMEOUT'] ?? 300) } = options;
-  const { silenceSeconds = Number(process.env['PARE_RANK_SILENCE'] ?? 10) } = options;
+  const { silenceSeconds = Number(process.env['PARE_RANK_SILENCE'] ?? 15) } = options;
   const { onLost = (error: PareError) => process.stderr.write(`${error.describe()}\n`) } = options;
   const mpi = await openMpiLibrary();
   if (outNumber(mpi, (out) => mpi.MPI_Initialized(out), 'MPI_Initialized')) {
@@ -49,7 +49,7 @@ export async function openMpi(options: MpiOptions = {}): Promise<Collective & { 
     timeoutSeconds,
     ...(isFree && { roll: duplicate() }),
     async end() {
-      leave();
+      await leave();
       check(mpi, await mpi.MPI_Finalize.later(), 'MPI_Finalize');
     },
   });

@@ -1,0 +1,51 @@
+/** The flags of parallel work, and who works as they ask. */
+
+import { PareError } from '../src/base/error.ts';
+import type { Workers } from '../src/train/workers.ts';
+import { flag, number } from './arg.ts';
+import type { Desk } from './desk.ts';
+
+export const parallelArgs = {
+  replicas: number(
+    'Copies of the model that learn at the same time in this process; --batch counts the samples of all.',
+    {
+      min: 1,
+      whole: true,
+    },
+  ),
+  stages: number('Parts that the model is cut into, which work at the same time (pipeline).', { min: 1, whole: true }),
+  micro: number('Micro-batches of a pipelined step.', { min: 1, whole: true }),
+  shardUpdate: flag("Each rank keeps the optimiser's state of its share of the weights only (ZeRO, stage 1)."),
+} as const;
+
+export interface ParallelValues {
+  readonly replicas: number | undefined;
+  readonly stages: number | undefined;
+  readonly micro: number | undefined;
+  readonly shardUpdate: boolean;
+}
+
+/** Who trains. Throws usage/value for flags that exclude each other. */
+export async function workersOf(values: ParallelValues, { collective }: Desk): Promise<Workers> {
+  const { workersFor } = await import('../src/parallel/fit.ts');
+  const { replicas, stages, micro, shardUpdate } = values;
+  if (micro !== undefined && stages === undefined) {
+    throw new PareError('usage/value', '--micro belongs to a pipeline.', {
+      where: '--micro',
+      hint: 'give --stages too',
+    });
+  }
+  return workersFor({
+    collective,
+    ...(replicas !== undefined && { replicas }),
+    ...(stages !== undefined && { stages }),
+    ...(micro !== undefined && { micro }),
+    ...(shardUpdate && { shardUpdate }),
+  });
+}
+
+/** How the work was shared, for the result; undefined when it was not. */
+export const sharingOf = ({ replicas = 1, stages = 1 }: ParallelValues, { collective: { size } }: Desk) =>
+  replicas * stages * size === 1
+    ? undefined
+    : { ranks: size, stages, replicas: stages > 1 ? Math.max(1, size / stages) : replicas * size };
