@@ -73,10 +73,21 @@ describe.skipIf(installed.length === 0)('MPI (skipped where no mpirun is install
         },
       );
 
+      it('a sharded update: the losses of one process to 1e-5', async () => {
+        const losses = await lossesAlone();
+        const { status, answers, words } = await launch(launcher, 'rank-fit', { input: { shardUpdate: true } });
+        expect({ status, count: answers.length }, words).toEqual({ status: 0, count: 2 });
+        expect(answers[1]!['weights']).toBe(answers[0]!['weights']);
+        (answers[0]!['losses'] as number[]).forEach((loss, i) => {
+          expect(Math.abs(loss - losses[i]!)).toBeLessThan(1e-5);
+        });
+      });
+
       it('a pipeline of 2 ranks: the losses of one process to 1e-4', async () => {
         const losses = await lossesAlone();
         const { status, answers, words } = await launch(launcher, 'rank-fit', { input: { stages: 2 } });
         expect({ status, count: answers.length }, words).toEqual({ status: 0, count: 2 });
+        for (const answer of answers) {
           (answer['losses'] as number[]).forEach((loss, i) => {
             expect(Math.abs(loss - losses[i]!)).toBeLessThan(1e-4);
           });

@@ -1,4 +1,4 @@
-/** One rank of a training run: `{epochs, replicas, stages, isEndless}` in, its losses and a digest of its weights out. */
+/** One rank of a training run: `{epochs, replicas, stages, shardUpdate, isEndless}` in, its losses and a digest of its weights out. */
 
 import { createHash } from 'node:crypto';
 import { asPareError } from '../../src/base/error.ts';
@@ -12,11 +12,13 @@ const {
   epochs = 2,
   replicas = 1,
   stages,
+  shardUpdate = false,
   isEndless = false,
 } = JSON.parse(process.argv[2] ?? '{}') as {
   epochs?: number;
   replicas?: number;
   stages?: number;
+  shardUpdate?: boolean;
   isEndless?: boolean;
 };
 
@@ -31,6 +33,7 @@ await asRank(
         epochs: isEndless ? 1e6 : epochs,
         batch: 24,
         replicas,
+        shardUpdate,
         ...(stages && { stages }),
         collective,
         validation: blobs(50),
