@@ -3,6 +3,8 @@
 import { PareError } from '../../src/base/error.ts';
 import { showBytes, showTimes } from '../../src/base/unit.ts';
 import { calibrators } from '../../src/quantize/calibrate/index.ts';
+import { corrections } from '../../src/quantize/correct/index.ts';
+import { roundings } from '../../src/quantize/round/index.ts';
 import { type Scheme, schemes } from '../../src/quantize/scheme/index.ts';
 import { flag, many, number, oneOf, path, required, text } from '../arg.ts';
 import type { Desk } from '../desk.ts';
@@ -19,6 +21,13 @@ export const quantize = verb({
     scheme: oneOf(schemes, 'What becomes integers, and when.', 'static'),
     bits: number('Bits of a weight; default: the scheme decides.', { min: 2, max: 8, whole: true }),
     calibrate: oneOf(calibrators, 'How the range of an activation is chosen.', 'minmax'),
+    round: oneOf(roundings, 'How weights are rounded.', 'nearest'),
+    iterations: number('Updates for each layer or block, where rounding is learnt; default 1000.', {
+      min: 1,
+      whole: true,
+    }),
+    biasCorrect: oneOf(corrections, 'How biases make up for rounding; default: fast, none where rounding is learnt.'),
+    equalize: flag('Even out the channels of neighbouring layers first.'),
     samples: number('Samples to calibrate on.', { min: 1, whole: true }, 300),
     block: number('Weights that share a scale (weight-only).', { min: 16, max: 256, whole: true }),
     perTensor: flag('One weight scale per tensor, not per channel.'),
@@ -96,7 +105,7 @@ function noteWorse({ result }: Outcome, desk: Desk): void {
     desk.note(`not smaller: ${showBytes(before.bytes)} became ${showBytes(after.bytes)}`);
   }
   for (const [batch, ratio] of Object.entries(after.latencyRatio ?? {})) {
-    if (ratio < 1 - NOISE) continue;
+    if (ratio < 1 - NOISE || before.latencyRatio?.[batch] === undefined) continue;
     desk.note(`not faster on this machine (${batch}): ${showTimes(ratio)} the time of the original`);
   }
 }

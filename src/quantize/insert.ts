@@ -7,30 +7,39 @@
  * Names no op that it finds. Graph inputs and outputs keep names and types; inner values keep theirs behind the DQ.
  */
 
+import { factsOf } from '../graph/dtype.ts';
 import { freshNames, namesOf, removeDead, sortNodes } from '../graph/edit.ts';
 import type { Attr, Dim, Graph, Node } from '../graph/model.ts';
 import { elements, float32, floats, sizeOf, type Tensor, tensor } from '../graph/tensor.ts';
 import type { Facts } from '../ops/infer.ts';
-import { meanShift } from './bias-correct.ts';
+import { meanShift } from './correct/means.ts';
 import { type Grid, gridOf, roundEven } from './grid.ts';
 import { missingLanes, widenCodes } from './lanes.ts';
 import { pairSafe, pairSafeCodes, type Weights } from './pair-safe.ts';
 import { operandsOf, type Plan } from './plan.ts';
 import { rangeOf } from './range.ts';
 import type { Role } from './role.ts';
-import { along, dequantizeWeight, quantizeWeight, weightScales } from './weight.ts';
+import { along, dequantizeWeight, INT4_LIMIT, limitOf, packInt4, quantizeWeight, weightScales } from './weight.ts';
 
 export interface InsertOptions {
   /** A weight scale per channel. Default true. */
   perChannel?: boolean;
-  /** The largest integer of a weight: 127 (8 bits) or 64 (7 bits: pairs cannot overflow int16). Default 127. */
-  weightLimit?: number;
+  /** Bits of a weight, 2 to 8; up to 4 are stored as int4, which engines widen when they load the file. Default 8. */
+  weightBits?: number;
   /** Keep sums of neighbouring products within int16, in convolutions and matrix products. Default false. */
   pairSafe?: boolean;
   /** Weights to quantise instead of the graph's, by name: rounded or clipped by another method. */
   weights?: ReadonlyMap<string, Weights>;
   /** Means by input channel of what layers read: their biases then make up for the weights' rounding. */
   inputMeans?: ReadonlyMap<string, ArrayLike<number>>;
+  /** What to take off each output channel of a layer, by the name of its result, instead of what the means say. */
+  biasShifts?: ReadonlyMap<string, ArrayLike<number>>;
+}
+
+export interface Inserted {
+  readonly graph: Graph;
+  /** For each kernel's result: the float value that the kernel gives, before it is quantised. */
+  readonly raw: ReadonlyMap<string, string>;
 }
 
 /** A bias must fit into int32 with room for the sum it is added to. */
@@ -43,8 +52,10 @@ export function insertPairs(
   plan: Plan,
   grids: ReadonlyMap<string, Grid>,
   options: InsertOptions = {},
-): Graph {
-  const { perChannel = true, weightLimit = 127 } = options;
+): Inserted {
+  const { perChannel = true, weightBits = 8 } = options;
+  const weightLimit = limitOf(weightBits);
+  const raw = new Map<string, string>();
   const { kernels, movers, dropped, groupOf } = plan;
   const rename = renaming(dropped);
   const initializers = new Map(graph.initializers);
@@ -136,17 +147,13 @@ export function insertPairs(
     const more = integers ? missingLanes(value.dims, axis, facts.get(read)?.dims) : 0;
     if (integers && more > 0) replaced.set(input, widened(integers, read, more));
     const dims = more > 0 ? value.dims.map((dim, i) => (i === 1 ? dim + more : dim)) : value.dims;
-    const q = share(`w ${name} ${scaleName}`, () =>
-      tensor('int8', dims, more > 0 ? widenCodes(codes, value.dims, more) : codes),
-    );
+    const q = storedCodes(`${name} ${scaleName}`, dims, more > 0 ? widenCodes(codes, value.dims, more) : codes);
     replaced.set(weight, dequantized(q, scaleName, zeros(vector ? [lie.channels] : []), vector ? axis : undefined));
 
     const b = fits ? floats(biasValue).slice() : undefined;
-    const means = options.inputMeans?.get(maker.inputs[input]!);
-    const corrected = means && (b || bias < 0) && role.biasSlot >= 0 ? (b ?? new Float32Array(lie.channels)) : b;
-    if (means && corrected) {
-      const meant = dequantizeWeight(codes, scales, lie).map((v, i) => v - w[i]!);
-      const shift = meanShift(meant, value.dims, axis, means);
+    const shift = biasShift(maker, role, { codes, scales, w, dims: value.dims });
+    const corrected = shift && (b || bias < 0) && role.biasSlot >= 0 ? (b ?? new Float32Array(lie.channels)) : b;
+    if (shift && corrected) {
       corrected.forEach((v, c) => {
         corrected[c] = v - shift[c]!;
       });
@@ -160,6 +167,30 @@ export function insertPairs(
       replaced.set(role.biasSlot, dequantized(qb, stepName, undefined, vector ? 0 : undefined));
     }
     return replaced;
+  };
+
+  /** Codes as they are stored: narrow ones two to a byte, behind a Cast that engines fold when they load the file. */
+  const storedCodes = (key: string, dims: readonly number[], codes: Int8Array): string => {
+    if (weightLimit > INT4_LIMIT) return share(`w ${key}`, () => tensor('int8', dims, codes));
+    const packed = share(`w4 ${key}`, () => packInt4(dims, codes));
+    const known = shared.get(`c4 ${key}`);
+    if (known !== undefined) return known;
+    const wide = fresh();
+    node('Cast', [packed], wide, { to: { kind: 'int', value: factsOf('int8').code } });
+    shared.set(`c4 ${key}`, wide);
+    return wide;
+  };
+
+  const biasShift = (
+    maker: Node,
+    { input, axis }: Extract<Role, { kind: 'weighted' }>,
+    { codes, scales, w, dims }: Weights & { w: Float32Array; dims: readonly number[] },
+  ): ArrayLike<number> | undefined => {
+    if (options.biasShifts) return options.biasShifts.get(maker.outputs[0]!);
+    const means = options.inputMeans?.get(maker.inputs[input]!);
+    if (!means) return undefined;
+    const difference = dequantizeWeight(codes, scales, along(dims, axis)).map((v, i) => v - w[i]!);
+    return meanShift(difference, dims, axis, means);
   };
 
   /** The value with further channels that stand for 0. */
@@ -224,6 +255,7 @@ export function insertPairs(
       const beside = outputs.has(name) && role?.kind !== 'own' && !(role?.kind === 'weighted' && !role.product);
       return name && grid[i] && isMaker && !beside ? fresh() : name;
     });
+    if (role) for (const [i, name] of original.outputs.entries()) raw.set(name, sources[i]!);
     const same =
       inputs.every((name, i) => name === original.inputs[i]) && sources.every((s, i) => s === original.outputs[i]);
     nodes.push(same ? original : { ...original, inputs, outputs: sources });
@@ -231,7 +263,7 @@ export function insertPairs(
       if (name && grid[i]) quantizeAfter(sources[i]!, name, grid[i]);
     });
   }
-  return removeDead(sortNodes({ ...graph, nodes, initializers, values: new Map() }));
+  return { graph: removeDead(sortNodes({ ...graph, nodes, initializers, values: new Map() })), raw };
 }
 
 /** Each value that only a dropped clamp reads takes the name of the clamp's result. */

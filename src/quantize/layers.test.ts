@@ -8,7 +8,7 @@ import { writeModel } from '../onnx/index.ts';
 import { type Builder, draft } from '../ops/builder.ts';
 import type { StaticValue } from '../ops/op.ts';
 import { type Engine, openEngine } from '../runtime/index.ts';
-import { addChannels, meanShift, meansOf } from './bias-correct.ts';
+import { addChannels, meanShift, meansOf } from './correct/means.ts';
 import { equalize } from './equalize.ts';
 import { observe } from './observe.ts';
 import { quantize } from './quantize.ts';

@@ -11,16 +11,20 @@ import { writeModel } from '../onnx/write.ts';
 import { type Facts, infer } from '../ops/infer.ts';
 import type { Lab } from '../runtime/index.ts';
 import { type Agreement, agreement } from './agreement.ts';
-import { addChannels, type ChannelSums, meansOf } from './bias-correct.ts';
 import { type Calibrator, type CalibratorName, calibrators } from './calibrate/index.ts';
+import { type Correction, type CorrectionName, corrections } from './correct/index.ts';
+import { addChannels, type ChannelSums, layerInputs, meansOf } from './correct/means.ts';
 import { type EngineView, viewOf } from './engine-view.ts';
+import { equalize } from './equalize.ts';
 import { escalate } from './escalate.ts';
+import { given } from './given.ts';
 import { type Grid, gridOf } from './grid.ts';
-import { type InsertOptions, insertPairs } from './insert.ts';
+import { type Inserted, type InsertOptions, insertPairs } from './insert.ts';
 import { observe } from './observe.ts';
 import { candidatesOf, type Kept, type Plan, type PlanOptions, planOf } from './plan.ts';
 import { prepare } from './prepare.ts';
 import type { Range } from './range.ts';
+import { type Rounding, type RoundingName, roundings } from './round/index.ts';
 import { saturates } from './saturate.ts';
 import type { LayerSensitivity } from './sensitivity.ts';
 
@@ -33,8 +37,8 @@ export interface QuantizeOptions extends PlanOptions {
   calibrate?: CalibratorName | Calibrator;
   /** A weight scale per channel. Default true. */
   perChannel?: boolean;
-  /** Bits of a weight. Default 8. */
-  weightBits?: 7 | 8;
+  /** Bits of a weight, 2 to 8. Default 8. */
+  weightBits?: number;
   /**
    * Keep pairs of 8-bit weights small enough for processors that add products in 16 bits (x86 without VNNI). Default:
    * whether this engine does, found out by trying. Set it for models that travel.
@@ -45,8 +49,17 @@ export interface QuantizeOptions extends PlanOptions {
    * change. The most sensitive layers go back to floats until it holds. Default: no bound.
    */
   maxDrop?: number;
-  /** Let biases make up for what rounding the weights adds to each layer's mean. Default true. */
-  biasCorrect?: boolean;
+  /** How weights are rounded: a name of the table. Default `nearest`. */
+  round?: RoundingName;
+  /** Updates for each layer or block, where the rounding is learnt. Default 1000. */
+  iterations?: number;
+  /**
+   * How biases make up for what rounding adds to each layer's mean: a name of the table, or true for `fast`, false for
+   * `none`. Default `fast`; `none` where the rounding is learnt, which sees to the means itself.
+   */
+  biasCorrect?: CorrectionName | boolean;
+  /** Even out the channels of neighbouring layers first. Default false. */
+  equalize?: boolean;
   /** Samples to judge by, best none of those calibrated on. Default: `data`. At most 2000 are used. */
   judge?: Dataset;
 }
@@ -77,7 +90,9 @@ export interface QuantizeReport {
   readonly after: Size;
   /** Such as "int8 static, u8 activations (minmax), s8 weights of 7 bits per channel". */
   readonly scheme: string;
-  readonly weightBits: 7 | 8;
+  readonly rounding: RoundingName;
+  readonly biasCorrection: CorrectionName;
+  readonly weightBits: number;
   /** Cannot overflow on processors that add products in 16 bits. */
   readonly pairSafe: boolean;
   /** Samples that calibration saw. */
@@ -119,14 +134,27 @@ const CHECKED = 64;
  *          data/port when the samples do not fit the inputs; option/unknown; work/aborted.
  */
 export async function quantize(model: Model, options: QuantizeOptions, lab: Lab): Promise<Quantized> {
-  const { data, samples = 300, perChannel = true } = options;
+  const { data, samples = 300, perChannel = true, equalize: evens = false } = options;
   const calibrator = calibratorOf(options.calibrate);
+  const rounding: Rounding = pick(roundings, options.round ?? 'nearest', 'rounding');
+  const correctionName = correctionNameOf(options.biasCorrect, rounding);
+  const correction: Correction = pick(corrections, correctionName, 'bias correction');
   const weightBits = options.weightBits ?? 8;
   const pairSafe = weightBits === 8 && (options.pairSafe ?? (await saturates(lab.engine)));
   const chosen = chooseSamples(data, samples, lab.seed);
   const everywhere = options.maxDrop !== undefined;
-  const calibrated = await calibrate(prepare(model), calibrator, data, chosen, lab, { ...options, everywhere });
-  const settled: WriteOptions = { ...options, perChannel, weightBits, pairSafe };
+  const ready = evens ? equalize(model).model : prepare(model);
+  const calibrated = await calibrate(ready, calibrator, data, chosen, lab, {
+    ...options,
+    everywhere,
+    biasCorrect: correctionName === 'fast',
+  });
+  const { biasCorrect: _, grids: __, ...asked } = { grids: undefined, ...options };
+  const bare: WriteOptions = { ...asked, perChannel, weightBits, pairSafe };
+  const task = { calibrated, options: bare, data, samples: chosen };
+  const weights = await rounding.run({ ...task, ...given({ iterations: options.iterations }) }, lab);
+  const rounded: WriteOptions = { ...bare, weights };
+  const settled = { ...rounded, ...(await correction.run({ ...task, options: rounded, original: model }, lab)) };
   const escalated =
     options.maxDrop === undefined ? undefined : await escalate(calibrated, settled, options.maxDrop, options, lab);
   const { plan, written } = write(calibrated, { ...settled, ...(escalated && { exclude: escalated.exclude }) });
@@ -144,6 +172,8 @@ export async function quantize(model: Model, options: QuantizeOptions, lab: Lab)
       before: { bytes: writeModel(model).length, parameters: parametersOf(model) },
       after: { bytes: writeModel(written).length, parameters: parametersOf(calibrated.model) },
       scheme: `int8 static, u8 activations (${calibrator.name}), s8 weights of ${weightBits} bits${pairSafe ? ', pairs checked,' : ''} per ${perChannel ? 'channel' : 'tensor'}`,
+      rounding: options.round ?? 'nearest',
+      biasCorrection: correctionName,
       weightBits,
       pairSafe,
       samples: chosen.length,
@@ -159,6 +189,11 @@ export async function quantize(model: Model, options: QuantizeOptions, lab: Lab)
 /** Elements of all weights. Integers replace them one by one, so the prepared float model is the one to count. */
 export const parametersOf = ({ graph }: Model): number =>
   [...graph.initializers.values()].reduce((n, { dtype, dims }) => n + (isFloat(dtype) ? sizeOf(dims) : 0), 0);
+
+const correctionNameOf = (asked: CorrectionName | boolean | undefined, { settlesBias }: Rounding): CorrectionName => {
+  if (typeof asked === 'string') return asked;
+  return (asked ?? !settlesBias) ? 'fast' : 'none';
+};
 
 export const calibratorOf = (named: CalibratorName | Calibrator = 'minmax'): Calibrator =>
   typeof named === 'string' ? pick(calibrators, named, 'calibrator')() : named;
@@ -190,12 +225,7 @@ export async function calibrate(
   const plan = planOf(model.graph, facts, options);
   const names = [...new Set([...plan.watch.values(), ...(everywhere ? candidatesOf(model.graph, facts, plan) : [])])];
   const states = new Map(names.map((name) => [name, calibrator.start()]));
-  const inputs = new Map<string, boolean>();
-  if (biasCorrect) {
-    for (const [node, role] of plan.kernels) {
-      if (role.kind === 'weighted') inputs.set(node.inputs[role.input]!, role.product);
-    }
-  }
+  const inputs = biasCorrect ? layerInputs(plan) : new Map<string, boolean>();
   const sums = new Map<string, ChannelSums>();
   const see = (name: string, x: Float32Array, dims: readonly number[]): void => {
     const state = states.get(name);
@@ -209,23 +239,24 @@ export async function calibrate(
   return { model, facts, ranges, ...(biasCorrect && { inputMeans }) };
 }
 
-export interface WriteOptions extends PlanOptions, Omit<InsertOptions, 'weightLimit'> {
-  weightBits?: 7 | 8;
+export interface WriteOptions extends PlanOptions, InsertOptions {
+  /** Grids to use instead of what the ranges say, by the name of the group: learned ones. */
+  grids?: ReadonlyMap<string, Grid>;
 }
 
 /** The quantised model of a calibrated one. Cheap: nothing is run. */
 export function write(
   { model, facts, ranges, inputMeans }: Calibrated,
   options: WriteOptions,
-): { plan: Plan; written: Model } {
+): { plan: Plan; written: Model; raw: Inserted['raw'] } {
   const plan = planOf(model.graph, facts, options);
   const grids = new Map<string, Grid>();
-  for (const [group, watched] of plan.watch) grids.set(group, gridOf(ranges.get(watched)!, watched));
-  const weightLimit = options.weightBits === 7 ? 64 : 127;
-  const graph = insertPairs(model.graph, facts, plan, grids, {
+  for (const [group, watched] of plan.watch) {
+    grids.set(group, options.grids?.get(group) ?? gridOf(ranges.get(watched)!, watched));
+  }
+  const { graph, raw } = insertPairs(model.graph, facts, plan, grids, {
     ...(inputMeans && { inputMeans }),
     ...options,
-    weightLimit,
   });
-  return { plan, written: { ...model, producer: { name: 'pare', version: '' }, graph } };
+  return { plan, raw, written: { ...model, producer: { name: 'pare', version: '' }, graph } };
 }

@@ -1,6 +1,6 @@
 /** Weights as integers: symmetric, one scale per channel or one for all. */
 
-import { sizeOf } from '../graph/tensor.ts';
+import { sizeOf, type Tensor } from '../graph/tensor.ts';
 import { roundEven, symmetricScale } from './grid.ts';
 
 /** How a tensor's elements lie along one axis: element = (outer · channels + channel) · inner + place. */
@@ -13,6 +13,19 @@ export const along = (dims: readonly number[], axis: number): Along => ({
   channels: dims[axis]!,
   inner: sizeOf(dims.slice(axis + 1)),
 });
+
+/** The largest integer of an int4 on a symmetric grid. */
+export const INT4_LIMIT = 7;
+
+/** The largest integer of a symmetric grid of so many bits; of 7 bits 64, whose pairs just fit where products add in 16 bits. */
+export const limitOf = (bits: number): number => (bits === 7 ? 64 : 2 ** (bits - 1) - 1);
+
+/** Codes of ±7 as an int4 tensor: two to a byte, the first in the low half. */
+export function packInt4(dims: readonly number[], codes: Int8Array): Tensor {
+  const bytes = new Uint8Array(Math.ceil(codes.length / 2));
+  for (let i = 0; i < codes.length; i++) bytes[i >> 1]! |= (codes[i]! & 15) << (4 * (i & 1));
+  return { dtype: 'int4', dims, bytes };
+}
 
 /** The largest |w| of each channel. */
 export function channelMaxima(w: ArrayLike<number>, { channels, inner }: Along): Float64Array {

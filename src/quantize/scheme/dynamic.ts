@@ -1,5 +1,6 @@
 import { quantizeDynamic } from '../dynamic.ts';
-import { given, type Scheme } from './scheme.ts';
+import { given } from '../given.ts';
+import type { Scheme } from './scheme.ts';
 
 /** Weights as integers; activations become integers at each run. */
 export const dynamicScheme: Scheme = {

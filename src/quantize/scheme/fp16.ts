@@ -1,5 +1,6 @@
+import { given } from '../given.ts';
 import { toHalfStorage } from '../half.ts';
-import { given, type Scheme } from './scheme.ts';
+import type { Scheme } from './scheme.ts';
 
 /** Weights stored in 16 bits. */
 export const fp16Scheme: Scheme = {

@@ -4,6 +4,7 @@ import type { Dataset } from '../../data/dataset.ts';
 import type { Model } from '../../graph/model.ts';
 import type { Lab } from '../../runtime/index.ts';
 import type { CalibratorName } from '../calibrate/index.ts';
+import type { CorrectionName } from '../correct/index.ts';
 import type { Kept } from '../plan.ts';
 
 /** What may be asked of any scheme; each reads what concerns it. */
@@ -21,6 +22,11 @@ export interface Request {
   readonly perTensor?: boolean | undefined;
   /** Weights that share a scale, where they lie in blocks. */
   readonly block?: number | undefined;
+  /** Even out the channels of neighbouring layers first. */
+  readonly equalize?: boolean | undefined;
+  readonly biasCorrect?: CorrectionName | undefined;
+  /** Updates for each layer or block where rounding is learnt. */
+  readonly iterations?: number | undefined;
   /** How weights are rounded, by name; the scheme has the table. */
   readonly round?: string | undefined;
   /** Node names, names of their first output, or op types that stay in floats. */
@@ -52,7 +58,3 @@ export interface Scheme {
   readonly needsData?: string;
   readonly run: (model: Model, request: Request, lab: Lab) => Promise<Answer>;
 }
-
-/** The entries that were given: an option that is undefined is one that was left out. */
-export const given = <T extends object>(options: T): { [K in keyof T]?: Exclude<T[K], undefined> } =>
-  Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as never;

@@ -1,29 +1,48 @@
+import { pick } from '../../base/suggest.ts';
+import { given } from '../given.ts';
 import { quantize } from '../quantize.ts';
-import { given, type Scheme } from './scheme.ts';
+import { type RoundingName, roundings } from '../round/index.ts';
+import type { Scheme } from './scheme.ts';
+
+const ROUNDING_NAMES = Object.fromEntries(Object.keys(roundings).map((name) => [name, name])) as Record<
+  RoundingName,
+  RoundingName
+>;
 
 /** Weights and activations as integers on fixed grids, calibrated on samples. */
 export const staticScheme: Scheme = {
   about: 'weights and activations as 8-bit integers, calibrated on samples',
   needsData: 'samples to calibrate on',
-  async run(model, { data, perTensor, portable, bits, ...options }, lab) {
+  async run(model, { data, perTensor, portable, bits, round, ...options }, lab) {
     const { model: written, report } = await quantize(
       model,
       {
         ...given(options),
         data: data!,
+        ...(round !== undefined && { round: pick(ROUNDING_NAMES, round, 'rounding for this scheme') }),
         perChannel: !perTensor,
-        ...(bits !== undefined && { weightBits: bits as 7 | 8 }),
+        ...(bits !== undefined && { weightBits: bits }),
         ...(portable && { pairSafe: true }),
       },
       lab,
     );
-    const { scheme, quantized, kept, weightBits, pairSafe, agreement, escalation, fused } = report;
+    const { scheme, quantized, kept, weightBits, rounding, biasCorrection, pairSafe, agreement, escalation, fused } =
+      report;
     return {
       model: written,
       scheme,
       quantized,
       kept,
-      details: { weightBits, pairSafe, agreement, calibrationSamples: report.samples, escalation, engine: fused },
+      details: {
+        weightBits,
+        rounding,
+        biasCorrection,
+        pairSafe,
+        agreement,
+        calibrationSamples: report.samples,
+        escalation,
+        engine: fused,
+      },
     };
   },
 };

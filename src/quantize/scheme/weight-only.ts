@@ -1,6 +1,7 @@
 import type { BlockBits } from '../blocks.ts';
+import { given } from '../given.ts';
 import { quantizeWeights, type WeightOnlyOptions } from '../weight-only.ts';
-import { given, type Scheme } from './scheme.ts';
+import type { Scheme } from './scheme.ts';
 
 /** Weights in blocks of few bits, activations in floats. */
 export const weightOnlyScheme: Scheme = {

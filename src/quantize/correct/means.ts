@@ -7,7 +7,17 @@
  * Source   Nagel et al. 2019, arXiv:1906.04721, section 4.2 (empirical form, on the float model's inputs).
  */
 
-import { sizeOf } from '../graph/tensor.ts';
+import { sizeOf } from '../../graph/tensor.ts';
+import type { Plan } from '../plan.ts';
+
+/** What the layers of a plan read, and whether its channels lie on the last axis. */
+export function layerInputs({ kernels }: Plan): Map<string, boolean> {
+  const inputs = new Map<string, boolean>();
+  for (const [node, role] of kernels) {
+    if (role.kind === 'weighted') inputs.set(node.inputs[role.input]!, role.product);
+  }
+  return inputs;
+}
 
 /** Sums of a value by channel, batch by batch. */
 export interface ChannelSums {

@@ -1,0 +1,45 @@
+/** Reconstructs units one after the other, each on what the network quantised so far gives it. */
+
+import { type Lab, stopIfAborted } from '../../runtime/index.ts';
+import type { Weights } from '../pair-safe.ts';
+import { planOf } from '../plan.ts';
+import { write } from '../quantize.ts';
+import { type Layer, layersOf } from './layer.ts';
+import { reconstruct } from './reconstruct.ts';
+import type { RoundingTask } from './rounding.ts';
+import type { Unit } from './unit.ts';
+import { valuesOf } from './values.ts';
+
+/** Bytes of inputs and outputs that one unit may keep. */
+const ROOM = 192 * 2 ** 20;
+const ITERATIONS = 1000;
+
+export async function roundInTurn(
+  { calibrated, options, data, samples, iterations = ITERATIONS }: RoundingTask,
+  unitsOf: (layers: readonly Layer[], plan: ReturnType<typeof planOf>) => readonly Unit[],
+  lab: Lab,
+): Promise<Map<string, Weights>> {
+  const { graph } = calibrated.model;
+  const units = unitsOf(layersOf(calibrated, options), planOf(graph, calibrated.facts, options));
+  const chosen = new Map<string, Weights>();
+  for (const [i, unit] of units.entries()) {
+    stopIfAborted(lab.signal);
+    const { written } = write(calibrated, { ...options, weights: chosen });
+    const used = samples.subarray(0, fitting(unit, calibrated.facts, samples.length));
+    const inputs = await valuesOf(written, unit.inputs, data, used, lab);
+    const output = (await valuesOf(calibrated.model, [unit.output], data, used, lab)).get(unit.output)!;
+    const rounded = await reconstruct(unit, graph.initializers, { inputs, output }, options, iterations, lab);
+    for (const [name, weights] of rounded) chosen.set(name, weights);
+    lab.onProgress?.({ task: 'reconstruct', done: i + 1, total: units.length });
+  }
+  return chosen;
+}
+
+/** As many samples as the room takes; 8 at the least. */
+function fitting({ inputs, output }: Unit, facts: RoundingTask['calibrated']['facts'], most: number): number {
+  const bytes = [...inputs, output].reduce((sum, name) => {
+    const [, ...dims] = facts.get(name)?.dims ?? [];
+    return sum + 4 * dims.reduce<number>((n, dim) => (typeof dim === 'number' ? n * dim : n), 1);
+  }, 0);
+  return Math.min(most, Math.max(8, Math.floor(ROOM / Math.max(1, bytes))));
+}
