@@ -5,7 +5,7 @@ import { dtypeOf } from '../graph/dtype.ts';
 import type { Dim } from '../graph/model.ts';
 import { numbers, tensor } from '../graph/tensor.ts';
 import { fromFront, noMacs } from './answer.ts';
-import { free } from './link.ts';
+import { adjust, free } from './link.ts';
 import { float, floatList, int, ints, op, tensorAttr, text, textList } from './op.ts';
 import { exactly, intVector } from './sample.ts';
 
@@ -89,7 +89,15 @@ export const ConstantOfShape = op({
     };
   },
   grad: 'none',
-  couple: 'none',
+  couple: ({ Y }) => [
+    // All elements are alike: any of them may go, and the shape follows.
+    ...Y.map(free),
+    adjust((kept) => ({
+      entries: {
+        shape: new Map(Y.flatMap((axis, i) => (kept(axis).length === axis.size ? [] : [[i, kept(axis).length]]))),
+      },
+    })),
+  ],
   cost: noMacs,
   quant: 'float',
   samples: [{ shape: intVector(2, 3) }, { shape: intVector(2), attrs: { value: tensor('int64', [1], [7]) } }],

@@ -20,11 +20,15 @@ export type Link =
       readonly b: Axis;
       readonly pairs: (visit: (i: number, j: number) => void) => void;
       readonly why: string;
+      /** The channel is a part of each position's number: how often it repeats along an axis does not matter. */
+      readonly isInside?: boolean;
     }
   /** This axis may be cut without a consequence for other values (a plain sum over it). */
   | { readonly kind: 'free'; readonly axis: Axis }
   /** The op mixes along this axis: a cut network is not the masked network; the axis is protected, with the reason. */
   | { readonly kind: 'mixes'; readonly axis: Axis; readonly why: string }
+  /** Ways to follow the op that exclude each other, the usual one first: heads or what lies inside a head. */
+  | { readonly kind: 'choice'; readonly options: readonly (readonly Link[])[] }
   /** After a cut, attributes or constant integer inputs change. `kept` gives the positions that stay. */
   | { readonly kind: 'adjust'; readonly change: (kept: Kept) => Adjustment };
 
@@ -36,6 +40,8 @@ export interface Adjustment {
   readonly attrs?: Readonly<Record<string, number | readonly number[] | undefined>>;
   /** Constant integer inputs by slot. */
   readonly ints?: Readonly<Record<string, readonly number[]>>;
+  /** Single numbers of an integer input by slot and place, where the rest is only known at run time. */
+  readonly entries?: Readonly<Record<string, ReadonlyMap<number, number>>>;
 }
 
 /** Position i of a is position i of b. */
@@ -90,6 +96,30 @@ export const tieModulo = (wide: Axis, narrow: Axis, why = 'same place in every g
   },
 });
 
+/**
+ * What lies inside two axes that hold the same elements in other runs: position p of `a` and q of `b` are one channel
+ * where (p / insideA) mod size = (q / insideB) mod size.
+ */
+export const tieInside = (
+  a: Axis,
+  insideA: number,
+  b: Axis,
+  insideB: number,
+  size: number,
+  why = 'same place in every block',
+): Link => ({
+  kind: 'tie',
+  a,
+  b,
+  why,
+  isInside: true,
+  pairs: (visit) => {
+    const first = (i: number, inside: number): number => (i % size) * inside;
+    for (let p = 0; p < a.size; p++) visit(p, first(Math.floor(p / insideA), insideB));
+    for (let q = 0; q < b.size; q++) visit(first(Math.floor(q / insideB), insideA), q);
+  },
+});
+
 /** Positions of one axis that agree modulo `period` are tied to each other. */
 export const tieWithin = (axis: Axis, period: number, why = 'same place in every group'): Link => ({
   kind: 'tie',
@@ -101,7 +131,19 @@ export const tieWithin = (axis: Axis, period: number, why = 'same place in every
   },
 });
 
+/** The positions of each run of `width` are tied to each other: they go together. */
+export const tieRuns = (axis: Axis, width: number, why: string): Link => ({
+  kind: 'tie',
+  a: axis,
+  b: axis,
+  why,
+  pairs: (visit) => {
+    for (let j = 0; j < axis.size; j++) visit(j, j - (j % width));
+  },
+});
+
 export const free = (axis: Axis): Link => ({ kind: 'free', axis });
+export const choice = (...options: (readonly Link[])[]): Link => ({ kind: 'choice', options });
 export const mixes = (axis: Axis, why: string): Link => ({ kind: 'mixes', axis, why });
 export const adjust = (change: (kept: Kept) => Adjustment): Link => ({ kind: 'adjust', change });
 

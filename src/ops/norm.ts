@@ -1,7 +1,7 @@
 /** Normalisation over places, groups of channels and vectors. */
 
 import { count, fromFront, noMacs } from './answer.ts';
-import { mixes, tie } from './link.ts';
+import { adjust, mixes, tie, tieRuns } from './link.ts';
 import { alongChannels, meanOver, statistics } from './moments.ts';
 import { float, int, ints, op, type StaticValue } from './op.ts';
 import { intVector } from './sample.ts';
@@ -77,12 +77,18 @@ export const GroupNormalization = op({
     const rank = X.dims.length;
     return [g.Add(g.Mul(standard, alongChannels(scale, rank, g)), alongChannels(bias, rank, g))];
   },
-  couple: ({ X, scale, bias, Y }) => [
-    tie(Y[0]!, X[0]!, 'samples stay samples'),
-    tie(Y[1]!, X[1]!),
-    mixes(X[1]!, 'a group is normalised as a whole'),
-    ...[scale, bias].map((v) => tie(X[1]!, v[0]!, 'scale of the channel')),
-  ],
+  couple: ({ X, scale, bias, Y }, { num_groups }) => {
+    const channels = X[1]!;
+    const width = channels.size / num_groups;
+    return [
+      tie(Y[0]!, X[0]!, 'samples stay samples'),
+      tie(Y[1]!, channels),
+      tieRuns(channels, width, 'a group is normalised as a whole'),
+      ...X.slice(2).flatMap((axis, i) => [tie(Y[i + 2]!, axis), mixes(axis, 'normalised over')]),
+      ...[scale, bias].map((v) => tie(channels, v[0]!, 'scale of the channel')),
+      adjust((kept) => ({ attrs: { num_groups: kept(channels).length / width } })),
+    ];
+  },
   cost: noMacs,
   quant: 'float',
   samples: [{ X: [2, 4, 3, 3], scale: [4], bias: [4], attrs: { num_groups: 2 } }],

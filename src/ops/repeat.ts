@@ -3,7 +3,7 @@
 import { broadcast, isStatic, times } from '../graph/dim.ts';
 import type { Dim } from '../graph/model.ts';
 import { knownInts, noMacs } from './answer.ts';
-import { adjust, tie, tieBroadcast } from './link.ts';
+import { adjust, free, type Kept, tie, tieBroadcast } from './link.ts';
 import { misfit } from './misfit.ts';
 import { op } from './op.ts';
 import { intVector } from './sample.ts';
@@ -28,15 +28,21 @@ export const Expand = op({
   },
   grad: ({ X, dY }, _, g) => ({ X: g.sumTo(dY, X.dims) }),
   couple: ({ X, Y }, _, { shape }) => {
-    const wanted = knownInts(shape);
-    return wanted
-      ? [
-          ...tieBroadcast(Y, X),
-          adjust((kept) => ({
-            ints: { shape: wanted.map((dim, i) => (dim === 1 ? 1 : kept(Y[Y.length - wanted.length + i]!).length)) },
-          })),
-        ]
-      : [];
+    const wanted = shape.ints;
+    if (!wanted) return [];
+    const ahead = Y.length - wanted.length;
+    const changed = (kept: Kept): Map<number, number> =>
+      new Map(
+        wanted.flatMap((_dim, i): [number, number][] => {
+          const axis = Y[ahead + i]!;
+          const left = kept(axis).length;
+          return left === axis.size ? [] : [[i, left]];
+        }),
+      );
+    const stretched = Y.slice(0, Y.length - X.length).concat(
+      Y.slice(-X.length).filter(({ size }, i) => size !== X[i]!.size),
+    );
+    return [...tieBroadcast(Y, X), ...stretched.map(free), adjust((kept) => ({ entries: { shape: changed(kept) } }))];
   },
   cost: noMacs,
   quant: 'float',

@@ -10,7 +10,15 @@ export const ScatterElements = op({
   type: 'ScatterElements',
   inputs: ['X', 'indices', 'updates'],
   attrs: { axis: int(0), reduction: text('none') },
-  shape: ({ X }) => X.dims,
+  shape: ({ X, indices, updates }, { reduction }) => {
+    const known = X.dims.length === 1 && reduction === 'none' && X.ints && indices.ints && updates.ints;
+    if (!known) return X.dims;
+    const ints = [...X.ints!];
+    indices.ints!.forEach((at, i) => {
+      ints[(at as number) < 0 ? (at as number) + ints.length : (at as number)] = updates.ints![i]!;
+    });
+    return { dims: X.dims, dtype: X.dtype, ints };
+  },
   grad: ({ indices, dY }, { axis, reduction }, g) => {
     const updates = g.GatherElements(dY, indices, { axis });
     if (reduction === 'add') return { X: dY, updates };

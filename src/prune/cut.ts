@@ -1,7 +1,7 @@
 /** Removes channels for good: weights are sliced, attributes and constant shapes follow. Names no op. */
 
 import { internal } from '../base/error.ts';
-import { consumers, freshNames, namesOf } from '../graph/edit.ts';
+import { freshNames, namesOf, readsOf } from '../graph/edit.ts';
 import type { Attr, Graph, Model, Node, ValueInfo } from '../graph/model.ts';
 import { numbers, type Tensor, tensor } from '../graph/tensor.ts';
 import { attrOf } from '../ops/builder.ts';
@@ -57,11 +57,10 @@ export function cut(model: Model, solved: Solved, cuts: readonly Units[]): Model
   // What the file states of inner values may be stale; only what nobody can infer is worth keeping.
   const opaque = new Set(graph.nodes.flatMap((node) => (rowOf(node) ? [] : node.outputs)));
   const values = new Map([...graph.values].filter(([name]) => opaque.has(name) && !left.has(name)));
-  const readers = consumers({ ...graph, nodes });
   const outputs = graph.outputs.map(shorten);
   const returned = new Set(outputs.map(({ name }) => name));
   for (const name of replacedConstants(graph, nodes)) {
-    if (!readers.has(name) && !returned.has(name)) initializers.delete(name);
+    if (!returned.has(name)) initializers.delete(name);
   }
   const inputs = graph.inputs
     .filter(({ name }) => initializers.has(name) || !graph.initializers.has(name))
@@ -91,12 +90,15 @@ function shortened(info: ValueInfo, left: Left): ValueInfo {
 function adjusted(graph: Graph, { links }: Solved, left: Left, initializers: Map<string, Tensor>): Node[] {
   const fresh = freshNames(namesOf(graph));
   const kept: Kept = ({ value, axis, size }: Axis) => left.get(value)?.get(axis) ?? range(size);
-  return graph.nodes.map((node) => {
-    if (![...node.inputs, ...node.outputs].some((name) => left.get(name)?.size)) return node;
-    return (links.get(node) ?? []).reduce(
-      (now, link) => (link.kind === 'adjust' ? applied(now, link.change(kept), initializers, fresh) : now),
-      node,
-    );
+  return graph.nodes.flatMap((node) => {
+    if (![...node.inputs, ...node.outputs].some((name) => left.get(name)?.size)) return [node];
+    const before: Node[] = [];
+    const changed = (links.get(node) ?? []).reduce((now, link) => {
+      if (link.kind !== 'adjust') return now;
+      const change = link.change(kept);
+      return withEntries(applied(now, change, initializers, fresh), change, { initializers, fresh, before });
+    }, node);
+    return [...before, changed];
   });
 }
 
@@ -126,18 +128,53 @@ function applied(
   return { ...node, inputs, attrs: next };
 }
 
+/** Single numbers of integer inputs replaced: in the constant, or behind what makes them at run time. */
+function withEntries(
+  node: Node,
+  { entries = {} }: Adjustment,
+  into: { initializers: Map<string, Tensor>; fresh: (wish: string) => string; before: Node[] },
+): Node {
+  const { initializers, fresh, before } = into;
+  const row = rowOf(node)!;
+  const inputs = [...node.inputs];
+  const constant = (wish: string, values: readonly number[]): string => {
+    const name = fresh(wish);
+    initializers.set(name, tensor('int64', [values.length], values));
+    return name;
+  };
+  for (const [slot, changes] of Object.entries(entries)) {
+    if (changes.size === 0) continue;
+    const at = row.inputs.findIndex((_, i) => slotAt(row.inputs, i) === slot);
+    const wish = `${node.name || node.op}_${slot}`;
+    const known = initializers.get(inputs[at]!);
+    if (known) {
+      inputs[at] = constant(
+        wish,
+        Array.from(numbers(known), (value, i) => changes.get(i) ?? value),
+      );
+      continue;
+    }
+    const changed = fresh(`${wish}_cut`);
+    before.push({
+      op: 'ScatterElements',
+      domain: '',
+      name: changed,
+      inputs: [inputs[at]!, constant(`${wish}_places`, [...changes.keys()]), constant(wish, [...changes.values()])],
+      outputs: [changed],
+      attrs: {},
+    });
+    inputs[at] = changed;
+  }
+  return { ...node, inputs };
+}
+
 const sameNumbers = (t: Tensor, values: readonly number[]): boolean => {
   const now = numbers(t);
   return now.length === values.length && now.every((x, i) => x === values[i]);
 };
 
-/** Constants that some node read before and reads no longer. */
+/** Constants that some node read before and none reads now. */
 function replacedConstants(graph: Graph, nodes: readonly Node[]): Set<string> {
-  const gone = new Set<string>();
-  graph.nodes.forEach((node, i) => {
-    if (nodes[i] === node) return;
-    for (const name of node.inputs)
-      if (graph.initializers.has(name) && !nodes[i]!.inputs.includes(name)) gone.add(name);
-  });
-  return gone;
+  const read = new Set(nodes.flatMap(readsOf));
+  return new Set(graph.nodes.flatMap(readsOf).filter((name) => graph.initializers.has(name) && !read.has(name)));
 }

@@ -7,15 +7,21 @@ import { writeModel } from '../onnx/index.ts';
 import { modernize } from '../ops/modern.ts';
 import type { Lab } from '../runtime/index.ts';
 import { repeats } from './group.ts';
+import { withoutZeroStates } from './zero-state.ts';
 
 /** Modernises, and replaces nodes that only make constants, and whose channels nothing follows, by what they make. */
 export async function settle(model: Model, lab: Lab): Promise<Model> {
-  const modern = modernize(model);
-  const { graph } = modern;
+  const newest = modernize(model);
+  const graph = removeDead(withoutZeroStates(newest.graph));
+  const modern = { ...newest, graph };
   const constants = new Set(graph.initializers.keys());
+  const isShape = (name: string): boolean => graph.initializers.get(name)?.dtype === 'int64';
   const isMade = graph.nodes.filter((node) => {
+    const row = repeats(node);
     const isConstant =
-      repeats(node)?.couple === 'none' && node.inputs.every((name) => name === '' || constants.has(name));
+      row !== undefined &&
+      (row.couple === 'none' || node.inputs.every(isShape)) &&
+      node.inputs.every((name) => name === '' || constants.has(name));
     if (isConstant) for (const name of node.outputs) constants.add(name);
     return isConstant;
   });

@@ -10,6 +10,7 @@ import type { Lab } from '../runtime/index.ts';
 import { cut } from './cut.ts';
 import type { Solved, Units } from './group.ts';
 import { mask } from './mask.ts';
+import { withoutRounding } from './smooth.ts';
 
 export interface Agreement {
   /** The largest difference of any output element, relative to the largest element of that output. */
@@ -47,8 +48,9 @@ export async function agreement(
   lab: Lab,
   feeds: Readonly<Record<string, Tensor>> = randomFeeds(model.graph, solved, lab.seed ?? 0),
 ): Promise<Agreement> {
-  const small = await outputsOf(cut(model, solved, cuts), feeds, lab);
-  const masked = await outputsOf(mask(model, solved, cuts), feeds, lab);
+  const smooth = ({ graph, ...rest }: Model): Model => ({ ...rest, graph: withoutRounding(graph) });
+  const small = await outputsOf(smooth(cut(model, solved, cuts)), feeds, lab);
+  const masked = await outputsOf(smooth(mask(model, solved, cuts)), feeds, lab);
   let worst: Agreement = { error: 0, output: '' };
   for (const [output, expected] of Object.entries(masked)) {
     const error = difference(small[output]!, expected);
