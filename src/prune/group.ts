@@ -17,7 +17,7 @@ import type { Axis, Link } from '../ops/link.ts';
 import type { Row } from '../ops/op.ts';
 import { type Bound, bindGraph } from './bind.ts';
 import { type Classes, classify } from './classify.ts';
-import { answersOf, type Picks, portWards, type Ward, wardsAndTies } from './follow.ts';
+import { type Answers, answersOf, type Picks, portWards, type Ward, wardsAndTies } from './follow.ts';
 
 /** An axis of a value on which the units of a group lie. */
 export interface Place {
@@ -101,12 +101,12 @@ export function solve(graph: Graph, { symbols = {}, cutPorts = false }: SolveOpt
     const followed = wardsAndTies(graph, { bound, axes, constants, answers, picks });
     return { ...followed, classes: classify(graph, axes, followed.ties, [...followed.wards, ...ports]) };
   };
-  let best = attempt(new Map());
-  let picks: Picks = new Map();
+  let picks = firstPicks(answers, bound);
+  let best = attempt(picks);
   for (const answer of answers.values()) {
     for (const link of typeof answer === 'string' ? [] : answer) {
       if (link.kind !== 'choice') continue;
-      for (let option = 1; option < link.options.length; option++) {
+      for (let option = 0; option < link.options.length; option++) {
         const taken = link.options[picks.get(link) ?? 0]!;
         if (has(taken, 'open', best.classes)) break;
         if (!has(link.options[option]!, 'shut', best.classes)) continue;
@@ -118,6 +118,19 @@ export function solve(graph: Graph, { symbols = {}, cutPorts = false }: SolveOpt
   }
   const { ties, links, classes } = best;
   return { graph, bound, ties, links, constants, groups: classes.groups(), protections: classes.protections };
+}
+
+/** Of each choice the first option that does not go along an axis whose size is only known at run time, such as the batch. */
+function firstPicks(answers: Answers, { symbolic }: Bound): Picks {
+  const isFixed = ({ value, axis }: Axis): boolean => typeof symbolic.get(value)?.dims[axis] === 'number';
+  const isUsable = (links: readonly Link[]): boolean =>
+    links.every((link) => link.kind !== 'tie' || isFixed(link.a) || isFixed(link.b));
+  const choices = [...answers.values()].flatMap((answer) => (typeof answer === 'string' ? [] : answer));
+  return new Map(
+    choices.flatMap((link): [Link, number][] =>
+      link.kind === 'choice' ? [[link, Math.max(0, link.options.findIndex(isUsable))]] : [],
+    ),
+  );
 }
 
 /** Does one of these links touch an axis in this state? */

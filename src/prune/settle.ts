@@ -7,12 +7,13 @@ import { writeModel } from '../onnx/index.ts';
 import { modernize } from '../ops/modern.ts';
 import type { Lab } from '../runtime/index.ts';
 import { repeats } from './group.ts';
+import { unshared } from './unshare.ts';
 import { withoutZeroStates } from './zero-state.ts';
 
-/** Modernises, and replaces nodes that only make constants, and whose channels nothing follows, by what they make. */
+/** Modernises, gives each reader its own vectors, lets go of zero states, and replaces nodes that only make constants, and whose channels nothing follows, by what they make. */
 export async function settle(model: Model, lab: Lab): Promise<Model> {
   const newest = modernize(model);
-  const graph = removeDead(withoutZeroStates(newest.graph));
+  const graph = removeDead(withoutZeroStates(unshared(newest.graph)));
   const modern = { ...newest, graph };
   const constants = new Set(graph.initializers.keys());
   const isShape = (name: string): boolean => graph.initializers.get(name)?.dtype === 'int64';
