@@ -26,7 +26,13 @@ const compared = { dtype: 'bool' as const };
 
 export const Equal = binary('Equal', 'none', {
   ...compared,
-  ints: (a, b) => (a === null || b === null ? null : typeof a === typeof b ? Number(a === b) : null),
+  ints: (a, b) => {
+    if (a === null || b === null) return null;
+    if (typeof a === typeof b) return Number(a === b);
+    // A symbol stands for a size, which is never negative.
+    const known = typeof a === 'number' ? a : (b as number);
+    return known < 0 ? 0 : null;
+  },
 });
 
 export const Greater = binary('Greater', 'none', { ...compared, ints: ifKnown((a, b) => a > b) });
