@@ -8,14 +8,15 @@ import { isFloat } from '../graph/dtype.ts';
 import { removeDead, valueInfo } from '../graph/edit.ts';
 import type { Graph, Model } from '../graph/model.ts';
 import { numbers, type Tensor } from '../graph/tensor.ts';
-import { writeModel } from '../onnx/index.ts';
 import { draft } from '../ops/builder.ts';
 import { infer } from '../ops/infer.ts';
-import { type Lab, type Session, stopIfAborted } from '../runtime/index.ts';
+import type { StaticValue } from '../ops/op.ts';
+import { type Lab, stopIfAborted } from '../runtime/index.ts';
 import type { Need } from './criterion/criterion.ts';
 import { type Feeding, feeding } from './data-batches.ts';
 import type { Place, Solved } from './group.ts';
 import { withLoss } from './loss.ts';
+import { loadGraph, meansOf } from './means.ts';
 import { type Member, membersOf } from './member.ts';
 
 /** What was gathered. Arrays lie as the weights do; activations by `value axis`, one figure per position. */
@@ -84,7 +85,7 @@ async function weightsOf(model: Model, names: readonly string[], lab: Lab): Prom
   }
   if (computed.length === 0) return weights;
   const wanted = removeDead({ ...graph, inputs: [], values: new Map(), outputs: computed.map((name) => ({ name })) });
-  using session = await load(model, withTypes(wanted), lab);
+  using session = await loadGraph(model, withTypes(wanted), lab);
   for (const [name, value] of Object.entries(await session.run({}, undefined, lab.signal)))
     weights.set(name, numbers(value));
   return weights;
@@ -98,12 +99,6 @@ const withTypes = (graph: Graph): Graph => {
   });
   return { ...graph, outputs };
 };
-
-const load = (model: Model, graph: Graph, lab: Lab): Promise<Session> =>
-  lab.engine.load(writeModel({ ...model, graph, opsets: { 'com.microsoft': 1, ...model.opsets } }), {
-    optimize: 'none',
-    ...(lab.threads && { threads: lab.threads }),
-  });
 
 /** Mean slopes of the loss, or means of the squared slopes of single samples (of batches, where the model's batch is fixed above 1). */
 async function slopes(
@@ -190,7 +185,7 @@ async function eachBatch(
 ): Promise<void> {
   if (wanted.length === 0) return;
   const outputs = wanted.map((name) => ({ name }));
-  using session = await load(model, withTypes(removeDead({ ...graph, outputs })), lab);
+  using session = await loadGraph(model, withTypes(removeDead({ ...graph, outputs })), lab);
   let done = 0;
   for (const batch of feed.each()) {
     stopIfAborted(lab.signal);
@@ -214,39 +209,34 @@ async function activations(
   data: Dataset,
   samples: number | undefined,
 ): Promise<Map<string, Activation>> {
-  const feed = feeding(model.graph, data, { samples, seed: lab.seed });
-  const facts = infer(feed.graph);
-  const building = draft(feed.graph, facts);
-  const { g } = building;
-  const wanted = new Map<string, { mean: string; square: string }>();
-  for (const { role, partner } of members) {
-    const key = activationKey(partner);
-    const fact = facts.get(partner.value);
-    if (role !== 'in' || wanted.has(key) || !fact || !isFloat(fact.dtype)) continue;
-    const x = g.of(partner.value);
-    const others = x.dims.flatMap((_, axis) => (axis === partner.axis ? [] : [axis]));
-    const reduce = (value: typeof x): string =>
-      (others.length === 0 ? value : g.ReduceMean(value, others, { keepdims: 0 })).name;
-    wanted.set(key, { mean: reduce(g.Abs(x)), square: reduce(g.Mul(x, x)) });
-  }
-  const found = new Map<string, Activation>();
-  if (wanted.size === 0) return found;
-  const outputs = [...wanted.values()].flatMap(({ mean, square }) => [{ name: mean }, { name: square }]);
-  using session = await load(model, withTypes(removeDead({ ...building.finish(), outputs })), lab);
-  let done = 0;
-  for (const { feeds } of feed.each()) {
-    stopIfAborted(lab.signal);
-    const values = await session.run(feeds, undefined, lab.signal);
-    for (const [key, { mean, square }] of wanted) {
-      const [a, b] = [numbers(values[mean]!), numbers(values[square]!)];
-      const before = found.get(key) ?? { mean: new Float64Array(a.length), rms: new Float64Array(a.length) };
-      found.set(key, before);
-      for (let i = 0; i < a.length; i++) {
-        before.mean[i]! += a[i]! / feed.count;
-        before.rms[i]! += b[i]! / feed.count;
-      }
-    }
-    lab.onProgress?.({ task: 'activations', done: ++done, total: feed.count });
-  }
-  return new Map([...found].map(([key, { mean, rms }]) => [key, { mean, rms: rms.map(Math.sqrt) }]));
+  const wanted = new Map(
+    members.filter(({ role }) => role === 'in').map(({ partner }) => [activationKey(partner), partner]),
+  );
+  const means = await meansOf(
+    model,
+    data,
+    (g, of) =>
+      Object.fromEntries(
+        [...wanted].flatMap(([key, { value, axis }]): [string, StaticValue][] => {
+          if (!g.has(value)) return [];
+          const x = of(value);
+          if (!isFloat(x.dtype)) return [];
+          const others = x.dims.flatMap((_, i) => (i === axis ? [] : [i]));
+          const reduce = (v: StaticValue): StaticValue =>
+            others.length === 0 ? v : g.ReduceMean(v, others, { keepdims: 0 });
+          return [
+            [`mean ${key}`, reduce(g.Abs(x))],
+            [`square ${key}`, reduce(g.Mul(x, x))],
+          ];
+        }),
+      ),
+    { task: 'activations', samples },
+    lab,
+  );
+  return new Map(
+    [...wanted.keys()].flatMap((key): [string, Activation][] => {
+      const [mean, square] = [means.get(`mean ${key}`), means.get(`square ${key}`)];
+      return mean && square ? [[key, { mean, rms: square.map(Math.sqrt) }]] : [];
+    }),
+  );
 }

@@ -16,6 +16,8 @@ import { feeding } from './data-batches.ts';
 import { type Size, sizeOfGraph } from './estimate.ts';
 import { type Protection, type Solved, solve } from './group.ts';
 import type { Normalization } from './normalize.ts';
+import { reconstruct } from './reconstruct.ts';
+import { reestimate } from './reestimate.ts';
 import { score } from './score.ts';
 import { settle } from './settle.ts';
 import { agreement, insist } from './verify.ts';
@@ -31,6 +33,10 @@ export interface PruneOptions extends Omit<ChooseOptions, 'autoRound'> {
   combination?: Combination | undefined;
   /** How groups are made comparable. Default: the criterion's own. */
   normalization?: Normalization | undefined;
+  /** Fit the layers behind the cut to the dense network's answers on `data`. Default false. */
+  reconstruct?: boolean | undefined;
+  /** Take the running statistics of batch normalisation anew on `data`. Default false. */
+  reestimate?: boolean | undefined;
   /** Sizes of symbolic dimensions that the model insists on, for the proof on random inputs. */
   symbols?: Readonly<Record<string, number>> | undefined;
 }
@@ -55,6 +61,8 @@ export interface PruneReport {
   readonly protected: readonly Protection[];
   /** Largest relative difference between the cut and the masked network. */
   readonly error: number;
+  /** Layers that were fitted to the dense network's answers. */
+  readonly reconstructed?: readonly string[];
   /** Why nothing was cut after all: the model is the original. */
   readonly fault?: string;
 }
@@ -99,7 +107,9 @@ export async function prune(model: Model, options: PruneOptions, lab: Lab): Prom
   try {
     const proof = await agreement(settled, solved, choice.cuts, lab, data && firstBatch(settled, data, lab));
     insist(proof);
-    return { model: small, report: { ...report, after: sizeOfGraph(small.graph), error: proof.error } };
+    const after = sizeOfGraph(small.graph);
+    const mended = await mend(settled, small, choice, options, lab);
+    return { ...mended, report: { ...report, ...mended.report, after, error: proof.error } };
   } catch (thrown) {
     if (!(thrown instanceof PareError)) throw thrown;
     lab.onNote?.(`${thrown.message} The original model is returned.`);
@@ -108,6 +118,30 @@ export async function prune(model: Model, options: PruneOptions, lab: Lab): Prom
       report: { ...report, after: before, share: 1, isMet: false, error: Number.NaN, fault: thrown.message },
     };
   }
+}
+
+/** What can be made good without learning. */
+async function mend(
+  dense: Model,
+  small: Model,
+  { cuts }: Choice,
+  { data, reconstruct: isFitted, reestimate: isRenewed }: PruneOptions,
+  lab: Lab,
+): Promise<{ model: Model; report: Pick<PruneReport, 'reconstructed'> }> {
+  let model = small;
+  let report = {};
+  if ((isFitted || isRenewed) && !data)
+    throw new PareError('prune/data', 'Weights and statistics are fitted on samples.', {
+      expected: 'data; labels are not needed',
+    });
+  if (isFitted) {
+    const fitted = await reconstruct(dense, model, cuts, data!, {}, lab);
+    model = fitted.model;
+    report = { reconstructed: fitted.layers };
+    for (const { layer, why } of fitted.left) lab.onNote?.(`Not fitted: ${layer}, because ${why}.`);
+  }
+  if (isRenewed) model = await reestimate(model, data!, {}, lab);
+  return { model, report };
 }
 
 const firstBatch = (model: Model, data: Dataset, lab: Lab) =>

@@ -1,0 +1,203 @@
+/**
+ * The weights behind a cut fitted anew, without labels: each layer shall answer what the dense layer answered.
+ *
+ *   minimise  Σ ‖y − W·x − b‖² + λ d ‖W − W₀‖²       x: what the cut network feeds the layer; y: the dense layer's answer
+ *   W = W₀ + (G + λ d)⁻¹ (B − G W₀)                  G = Σ x xᵀ, B = Σ x yᵀ, d: the mean of G's diagonal
+ *
+ * Layer by layer from the input on, so that each makes good what those before it still get wrong.
+ * Source   He et al. 2017, "Channel Pruning for Accelerating Very Deep Neural Networks", arXiv:1707.06168 (section 3.1).
+ */
+
+import { random } from '../base/random.ts';
+import type { Dataset } from '../data/index.ts';
+import { beside } from '../graph/beside.ts';
+import { isFloat } from '../graph/dtype.ts';
+import type { Graph, Model } from '../graph/model.ts';
+import { float32, numbers } from '../graph/tensor.ts';
+import { ridge } from '../linear/cholesky.ts';
+import { matrix } from '../linear/matrix.ts';
+import type { Builder } from '../ops/builder.ts';
+import { infer } from '../ops/infer.ts';
+import type { StaticValue } from '../ops/op.ts';
+import type { Lab } from '../runtime/index.ts';
+import { type Left, leftAfter } from './cut.ts';
+import type { Units } from './group.ts';
+import { type LinearLayer, linearLayer, readersOf } from './layer.ts';
+import { meansOf } from './means.ts';
+import { tensorLike } from './tensor-like.ts';
+
+export interface ReconstructOptions {
+  /** Samples to look at. Default all, but no more than 256. */
+  samples?: number | undefined;
+  /** λ: the share of G's mean diagonal that holds weights where they are. Default 1e-3. */
+  lambda?: number | undefined;
+}
+
+export interface Reconstructed {
+  readonly model: Model;
+  /** Layers that were fitted. */
+  readonly layers: readonly string[];
+  /** Layers that were left, and why. */
+  readonly left: readonly { readonly layer: string; readonly why: string }[];
+}
+
+/** Wider sums would take minutes to solve. */
+const MOST_COLUMNS = 1280;
+/** Places of a batch that are looked at, over all groups. */
+const MOST_ROWS = 4096;
+const DENSE = 'dense/';
+
+/**
+ * Fits all linear layers behind the first cut to the dense network's answers.
+ *
+ * `dense` and `small` are the network before and after `cut`; names are those of `dense`.
+ * Throws   what reading the data and running the models throw.
+ */
+export async function reconstruct(
+  dense: Model,
+  small: Model,
+  cuts: readonly Units[],
+  data: Dataset,
+  { samples = 256, lambda = 1e-3 }: ReconstructOptions,
+  lab: Lab,
+): Promise<Reconstructed> {
+  const left = leftAfter(cuts);
+  const changed = changedValues(small.graph, left);
+  const candidates = small.graph.nodes.filter(({ inputs }) => changed.has(inputs[0] ?? ''));
+  const readers = readersOf(small.graph);
+  let now = small;
+  const layers: string[] = [];
+  const skipped: { layer: string; why: string }[] = [];
+  for (const [i, node] of candidates.entries()) {
+    if (!Object.hasOwn(LINEAR, node.op)) continue;
+    const layer = node.name || node.outputs[0]!;
+    const fitted = await fitOne(dense, now, node.outputs[0]!, { left, readers, data, samples, lambda }, lab);
+    if (typeof fitted === 'string') skipped.push({ layer, why: fitted });
+    else {
+      now = fitted;
+      layers.push(layer);
+    }
+    lab.onProgress?.({ task: 'reconstruct', done: i + 1, total: candidates.length });
+  }
+  return { model: now, layers, left: skipped };
+}
+
+const LINEAR = { Conv: true, Gemm: true, MatMul: true };
+
+/** Values that differ from the dense network's: what was cut, and all that follows from it. */
+function changedValues(graph: Graph, left: Left): Set<string> {
+  const changed = new Set([...left.keys()]);
+  for (const { inputs, outputs } of graph.nodes)
+    if (inputs.some((name) => changed.has(name))) for (const name of outputs) changed.add(name);
+  return changed;
+}
+
+interface FitContext {
+  readonly left: Left;
+  readonly readers: ReadonlyMap<string, number>;
+  readonly data: Dataset;
+  readonly samples: number;
+  readonly lambda: number;
+}
+
+async function fitOne(
+  dense: Model,
+  small: Model,
+  output: string,
+  { left, readers, data, samples, lambda }: FitContext,
+  lab: Lab,
+): Promise<Model | string> {
+  let layer: LinearLayer | undefined;
+  let why = 'its weights are not constants of its own';
+  const build = (g: Builder, of: (name: string) => StaticValue, graph: Graph) => {
+    const node = graph.nodes.find(({ outputs }) => outputs[0] === output)!;
+    layer = linearLayer(node, graph, infer(graph));
+    if (!layer || (readers.get(layer.weight) ?? 0) > 1 || !isFloat(graph.initializers.get(layer.weight)!.dtype)) {
+      layer = undefined;
+      return {};
+    }
+    const columns = layer.width + (layer.bias ? 1 : 0);
+    if (columns > MOST_COLUMNS) {
+      why = `an output is a sum of ${columns} numbers, more than ${MOST_COLUMNS}`;
+      layer = undefined;
+      return {};
+    }
+    const kept = left.get(output)?.get(layer.axis);
+    const whole = of(`${DENSE}${output}`);
+    const wanted = kept ? g.emit('Gather', [whole, [...kept]], { axis: layer.axis })[0]! : whole;
+    const x = withOnes(g, chosen(g, layer.rows(g, of(layer.x)), lab.seed ?? 0), layer.bias !== undefined);
+    const y = chosen(g, layer.answers(g, wanted), lab.seed ?? 0);
+    const turned = g.Transpose(x, { perm: [0, 2, 1] });
+    return { gram: g.MatMul(turned, x), cross: g.MatMul(turned, y) };
+  };
+  let joint: Graph | undefined;
+  const means = await meansOf(
+    small,
+    data,
+    (g, of) => build(g, of, joint!),
+    {
+      task: 'reconstruct',
+      samples,
+      prepare: (graph) => {
+        joint = beside(graph, { ...dense.graph, inputs: graph.inputs, values: new Map(), outputs: [] }, DENSE);
+        return joint;
+      },
+    },
+    lab,
+  );
+  if (!layer) return why;
+  return withFit(small, layer, means.get('gram')!, means.get('cross')!, lambda);
+}
+
+/** The same few rows of every group, by chance. */
+function chosen(g: Builder, rows: StaticValue, seed: number): StaticValue {
+  const [groups, count] = rows.dims as [number, number, number];
+  const most = Math.max(64, Math.floor(MOST_ROWS / Math.sqrt(groups)));
+  if (count <= most) return rows;
+  const source = random(seed, `prune/reconstruct/${count}`);
+  const picked = Array.from({ length: most }, () => source.integer(count));
+  return g.emit('Gather', [rows, picked], { axis: 1 })[0]!;
+}
+
+function withOnes(g: Builder, rows: StaticValue, isWanted: boolean): StaticValue {
+  if (!isWanted) return rows;
+  const [groups, count] = rows.dims as [number, number, number];
+  const ones = g.constant(float32([groups, count, 1], new Float32Array(groups * count).fill(1)), 'ones');
+  return g.Concat(rows, ones, { axis: 2 });
+}
+
+/** The model with this layer's weights and bias solved for, group by group. */
+function withFit(
+  model: Model,
+  { groups, width, height, weight, bias, at }: LinearLayer,
+  gram: Float64Array,
+  cross: Float64Array,
+  lambda: number,
+): Model {
+  const { initializers } = model.graph;
+  const W = Float64Array.from(numbers(initializers.get(weight)!));
+  const b = bias === undefined ? undefined : Float64Array.from(numbers(initializers.get(bias)!));
+  const n = width + (b ? 1 : 0);
+  for (let group = 0; group < groups; group++) {
+    const G = matrix(n, n, gram.subarray(group * n * n, (group + 1) * n * n));
+    const before = (o: number, i: number): number => (i < width ? W[at(group, o, i)]! : b![group * height + o]!);
+    // What is still missing: B − G W₀.
+    const rest = matrix(n, height, cross.slice(group * n * height, (group + 1) * n * height));
+    for (let i = 0; i < n; i++)
+      for (let o = 0; o < height; o++) {
+        let sum = 0;
+        for (let k = 0; k < n; k++) sum += G.data[i * n + k]! * before(o, k);
+        rest.data[i * height + o]! -= sum;
+      }
+    if (!G.data.some((value) => value !== 0)) continue;
+    const step = ridge(G, rest, lambda, b ? 1 : 0);
+    for (let o = 0; o < height; o++) {
+      for (let i = 0; i < width; i++) W[at(group, o, i)]! += step.data[i * height + o]!;
+      if (b) b[group * height + o]! += step.data[width * height + o]!;
+    }
+  }
+  const next = new Map(initializers);
+  next.set(weight, tensorLike(initializers.get(weight)!, W));
+  if (bias !== undefined) next.set(bias, tensorLike(initializers.get(bias)!, b!));
+  return { ...model, graph: { ...model.graph, initializers: next } };
+}
