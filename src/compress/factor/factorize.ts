@@ -1,7 +1,6 @@
 /** Layers become chains of cheaper layers, where that multiplies less (and, if asked, where the engine is faster). */
 
 import { pick } from '../../base/suggest.ts';
-import { showShare } from '../../base/unit.ts';
 import { symbolsOf } from '../../cost/cost.ts';
 import type { Dataset } from '../../data/index.ts';
 import { bind } from '../../graph/dim.ts';
@@ -16,11 +15,15 @@ import { type SchemeName, schemes } from './index.ts';
 import { timeChain } from './latency.ts';
 import { type Layer, layerOf, macsOf, whole } from './layer.ts';
 import { momentsOf } from './moments.ts';
-import { chooseRank, keptEnergy, type Rank, roundRank } from './rank.ts';
-import type { Chain, Opened, Scheme } from './scheme.ts';
+import type { Rank } from './rank.ts';
+import type { Chain, Scheme } from './scheme.ts';
+import { type Candidate, FASTER, lostEnergy, select } from './select.ts';
 
 export interface FactorizeOptions {
-  /** How layers are cut; 'auto' takes for each layer the scheme that multiplies least at the same rank rule. Default 'auto'. */
+  /**
+   * How layers are cut; 'auto' takes for each layer the scheme that multiplies least at the same rank rule, of those
+   * whose spectra tell what is lost ('cp' must be asked for). Default 'auto'.
+   */
   by?: SchemeName | Scheme | 'auto' | undefined;
   /** How much of each layer stays. Default { energy: 0.95 }. */
   rank?: Rank | undefined;
@@ -30,28 +33,10 @@ export interface FactorizeOptions {
   samples?: number | undefined;
   /** Ranks of convolutions become multiples of this. Default: the engine's block. */
   roundTo?: number | undefined;
-  /** Keep only chains that the engine runs faster than the layer. Default false. */
+  /** Keep only chains that the engine runs faster than the layer, one sample at a time. Default false, but for `latency`. */
   measured?: boolean | undefined;
   /** Which layers may be cut, by node name. Default all. */
   layers?: ((name: string) => boolean) | undefined;
-}
-
-/** A measured chain takes at most this share of the layer's time: less is noise. */
-const FASTER = 0.97;
-
-interface Candidate {
-  readonly layer: Layer;
-  readonly place: string;
-  readonly macs: number;
-  readonly ways: readonly { readonly name: string; readonly opened: Opened }[];
-}
-
-interface Choice {
-  readonly candidate: Candidate;
-  readonly name: string;
-  readonly opened: Opened;
-  readonly ranks: readonly number[];
-  readonly macs: number;
 }
 
 /**
@@ -72,7 +57,9 @@ export async function factorize(
   const { by = 'auto', rank = { energy: 0.95 }, data, samples, measured = false, layers = () => true } = options;
   const block = options.roundTo ?? (lab.engine.blockSize || 1);
   const chosen: readonly Scheme[] =
-    by === 'auto' ? Object.values(schemes) : [typeof by === 'string' ? pick<Scheme>(schemes, by, 'factorisation') : by];
+    by === 'auto'
+      ? Object.values<Scheme>(schemes).filter(({ isBound }) => !isBound)
+      : [typeof by === 'string' ? pick<Scheme>(schemes, by, 'factorisation') : by];
   const modern = modernize(model);
   const before = sizeOfModel(modern);
   const kept: { place: string; why: string }[] = [];
@@ -98,13 +85,15 @@ export async function factorize(
 
   const edit = openNet(modern.graph, MODERN_OPSET);
   const rewrites: Rewrite[] = [];
-  for (const choice of select(candidates, rank, block, before.macs, kept, lab)) {
-    const { candidate, name, opened, ranks, macs } = choice;
+  const choices = await select(candidates, { rank, block, total: before.macs, kept }, lab);
+  for (const [i, { candidate, name, opened, ranks, macs, latencyRatio: known }] of choices.entries()) {
+    stopIfAborted(lab.signal);
     const { layer, place } = candidate;
     const chain = opened.cut(ranks);
-    const times = measured ? await timeChain(layer, chain.factors, lab) : undefined;
-    if (times && times.ratio > FASTER) {
-      kept.push({ place, why: `${name} at rank ${ranks.join(' × ')} takes ${times.ratio.toFixed(2)} times as long` });
+    const latencyRatio = known ?? (measured ? await timeChain(layer, chain.factors, lab) : undefined);
+    lab.onProgress?.({ task: 'cut layers', done: i + 1, total: choices.length });
+    if (latencyRatio !== undefined && latencyRatio > FASTER) {
+      kept.push({ place, why: `${name} at rank ${ranks.join(' × ')} takes ${latencyRatio.toFixed(2)} times as long` });
       continue;
     }
     const fault = put(edit, layer, chain);
@@ -117,13 +106,8 @@ export async function factorize(
       what: `${name}, rank ${ranks.join(' × ')} of ${opened.spectra.map(({ energy }) => energy.length).join(' × ')}`,
       macsBefore: candidate.macs,
       macsAfter: macs,
-      error: Math.sqrt(
-        Math.max(
-          0,
-          opened.spectra.reduce((sum, { energy }, i) => sum + 1 - keptEnergy(energy, ranks[i]!), 0),
-        ),
-      ),
-      ...(times && { latencyRatio: times.ratio }),
+      error: chain.error ?? Math.sqrt(Math.max(0, lostEnergy(opened, ranks))),
+      ...(latencyRatio !== undefined && { latencyRatio }),
     });
   }
   edit.dropWeights();
@@ -149,58 +133,6 @@ function findLayers(graph: Graph, wanted: (name: string) => boolean, kept: { pla
     kept.push({ place: called(node), why: layer });
     return [];
   });
-}
-
-/** The cheapest way of each candidate under the rank rule; those that save nothing are kept whole. */
-function select(
-  candidates: readonly Candidate[],
-  rank: Rank,
-  block: number,
-  total: number,
-  kept: { place: string; why: string }[],
-  lab: Lab,
-): Choice[] {
-  const at = (rule: Exclude<Rank, { keep: unknown }>): (Choice | Candidate)[] =>
-    candidates.map((candidate) => cheapest(candidate, rule, block) ?? candidate);
-  const macsOfAll = (choices: readonly (Choice | Candidate)[]): number =>
-    choices.reduce((sum, { macs }) => sum + macs, 0);
-  let choices: (Choice | Candidate)[];
-  if ('keep' in rank) {
-    const rest = total - macsOfAll(candidates);
-    const fits = (list: readonly (Choice | Candidate)[]): boolean => rest + macsOfAll(list) <= rank.keep.macs * total;
-    let [low, high] = [1e-6, 1];
-    for (let turn = 0; turn < 40; turn++) {
-      const middle = (low + high) / 2;
-      if (fits(at({ energy: middle }))) low = middle;
-      else high = middle;
-    }
-    choices = at({ energy: low });
-    if (!fits(choices)) {
-      lab.onNote?.(`The budget cannot be met: at least ${showShare((rest + macsOfAll(choices)) / total, 1)} stays.`);
-    }
-  } else choices = at(rank);
-  return choices.flatMap((choice) => {
-    if ('candidate' in choice) return [choice];
-    kept.push({ place: choice.place, why: 'no chain at this rank multiplies less' });
-    return [];
-  });
-}
-
-function cheapest(candidate: Candidate, rule: Exclude<Rank, { keep: unknown }>, block: number): Choice | undefined {
-  let best: Choice | undefined;
-  for (const { name, opened } of candidate.ways) {
-    const ranks: number[] = [];
-    for (const spectrum of opened.spectra) {
-      const r = chooseRank(rule, spectrum);
-      if (r === undefined) break;
-      const rounds = candidate.layer.kind === 'conv' && name !== 'separable';
-      ranks.push(rounds ? roundRank(r, block, spectrum.energy.length) : r);
-    }
-    if (ranks.length < opened.spectra.length) continue;
-    const macs = macsOf(opened.parts(ranks), candidate.layer);
-    if (macs < candidate.macs && (!best || macs < best.macs)) best = { candidate, name, opened, ranks, macs };
-  }
-  return best;
 }
 
 /** The chain in the layer's place; returns why not, if not. */

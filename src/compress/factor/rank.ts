@@ -12,7 +12,12 @@ export type Rank =
   /** This share of the full rank. */
   | { readonly share: number }
   /** One energy for all layers, the largest under which the model keeps at most this share of its MACs. */
-  | { readonly keep: { readonly macs: number } };
+  | { readonly keep: { readonly macs: number } }
+  /** For each layer the largest rank whose chain takes at most this share of the layer's time, measured. */
+  | { readonly latency: number };
+
+/** Rules that look at one spectrum only. */
+export type SpectrumRank = Exclude<Rank, { keep: unknown } | { latency: unknown }>;
 
 /** The smallest r with Σ_{i ≤ r} ≥ share · Σ; at least 1. */
 export function energyRank(energy: ArrayLike<number>, share: number): number {
@@ -42,7 +47,7 @@ export const roundRank = (r: number, block: number, full: number): number =>
   block > 1 && r >= block / 2 ? Math.min(full, Math.ceil(r / block) * block) : r;
 
 /** The rank for one spectrum, or undefined where the rule has no answer. */
-export function chooseRank(rank: Exclude<Rank, { keep: unknown }>, { energy, matrix }: Spectrum): number | undefined {
+export function chooseRank(rank: SpectrumRank, { energy, matrix }: Spectrum): number | undefined {
   if ('energy' in rank) return energyRank(energy, checked(rank.energy, 'energy'));
   if ('share' in rank) return Math.max(1, Math.round(checked(rank.share, 'share') * energy.length));
   if (!matrix) return undefined;
@@ -50,7 +55,7 @@ export function chooseRank(rank: Exclude<Rank, { keep: unknown }>, { energy, mat
   return Math.max(1, Math.round(r + (rank.weaken ?? 0) * (energy.length - r)));
 }
 
-function checked(share: number, name: string): number {
+export function checked(share: number, name: string): number {
   if (share > 0 && share <= 1) return share;
   throw new PareError('option/rank', `The rank's ${name} is a share between 0 and 1.`, { got: `${share}` });
 }

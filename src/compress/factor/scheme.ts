@@ -26,6 +26,8 @@ export interface Chain {
   readonly factors: readonly Factor[];
   /** Bias of the last factor, when there is one. */
   readonly bias: Float64Array | undefined;
+  /** √(Σ difference² / Σ W²), where the spectra do not tell it. */
+  readonly error?: number;
 }
 
 /** A layer opened for cutting: one spectrum per rank that is to be chosen. */
@@ -39,6 +41,8 @@ export interface Opened {
 
 export interface Scheme {
   readonly name: string;
+  /** Are the spectra only a bound, so that this scheme cannot be compared with others by them? Default false. */
+  readonly isBound?: boolean;
   /** Opens the layer, or says why this scheme does not suit it. */
   readonly open: (layer: Layer, moments?: Moments) => Opened | string;
 }

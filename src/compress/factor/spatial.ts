@@ -6,22 +6,28 @@
  * Source   Jaderberg et al. 2014, arXiv:1405.3866 (scheme 2).
  */
 
-import { matrix } from '../../linear/matrix.ts';
+import { type Matrix, matrix } from '../../linear/matrix.ts';
 import { svd } from '../../linear/svd.ts';
 import type { Part } from './layer.ts';
 import type { Scheme } from './scheme.ts';
+
+/** M [in · kh, out · kw] of W [out, in, kh, kw]. */
+export function spatialUnfolding(W: Float64Array, out: number, inputs: number, kh: number, kw: number): Matrix {
+  const M = matrix(inputs * kh, out * kw);
+  for (let o = 0; o < out; o++)
+    for (let i = 0; i < inputs; i++)
+      for (let a = 0; a < kh; a++)
+        for (let c = 0; c < kw; c++)
+          M.data[(i * kh + a) * M.columns + o * kw + c] = W[((o * inputs + i) * kh + a) * kw + c]!;
+  return M;
+}
 
 export const spatial: Scheme = {
   name: 'spatial',
   open: ({ W, out, inputs, kernel, strides, pads, dilations, b }) => {
     const [kh = 1, kw = 1] = kernel;
     if (kh < 2 || kw < 2) return 'its kernel has one axis only';
-    const M = matrix(inputs * kh, out * kw);
-    for (let o = 0; o < out; o++)
-      for (let i = 0; i < inputs; i++)
-        for (let a = 0; a < kh; a++)
-          for (let c = 0; c < kw; c++)
-            M.data[(i * kh + a) * M.columns + o * kw + c] = W[((o * inputs + i) * kh + a) * kw + c]!;
+    const M = spatialUnfolding(W, out, inputs, kh, kw);
     const { U, s, V } = svd(M);
     const full = s.length;
     const parts = (r: number): [Part, Part] => [
