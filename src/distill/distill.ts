@@ -9,8 +9,10 @@ import type { Lab } from '../runtime/index.ts';
 import { type FitOptions, type FitReport, fit } from '../train/fit.ts';
 import { crossEntropy } from '../train/loss/cross-entropy.ts';
 import { type Loss, weightedSum } from '../train/loss/loss.ts';
+import { meanSquaredError } from '../train/loss/mean-squared-error.ts';
 import { withAdapters } from './adapter.ts';
 import { type CacheOptions, cached } from './cache.ts';
+import { chooseLoss } from './choose-loss.ts';
 import {
   type DistillLossName,
   distillLosses,
@@ -32,9 +34,15 @@ export interface FeatureOptions {
   readonly weight?: number | undefined;
 }
 
+/** A loss on the outputs: a function, or a name (its options at their defaults). */
+export type OutputLoss = Loss | DistillLossName;
+
 export interface DistillOptions extends Omit<FitOptions, 'loss'> {
-  /** What makes the student like the teacher, by name or as a loss. Default: soft targets at temperature 4. */
-  loss?: Loss | DistillLossName;
+  /**
+   * What makes the student like the teacher; several add up, each with its weight (default 1). Default 'auto': what
+   * `chooseLoss` finds to suit the teacher's output, and tells (onNote).
+   */
+  loss?: 'auto' | OutputLoss | readonly (OutputLoss | { readonly by: OutputLoss; readonly weight: number })[];
   /** Share of the loss that comes from the labels, where there are any. Default 0.1. */
   labels?: number;
   /** Inner values that should be alike too; several losses may be given. Default none. */
@@ -43,7 +51,10 @@ export interface DistillOptions extends Omit<FitOptions, 'loss'> {
   recorded?: Recorded | Recording;
   /** Record on disk, or read what was recorded there. */
   cache?: CacheOptions;
-  /** Run the teacher beside the student at every step instead of recording it (for samples that change). Default false. */
+  /**
+   * Run the teacher beside the student at every step instead of recording it. Default: only for samples that change
+   * from epoch to epoch, where a recording would be of other samples.
+   */
   live?: boolean;
 }
 
@@ -60,15 +71,14 @@ export async function distill(
   options: DistillOptions,
   lab: Lab,
 ): Promise<{ model: Model; report: FitReport }> {
-  const { loss: asked = 'soft-targets', labels = 0.1, features = [], recorded, cache, live = false, ...rest } = options;
-  const hasLabels = data.task === 'classification';
+  const { loss: asked = 'auto', labels = 0.1, features = [], recorded, cache, live: isLive, ...rest } = options;
+  const changes = data.atEpoch !== undefined && !recorded;
+  const live = isLive ?? changes;
+  if (changes && isLive === undefined)
+    lab.onNote?.('samples change from epoch to epoch, so the teacher runs beside the student');
   const inner = (Array.isArray(features) ? features : [features]) as readonly FeatureOptions[];
-  const terms: (readonly [number, Loss])[] = [];
-  const output = typeof asked === 'string' ? outputLoss(asked, hasLabels) : asked;
-  if (hasLabels && labels > 0) terms.push([labels, crossEntropy()], [1 - labels, output]);
-  else terms.push([1, output]);
-
   const first = listOf(teacher)[0]!.model;
+  const terms = outputTerms(asked, labels, first, data, lab);
   const adapted = new Map<string, Pair>();
   const wanted = new Set<string>();
   for (const { by, pairs = 'auto', weight } of inner) {
@@ -96,10 +106,45 @@ export async function distill(
   }
 }
 
+/** The losses on the output, the labels' share among them. */
+function outputTerms(
+  asked: NonNullable<DistillOptions['loss']>,
+  labels: number,
+  teacher: Model,
+  data: Dataset,
+  lab: Lab,
+): (readonly [number, Loss])[] {
+  const hard = HARD[data.task];
+  const share = hard ? labels : 0;
+  const one = (loss: OutputLoss): Loss => (typeof loss === 'string' ? outputLoss(loss, data) : loss);
+  if (share >= 1) return [[1, hard!()]];
+  const soft = (): (readonly [number, Loss])[] => {
+    if (asked === 'auto') {
+      const { name, why } = chooseLoss(teacher.graph, data);
+      lab.onNote?.(`the student learns by ${name}: ${why}`);
+      return [[1 - share, outputLoss(name, data)]];
+    }
+    const all = Array.isArray(asked)
+      ? (asked as readonly (OutputLoss | { by: OutputLoss; weight: number })[])
+      : [asked as OutputLoss];
+    return all.map((loss) =>
+      typeof loss === 'object' ? [(1 - share) * loss.weight, one(loss.by)] : [1 - share, one(loss)],
+    );
+  };
+  return share > 0 ? [[share, hard!()], ...soft()] : soft();
+}
+
+/** What labels say by themselves. */
+const HARD: Partial<Record<Dataset['task'], () => Loss>> = {
+  classification: crossEntropy,
+  regression: meanSquaredError,
+};
+
 /** A loss on outputs by name; those that want labels take the teacher's answer where there are none. */
-function outputLoss(name: DistillLossName, hasLabels: boolean): Loss {
+function outputLoss(name: DistillLossName, { task }: Dataset): Loss {
   pick(distillLosses, name, 'distillation loss');
-  return name === 'dkd' ? distillLosses.dkd({ target: hasLabels ? 'labels' : 'teacher' }) : distillLosses[name]();
+  const target = task === 'classification' ? 'labels' : 'teacher';
+  return name === 'dkd' ? distillLosses.dkd({ target }) : distillLosses[name]();
 }
 
 /** Teacher and student in one graph; the teacher's weights stay as they are. */
