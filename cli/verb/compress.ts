@@ -8,10 +8,11 @@ import { type Compressed, type CompressModelOptions, STORES } from '../../src/re
 import { rules } from '../../src/rewrite/rules/index.ts';
 import type { Lab } from '../../src/runtime/index.ts';
 import { flag, many, number, oneOf, path, percent, required, text } from '../arg.ts';
-import type { Desk, Sets } from '../desk.ts';
+import type { Desk } from '../desk.ts';
 import { finish, methodArgs, stopwatch } from '../finish.ts';
 import { fitOptions, learningArgs } from '../learning.ts';
 import { type NameAndNumber, nameAndNumber } from '../name-and-number.ts';
+import type { Sets } from '../sets.ts';
 import { type Block, verb } from '../verb.ts';
 
 const SCHEMES = { auto: true, ...schemes } as const;
