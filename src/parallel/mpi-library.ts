@@ -103,6 +103,7 @@ const VERSION_BYTES = 8192;
  */
 export async function openMpiLibrary(env: NodeJS.ProcessEnv = process.env): Promise<MpiLibrary> {
   const koffi = await loadKoffi();
+  calmUcx(env);
   const tried: string[] = [];
   for (const name of candidates(env)) {
     let library: ReturnType<typeof koffi.load>;
@@ -200,4 +201,13 @@ export function outHandle(mpi: MpiLibrary, call: (out: [Handle]) => number, what
   const out: [Handle] = [0];
   check(mpi, call(out), what);
   return out[0];
+}
+
+/**
+ * Where MPI runs on UCX: no hooks in the process's memory calls, which break under V8's just-in-time code, and no signal handlers
+ * over Node's. What the user set stays.
+ */
+function calmUcx(env: NodeJS.ProcessEnv): void {
+  env['UCX_MEM_MMAP_HOOK_MODE'] ??= 'none';
+  env['UCX_ERROR_SIGNALS'] ??= '';
 }
