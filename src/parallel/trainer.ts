@@ -54,8 +54,10 @@ export async function openParallelTrainer(
     lab,
   );
   const { arena, step, optimizer } = crew;
-  const shard = isSharded ? startSharded(arena, optimizer, collective, groups) : undefined;
-  const running = shard?.running ?? optimizer.start(arena, { groups });
+  // A stretch of weights is no matrix: optimisers that see matrices keep whole parameters everywhere.
+  const mayShard = isSharded && optimizer.links.every(({ matrix }) => !matrix);
+  const shard = mayShard ? startSharded(arena, optimizer, collective, groups) : undefined;
+  const running = shard?.running ?? optimizer.start(arena, { groups, lab });
   if (accumulate > 1 && optimizer.links.some(({ probe }) => probe)) throw probing(optimizer.name);
 
   async function* updates(
@@ -86,7 +88,7 @@ export async function openParallelTrainer(
       }
       if (accumulate === 1) crew.flow();
       const rate = lr?.(update);
-      running.step(rate === undefined ? {} : { lr: rate });
+      await running.step(rate === undefined ? {} : { lr: rate });
       await shard?.gather();
       if (update === to - 1) await crew.settle();
       yield loss;

@@ -68,7 +68,10 @@ export function stepGraph(
   return {
     graph: withStatedOutputs(ready),
     form,
-    parameters: trained.map((name) => ({ name, length: sizeOf(form.weights.get(name)!.dims) })),
+    parameters: trained.map((name) => {
+      const { dims } = form.weights.get(name)!;
+      return { name, length: sizeOf(dims), dims };
+    }),
     slopes: new Map(trained.map((name, i) => [name, outputs[i + 1]!])),
     columns: columnsOf(ready, form),
     lossName: outputs[0]!,

@@ -1,7 +1,7 @@
 /** The arrays that a run consists of, under the names that its checkpoint gives them. */
 
 import { PareError } from '../base/error.ts';
-import { elements, type Tensor, tensor } from '../graph/tensor.ts';
+import { elements, sizeOf, type Tensor, tensor } from '../graph/tensor.ts';
 import type { StoredArray } from './tensor-file.ts';
 import type { Trainer } from './trainer.ts';
 import type { RunArrays } from './workers.ts';
@@ -12,8 +12,10 @@ type Weights = ReadonlyMap<string, Tensor>;
 export function arraysOf(trainer: Trainer, best: Weights): Map<string, StoredArray> {
   const { step, arena, running, held } = trainer;
   const all = new Map<string, StoredArray>();
-  const dimsOf = (name: string, { length }: Float32Array): readonly number[] =>
-    step.form.weights.get(name)?.dims ?? [length]; // a part of a weight has no shape
+  const dimsOf = (name: string, { length }: Float32Array): readonly number[] => {
+    const dims = step.form.weights.get(name)?.dims;
+    return dims && sizeOf(dims) === length ? dims : [length]; // a part of a weight, and what is kept of its rows, have no shape
+  };
   const put = (prefix: string, name: string, values: Float32Array): void =>
     void all.set(`${prefix}/${name}`, { dims: dimsOf(name, values), values });
   for (const { name } of step.parameters) put('w', name, arena.view('w', name));

@@ -95,7 +95,7 @@ export async function openTrainer(model: Model, data: Dataset, options: TrainerO
   const arena = createArena(step.parameters, { slots: [...optimizer.slots, ...(accumulate > 1 ? [SUM] : [])] });
   for (const { name } of step.parameters) arena.view('w', name).set(floats(step.form.weights.get(name)!));
   const program = await bindStep(step, arena, lab);
-  const running = optimizer.start(arena, { groups });
+  const running = optimizer.start(arena, { groups, lab });
   const gather = accumulate > 1 ? gathering(arena, accumulate) : undefined;
 
   const weights = (): Map<string, Tensor> =>
@@ -150,7 +150,7 @@ export async function openTrainer(model: Model, data: Dataset, options: TrainerO
         gather?.(micro);
       }
       const rate = lr?.(update);
-      running.step(rate === undefined ? {} : { lr: rate });
+      await running.step(rate === undefined ? {} : { lr: rate });
       yield mean;
     }
   }

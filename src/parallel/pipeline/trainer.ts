@@ -147,7 +147,7 @@ export async function openPipelineTrainer(
       ),
     );
   }
-  const running = optimizer.start(arena, { groups });
+  const running = optimizer.start(arena, { groups, lab });
 
   const stopped = Float32Array.of(0, 0);
 
@@ -183,7 +183,7 @@ export async function openPipelineTrainer(
       if (!Number.isFinite(mean)) throw diverged(epoch, i, mean);
       if (running.probe()) await step();
       const rate = lr?.(i);
-      running.step(rate === undefined ? {} : { lr: rate });
+      await running.step(rate === undefined ? {} : { lr: rate });
       yield mean;
     }
   }

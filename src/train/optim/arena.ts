@@ -22,6 +22,8 @@ export interface ParameterSpec {
   readonly name: string;
   /** Number of weights. */
   readonly length: number;
+  /** Its axes, for optimisers that see matrices. Default: a vector. */
+  readonly dims?: readonly number[];
 }
 
 export interface Placement extends ParameterSpec {
@@ -67,7 +69,7 @@ export function createArena(
   const parameters: Placement[] = [];
   const byName = new Map<string, Placement>();
   let length = 0;
-  for (const { name, length: own } of specs) {
+  for (const { name, length: own, dims } of specs) {
     if (!Number.isInteger(own) || own < 0 || byName.has(name)) {
       throw new PareError('optim/parameter', `Parameter "${name}" cannot be laid out.`, {
         where: name,
@@ -75,7 +77,7 @@ export function createArena(
         got: byName.has(name) ? 'the name a second time' : `${own}`,
       });
     }
-    const placement = { name, length: own, offset: length };
+    const placement = { name, length: own, offset: length, ...(dims && { dims }) };
     parameters.push(placement);
     byName.set(name, placement);
     length = after(placement);

@@ -4,7 +4,8 @@ import { internal } from '../../base/error.ts';
 import type { Arena, Placement } from './arena.ts';
 import { walk } from './expression.ts';
 import { bytesPerWeight, compile, type Kernel } from './kernel.ts';
-import { GROUP_DECAY, GROUP_TRUST, isRate, type Pass, type Plan } from './plan.ts';
+import { isMatrix } from './matrix.ts';
+import { GROUP_DECAY, GROUP_TRUST, IS_MATRIX, isRate, type Pass, type Plan } from './plan.ts';
 
 /** Parameters that are treated differently. The first group whose `match` says yes counts. */
 export interface ParameterGroup {
@@ -25,6 +26,7 @@ interface Run {
   /** Weights from the start of a segment. */
   readonly offset: number;
   readonly length: number;
+  readonly isMatrix: boolean;
   /** Where the run is one parameter. */
   readonly parameter?: string;
 }
@@ -46,13 +48,14 @@ export function runsOf(arena: Arena, groups: readonly ParameterGroup[] = []): Ru
     const { name, offset, length } = placement;
     const group = groups.find((each) => each.match(name)) ?? EVERY;
     if (group.frozen || length === 0) continue;
-    apart.push({ group, offset, length, parameter: name });
+    const asMatrix = isMatrix(placement, group);
+    apart.push({ group, offset, length, isMatrix: asMatrix, parameter: name });
     const last = together.at(-1);
     const adjoins = before !== undefined && arena.after(before) === offset;
     // A joined run passes over the padding between its parameters too, which nobody reads.
-    if (last?.group === group && adjoins)
+    if (last?.group === group && last.isMatrix === asMatrix && adjoins)
       together[together.length - 1] = { ...last, length: offset + length - last.offset };
-    else together.push({ group, offset, length });
+    else together.push({ group, offset, length, isMatrix: asMatrix });
     before = placement;
   }
   return { apart, together };
@@ -106,7 +109,7 @@ export function execute(
       });
     }
   }
-  return scalarsFor({ group: EVERY, offset: 0, length: 0 }, known, sums);
+  return scalarsFor({ group: EVERY, offset: 0, length: 0, isMatrix: false }, known, sums);
 }
 
 /** Bytes that a plan reads and writes, as its kernels are written. */
@@ -118,10 +121,15 @@ export const bytesMoved = ({ passes }: CompiledPlan, { apart }: Runs): number =>
 
 /** The scalars as one run sees them. */
 const scalarsFor =
-  ({ group, parameter }: Run, known: ReadonlyMap<string, number>, sums: ReadonlyMap<string, number>) =>
+  (
+    { group, parameter, isMatrix: asMatrix }: Run,
+    known: ReadonlyMap<string, number>,
+    sums: ReadonlyMap<string, number>,
+  ) =>
   (name: string): number => {
     if (name === GROUP_DECAY) return group.decay ?? 1;
     if (name === GROUP_TRUST) return (group.trust ?? true) ? 1 : 0;
+    if (name === IS_MATRIX) return asMatrix ? 1 : 0;
     const value = known.get(name);
     if (value !== undefined) return isRate(name) ? value * (group.lr ?? 1) : value;
     const sum = sums.get(name) ?? sums.get(`${name} ${parameter}`);

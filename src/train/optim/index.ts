@@ -1,6 +1,7 @@
 /** Optimisers by name, and the pieces to make one's own. */
 
 import { adadelta } from './adadelta.ts';
+import { adafactor } from './adafactor.ts';
 import { adagrad } from './adagrad.ts';
 import { adam } from './adam.ts';
 import { adamax } from './adamax.ts';
@@ -8,11 +9,13 @@ import { adamw } from './adamw.ts';
 import { lamb } from './lamb.ts';
 import { lars } from './lars.ts';
 import { lion } from './lion.ts';
+import { muon } from './muon.ts';
 import { nadam } from './nadam.ts';
 import { radam } from './radam.ts';
 import { rmsprop } from './rmsprop.ts';
 import { scheduleFree } from './schedule-free.ts';
 import { sgd } from './sgd.ts';
+import { shampoo } from './shampoo.ts';
 
 /** Every optimiser by the name that command line, recipes and `fit` accept; all options have defaults. */
 export const optimizers = {
@@ -29,11 +32,15 @@ export const optimizers = {
   lamb,
   lars,
   'schedule-free': scheduleFree,
+  adafactor,
+  muon,
+  shampoo,
 } as const;
 
 export type OptimizerName = keyof typeof optimizers;
 
 export { type AdadeltaOptions, adadelta } from './adadelta.ts';
+export { type AdafactorOptions, adafactor } from './adafactor.ts';
 export { type AdagradOptions, adagrad } from './adagrad.ts';
 export { type AdamOptions, type AdamRuleOptions, adam, adamRule } from './adam.ts';
 export { type AdamaxOptions, adamax } from './adamax.ts';
@@ -48,6 +55,8 @@ export { type LarsOptions, lars } from './lars.ts';
 export type { Link, RuleBuilder } from './link.ts';
 export { type LionOptions, lion } from './lion.ts';
 export { type LookaheadOptions, lookahead } from './lookahead.ts';
+export type { MatrixRule, MatrixState } from './matrix.ts';
+export { type MuonOptions, muon } from './muon.ts';
 export { type NadamOptions, nadam } from './nadam.ts';
 export { type RadamOptions, radam } from './radam.ts';
 export { type RmspropOptions, rmsprop, rmspropRule } from './rmsprop.ts';
@@ -56,4 +65,5 @@ export { type SamOptions, sam } from './sam.ts';
 export { type ScheduleFreeOptions, scheduleFree } from './schedule-free.ts';
 export { mapSegments, sumSegments } from './segment.ts';
 export { type SgdOptions, sgd } from './sgd.ts';
+export { type ShampooOptions, shampoo } from './shampoo.ts';
 export { addDecay, apply, chain, descend, every, type Optimizer, rule, scale, uniform } from './transform.ts';

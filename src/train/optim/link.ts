@@ -2,6 +2,7 @@
 
 import type { Rate } from '../schedule/schedule.ts';
 import type { Builder, Expression, Term } from './expression.ts';
+import type { MatrixRule } from './matrix.ts';
 
 /** What a slot holds before the first step: a number for each weight, a copy of the weights, or one number for all. */
 export type SlotStart = number | 'w' | { readonly uniform: number };
@@ -18,6 +19,8 @@ export interface RuleBuilder extends Builder {
   readonly groupDecay: Expression;
   /** The parameter group's switch for per-parameter norms (LARS, LAMB): 1, or 0 to do without. */
   readonly groupTrust: Expression;
+  /** 1 for weights of a matrix (two axes or more, in a group that trusts norms), else 0. */
+  readonly isMatrix: Expression;
   /** Sum of x over all weights that are trained. Ends the pass over memory before this link, and needs one more. */
   sumAll(x: Term): Expression;
   /** Sum of x over the weights of one parameter. */
@@ -39,6 +42,8 @@ export interface Link {
   readonly active?: (t: number) => boolean;
   /** The weights to evaluate and to keep, where they are not those that are trained (averages). */
   readonly evaluate?: (e: RuleBuilder, slots: Slots<string>) => Term;
+  /** What then happens to the update of each parameter that is a matrix. */
+  readonly matrix?: MatrixRule;
   /** A first move, after which the step wants the gradient at the new place (SAM). */
   readonly probe?: Body<string>;
 }

@@ -22,4 +22,7 @@ export const optimizerOptions = {
   lamb: ADAM,
   lars: ['momentum', 'decay', 'trust', 'eps'],
   'schedule-free': [...MOMENTS, 'decay', 'power'],
+  adafactor: ['rateDecay', 'least', 'clip', 'decay'],
+  muon: ['momentum', 'nesterov', 'decay', 'iterations', 'others'],
+  shampoo: ['momentum', 'keep', 'eps', 'every', 'most', 'decay'],
 } as const satisfies { readonly [K in OptimizerName]: readonly OptionsOf<K>[] };

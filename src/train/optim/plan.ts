@@ -29,6 +29,7 @@ export interface Plan {
 export const STEP = 't';
 export const GROUP_DECAY = 'group decay';
 export const GROUP_TRUST = 'group trust';
+export const IS_MATRIX = 'is matrix';
 export const rateName = (id: string): string => `lr ${id}`;
 export const isRate = (name: string): boolean => name.startsWith('lr ');
 export const baseRateName = (id: string): string => `base lr ${id}`;
@@ -48,6 +49,7 @@ const ruleBuilder = (e: Builder, id: string, sums: SumSpec[]): RuleBuilder => {
     t: e.scalar(STEP),
     groupDecay: e.scalar(GROUP_DECAY),
     groupTrust: e.scalar(GROUP_TRUST),
+    isMatrix: e.scalar(IS_MATRIX),
     sumAll: sum('all'),
     sumEach: sum('parameter'),
   };
@@ -56,6 +58,19 @@ const ruleBuilder = (e: Builder, id: string, sums: SumSpec[]): RuleBuilder => {
 /** Plans one step of `links`. With `fuse: false` each link has its own pass (for tests and for looking at). */
 export const plan = (links: readonly PlacedLink[], { fuse = true }: { fuse?: boolean } = {}): Plan =>
   passesOf(links, { fuse, descends: true });
+
+/** A step's links in parts, each but the last ending with one that hands the updates of matrices to the engine. */
+export function partsOf(links: readonly PlacedLink[]): readonly (readonly PlacedLink[])[] {
+  const parts: PlacedLink[][] = [[]];
+  for (const link of links) {
+    parts.at(-1)!.push(link);
+    if (link.matrix) parts.push([]);
+  }
+  return parts;
+}
+
+/** Plans a part that is not the last: the update stays in `g`. */
+export const planPart = (links: readonly PlacedLink[]): Plan => passesOf(links, { fuse: true, descends: false });
 
 /** The first move of the links that have one, or undefined. */
 export function probePlan(links: readonly PlacedLink[]): Plan | undefined {

@@ -1,12 +1,14 @@
 /** An optimiser at work on one arena: compiled once, then a step is a few calls of kernels. */
 
 import { PareError } from '../../base/error.ts';
+import type { Lab } from '../../runtime/index.ts';
 import { rateAt } from '../schedule/schedule.ts';
 import type { Arena } from './arena.ts';
 import { bytesMoved, type CompiledPlan, compilePlan, execute, type ParameterGroup, runsOf } from './execute.ts';
 import { evaluate } from './expression.ts';
 import { type PlacedLink, slotsOf } from './link.ts';
-import { baseRateName, evaluationPlan, type Plan, plan, probePlan, rateName, STEP } from './plan.ts';
+import { startMatrices } from './matrix.ts';
+import { baseRateName, evaluationPlan, type Plan, partsOf, plan, planPart, probePlan, rateName, STEP } from './plan.ts';
 
 /** Everything a step depends on, besides weights and gradients. `tensors` are views: copy what must not change. */
 export interface OptimizerState {
@@ -25,11 +27,20 @@ export interface StepOptions {
   t?: number;
 }
 
+export interface StartOptions {
+  readonly groups?: readonly ParameterGroup[];
+  /** Whose engine works out matrix products, where the optimiser has them. */
+  readonly lab?: Lab;
+  /** False gives each link its own pass. Default true. */
+  readonly fuse?: boolean;
+}
+
 export interface RunningOptimizer {
   /** Steps made. */
   readonly t: number;
   /** Updates `w` in place from `g`. A chain with norms may leave other numbers in `g`. Throws optim/evaluating, optim/probe. */
-  step(options?: StepOptions): void;
+  /** A promise only where matrix products are worked out. */
+  step(options?: StepOptions): void | Promise<void>;
   /**
    * Makes the first move of a chain that asks for two gradients a step, and says whether there was one.
    *
@@ -56,7 +67,7 @@ export interface RunningOptimizer {
 export function start(
   links: readonly PlacedLink[],
   arena: Arena,
-  { groups = [], fuse = true }: { groups?: readonly ParameterGroup[]; fuse?: boolean } = {},
+  { groups = [], lab, fuse = true }: StartOptions = {},
 ): RunningOptimizer {
   const runs = runsOf(arena, groups);
   const slots = slotsOf(links);
@@ -65,6 +76,28 @@ export function start(
   let done = 0;
   let evaluating = false;
   let probed = false;
+
+  const parts = partsOf(links);
+  const matrices = links.flatMap((link) =>
+    link.matrix ? [startMatrices(link.id, link.matrix, arena, groups, lab)] : [],
+  );
+  const matrixState = Object.assign({}, ...matrices.map(({ tensors }) => tensors)) as OptimizerState['tensors'];
+  /** The compiled plan of a part of the step. */
+  const partPlan = (part: readonly PlacedLink[], t: number): CompiledPlan => {
+    const active = part.filter((link) => link.active?.(t) ?? true);
+    const isLast = part === parts.at(-1);
+    const key = ['part', isLast, ...active.map((link) => link.id)].join('|');
+    const made = plans.get(key) ?? compilePlan(isLast ? plan(active, { fuse }) : planPart(active), arena);
+    plans.set(key, made);
+    return made;
+  };
+  const inParts = async (t: number, lr?: number): Promise<void> => {
+    for (const [i, part] of parts.entries()) {
+      carryOut(partPlan(part, t), t, lr);
+      await matrices[i]?.step(t);
+    }
+    done = t;
+  };
 
   const resting = links.some((link) => link.active);
   /** The compiled plan of a kind at step t, from links that act then. */
@@ -113,8 +146,9 @@ export function start(
           hint: 'call probe(), work the gradient out again, then call step()',
         });
       }
-      carryOut(planFor('step', t), t, lr);
       probed = false;
+      if (matrices.length > 0) return inParts(t, lr);
+      carryOut(planFor('step', t), t, lr);
       done = t;
     },
     probe() {
@@ -137,19 +171,26 @@ export function start(
       return {
         t: done,
         scalars: Object.fromEntries(uniforms),
-        tensors: Object.fromEntries(slots.map((slot) => [slot, views(slot)])),
+        tensors: { ...Object.fromEntries(slots.map((slot) => [slot, views(slot)])), ...matrixState },
       };
     },
     restore(state) {
       asTrained();
-      check(state, slots, [...uniforms.keys()], arena);
+      check(state, [...slots, ...Object.keys(matrixState)], [...uniforms.keys()], slots, arena);
+      for (const [slot, own] of Object.entries(matrixState)) {
+        for (const [name, values] of Object.entries(own)) values.set(state.tensors[slot]![name]!);
+      }
       for (const slot of slots) {
         for (const { name } of arena.parameters) arena.view(slot, name).set(state.tensors[slot]![name]!);
       }
       for (const name of uniforms.keys()) uniforms.set(name, state.scalars[name]!);
       done = state.t;
     },
-    bytesPerStep: () => bytesMoved(planFor('step', done + 1)!, runs),
+    bytesPerStep() {
+      const plansOfStep =
+        parts.length > 1 ? parts.map((part) => partPlan(part, done + 1)) : [planFor('step', done + 1)!];
+      return plansOfStep.reduce((sum, made) => sum + bytesMoved(made, runs), 0);
+    },
   };
 }
 
@@ -175,7 +216,13 @@ function begin(links: readonly PlacedLink[], arena: Arena): Map<string, number> 
 }
 
 /** Throws optim/state unless `state` has exactly the slots, scalars and lengths that are asked. */
-function check(state: OptimizerState, slots: readonly string[], scalars: readonly string[], arena: Arena): void {
+function check(
+  state: OptimizerState,
+  names: readonly string[],
+  scalars: readonly string[],
+  slots: readonly string[],
+  arena: Arena,
+): void {
   const refuse = (where: string, expected: string, got: string): never => {
     throw new PareError('optim/state', 'This state belongs to another optimiser or model.', { where, expected, got });
   };
@@ -183,7 +230,7 @@ function check(state: OptimizerState, slots: readonly string[], scalars: readonl
   const sameNames = (where: string, expected: readonly string[], got: readonly string[]): void => {
     if (list(expected) !== list(got)) refuse(where, list(expected), list(got));
   };
-  sameNames('slots', slots, Object.keys(state.tensors));
+  sameNames('slots', names, Object.keys(state.tensors));
   sameNames('scalars', scalars, Object.keys(state.scalars));
   for (const slot of slots) {
     for (const { name, length } of arena.parameters) {

@@ -2,9 +2,8 @@
 
 import type { Rate } from '../schedule/schedule.ts';
 import type { Arena } from './arena.ts';
-import type { ParameterGroup } from './execute.ts';
 import { type Link, type PlacedLink, rule, slotsOf } from './link.ts';
-import { type RunningOptimizer, start } from './running.ts';
+import { type RunningOptimizer, type StartOptions, start } from './running.ts';
 
 export { rule, uniform } from './link.ts';
 
@@ -18,9 +17,10 @@ export interface Optimizer {
   /**
    * Begins at step 0 on an arena that already holds the weights (averages start from them).
    *
+   * `lab`: whose engine works out matrix products, for optimisers that have them (Muon, Adafactor, Shampoo).
    * Throws   optim/slot when the arena was laid out for another optimiser.
    */
-  start(arena: Arena, options?: { groups?: readonly ParameterGroup[] }): RunningOptimizer;
+  start(arena: Arena, options?: StartOptions): RunningOptimizer;
 }
 
 /**
@@ -43,7 +43,7 @@ export function chain(...parts: readonly (Link | Optimizer)[]): Optimizer {
     name: links.map((link) => link.name).join(' · '),
     links,
     slots: slotsOf(links),
-    start: (arena, { groups = [] } = {}) => start(links, arena, { groups }),
+    start: (arena, options = {}) => start(links, arena, options),
   };
 }
 
