@@ -35,6 +35,11 @@ export const compress = verb({
   takes: { model: required(path('The ONNX model to compress.')) },
   args: {
     rule: many(oneOf(rules, 'An exact rule to apply; may be repeated. Default: all that never add arithmetic.')),
+    opset: number('Version of ai.onnx to raise the model to first: some exact rules make ops of later versions.', {
+      min: 21,
+      max: 23,
+      whole: true,
+    }),
     tolerance: number('Largest relative difference of an output after exact rules.', { min: 0, max: 1 }, 1e-4),
     blocks: many(
       text('Runs of layers to replace by single layers: auto, or FROM..TO by value names; may be repeated.'),
@@ -74,6 +79,7 @@ export const compress = verb({
     const options: CompressModelOptions = {
       run: runsOn(before.model, lab, { data: sets?.evaluation, dims: desk.dims }),
       ...(values.rule.length > 0 && { rules: values.rule }),
+      opset: values.opset,
       tolerance: values.tolerance,
       data,
       blocks: blocksOf(values.blocks),

@@ -4,6 +4,7 @@ import { isStatic } from '../graph/dim.ts';
 import { isFloat } from '../graph/dtype.ts';
 import type { Graph, Model } from '../graph/model.ts';
 import { sizeOf, tensorBytes } from '../graph/tensor.ts';
+import { noMacs } from '../ops/answer.ts';
 import { rowOf } from '../ops/index.ts';
 import { attrsOf, bySlot, type Facts, infer } from '../ops/infer.ts';
 import type { Named, StaticValue } from '../ops/op.ts';
@@ -94,6 +95,7 @@ const concreteInputs = (graph: Graph): Record<string, (number | string)[]> =>
 function macsOf(node: Graph['nodes'][number], facts: Facts): number | undefined {
   const row = rowOf(node);
   if (!row || row.cost === 'none') return undefined;
+  if (row.cost === noMacs) return 0; // whatever its shapes
   if (node.inputs.some((name) => name !== '' && !facts.has(name))) return undefined;
   const inputs = node.inputs.map((name) => (name === '' ? undefined : facts.get(name)));
   const outputs = node.outputs.map((name) => (name === '' ? undefined : facts.get(name)));

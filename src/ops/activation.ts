@@ -1,6 +1,6 @@
 /** Activations, and the soft maxima that close a classifier. */
 
-import { fromFront } from './answer.ts';
+import { fromFront, noMacs } from './answer.ts';
 import type { Builder } from './builder.ts';
 import { unary } from './element-wise.ts';
 import { mixes, tie, tieBroadcast } from './link.ts';
@@ -122,7 +122,7 @@ export const PRelu = op({
     };
   },
   couple: ({ X, slope, Y }) => [...tieBroadcast(Y, X), ...tieBroadcast(Y, slope)],
-  cost: () => ({ macs: 0 }),
+  cost: noMacs,
   quant: 'float',
   samples: [
     { X: [2, 3], slope: [3] },
@@ -150,7 +150,7 @@ const soft = (type: string, grad: SoftGrad | 'none') =>
           ? [mixes(x, `${type} normalises over it`), mixes(Y[i]!, `${type} normalises over it`)]
           : [tie(Y[i]!, x)],
       ),
-    cost: () => ({ macs: 0 }),
+    cost: noMacs,
     quant: 'own',
     samples: [{ X: [2, 3] }, { X: [2, 3, 4], attrs: { axis: 1 } }],
     history: [

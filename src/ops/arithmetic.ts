@@ -2,6 +2,7 @@
 
 import { broadcast, minus, over, plus, times } from '../graph/dim.ts';
 import type { Dim } from '../graph/model.ts';
+import { noMacs } from './answer.ts';
 import { binary, unary } from './element-wise.ts';
 import { tieBroadcast } from './link.ts';
 import { misfit } from './misfit.ts';
@@ -61,7 +62,7 @@ const larger = (type: string, wins: 'GreaterOrEqual' | 'LessOrEqual', ints: (a: 
       X: X.map((x) => g.sumTo(g.Mul(dY, g.Cast(g[wins](x, Y), { to: 1 })), x.dims)),
     }),
     couple: ({ X, Y }) => X.flatMap((x) => tieBroadcast(Y, x)),
-    cost: () => ({ macs: 0 }),
+    cost: noMacs,
     quant: 'float',
     samples: [
       {
@@ -100,7 +101,7 @@ const total = (type: string, share: (operands: number) => number) =>
       return { X: X.map((x) => g.sumTo(slope, x.dims)) };
     },
     couple: ({ X, Y }) => X.flatMap((x) => tieBroadcast(Y, x)),
-    cost: () => ({ macs: 0 }),
+    cost: noMacs,
     quant: 'float',
     samples: [
       {

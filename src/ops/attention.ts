@@ -2,6 +2,7 @@
 
 import { over, plus, times } from '../graph/dim.ts';
 import type { Dim } from '../graph/model.ts';
+import { noMacs } from './answer.ts';
 import { attend, maskTerm, mergeHeads, splitHeads } from './attend.ts';
 import { float, int, op, type Value } from './op.ts';
 import { rotaryAttrs, rotated } from './rotate.ts';
@@ -96,7 +97,7 @@ export const RotaryEmbedding = op({
     rotated(X, { cos: cos_cache, sin: sin_cache, places: position_ids }, a, g),
   ],
   couple: 'none',
-  cost: () => ({ macs: 0 }),
+  cost: noMacs,
   quant: 'float',
   samples: [
     {

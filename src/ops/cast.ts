@@ -1,6 +1,7 @@
 /** Other element types, and limits. */
 
 import { dtypeOf } from '../graph/dtype.ts';
+import { noMacs } from './answer.ts';
 import { tieBroadcast } from './link.ts';
 import { int, op } from './op.ts';
 import { between, exactly } from './sample.ts';
@@ -12,7 +13,7 @@ export const Cast = op({
   shape: ({ X }, { to }) => ({ dims: X.dims, dtype: dtypeOf(to) ?? 'float32', ints: X.ints }),
   grad: ({ X, dY }, _, g) => ({ X: X.dtype === 'float32' && dY.dtype === 'float32' ? dY : g.Cast(dY, { to: 1 }) }),
   couple: ({ X, Y }) => tieBroadcast(Y, X),
-  cost: () => ({ macs: 0 }),
+  cost: noMacs,
   quant: 'float',
   samples: [
     { X: [2, 3], attrs: { to: 1 } },
@@ -28,7 +29,7 @@ export const CastLike = op({
   shape: ({ X, like }) => ({ dims: X.dims, dtype: like.dtype, ints: X.ints }),
   grad: ({ dY }, _, g) => ({ X: dY.dtype === 'float32' ? dY : g.Cast(dY, { to: 1 }) }),
   couple: ({ X, Y }) => tieBroadcast(Y, X),
-  cost: () => ({ macs: 0 }),
+  cost: noMacs,
   quant: 'float',
   samples: [{ X: [2, 3], like: exactly('float32', [1], [0]) }],
 });
@@ -42,7 +43,7 @@ export const BitCast = op({
   shape: ({ X }, { to }) => ({ dims: X.dims, dtype: dtypeOf(to) ?? 'float32' }),
   grad: 'none',
   couple: ({ X, Y }) => tieBroadcast(Y, X),
-  cost: () => ({ macs: 0 }),
+  cost: noMacs,
   quant: 'float',
   samples: [{ X: exactly('float32', [2], [1, -2]), attrs: { to: 6 } }],
 });
@@ -59,7 +60,7 @@ export const Clip = op({
     return { X: inside ? g.Mul(dY, inside) : dY };
   },
   couple: ({ X, Y }) => tieBroadcast(Y, X),
-  cost: () => ({ macs: 0 }),
+  cost: noMacs,
   quant: 'passes',
   samples: [
     { X: [2, 3, 4], min: exactly('float32', [], [-0.7]), max: exactly('float32', [], [0.9]) },

@@ -1,5 +1,6 @@
 /** Composite ops: they answer with their decomposition, and the rest follows from its parts. */
 
+import { noMacs } from './answer.ts';
 import type { Builder } from './builder.ts';
 import { int, op, type StaticValue, text } from './op.ts';
 import { exactly } from './sample.ts';
@@ -50,7 +51,7 @@ export const SoftmaxCrossEntropyLoss = op({
     return [likelihood(logP, labels, weights, { reduction, ignore_index }, g), logP];
   },
   couple: 'none',
-  cost: () => ({ macs: 0 }),
+  cost: noMacs,
   quant: 'float',
   samples: [
     { scores: [3, 4], labels: exactly('int64', [3], [0, 3, 1]) },
@@ -72,7 +73,7 @@ export const NegativeLogLikelihoodLoss = op({
   grad: 'none',
   decompose: ({ scores, labels, weights }, attrs, g) => [likelihood(scores, labels, weights, attrs, g)],
   couple: 'none',
-  cost: () => ({ macs: 0 }),
+  cost: noMacs,
   quant: 'float',
   samples: [
     { scores: [3, 4], labels: exactly('int64', [3], [0, 3, 1]) },

@@ -3,6 +3,7 @@
 import { broadcast, times } from '../graph/dim.ts';
 import { type DType, isFloat } from '../graph/dtype.ts';
 import type { Dim } from '../graph/model.ts';
+import { noMacs } from './answer.ts';
 import type { Builder } from './builder.ts';
 import { tieBroadcast } from './link.ts';
 import { misfit } from './misfit.ts';
@@ -50,7 +51,7 @@ export function unary<const A extends AttrSpecs = Record<never, never>>(
     shape: ({ X }) => ({ dims: X.dims, dtype: dtype ?? X.dtype, ...(ints && X.ints && { ints: X.ints.map(ints) }) }),
     grad: grad === 'none' ? 'none' : (v, a, g) => ({ X: grad(v as never, a, g) }) as never,
     couple: ({ X, Y }) => tieBroadcast(Y, X),
-    cost: () => ({ macs: 0 }),
+    cost: noMacs,
     quant,
     samples,
     ...(history && { history }),
@@ -103,7 +104,7 @@ export function binary(
             return { A: g.sumTo(slopes.A, A.dims), B: g.sumTo(slopes.B, B.dims) };
           },
     couple: ({ A, B, Y }) => [...tieBroadcast(Y, A), ...tieBroadcast(Y, B)],
-    cost: () => ({ macs: 0 }),
+    cost: noMacs,
     quant,
     samples,
   });

@@ -2,16 +2,23 @@
 
 import { broadcast, times } from '../graph/dim.ts';
 import type { Dim } from '../graph/model.ts';
+import { noMacs } from './answer.ts';
 import { binary, unary } from './element-wise.ts';
 import { tieBroadcast } from './link.ts';
 import { misfit } from './misfit.ts';
 import { op, text, type Value } from './op.ts';
 import { exactly } from './sample.ts';
 
+/** A symbol that is a size (no difference of sizes) is not negative: against a negative number, 0 tells as much. */
+const least = (a: Dim, other: Dim): Dim =>
+  typeof a === 'string' && !a.includes('-') && typeof other === 'number' && other < 0 ? 0 : a;
+
 const ifKnown =
   (f: (a: number, b: number) => boolean) =>
-  (a: Dim, b: Dim): Dim =>
-    typeof a === 'number' && typeof b === 'number' ? Number(f(a, b)) : null;
+  (a: Dim, b: Dim): Dim => {
+    const [x, y] = [least(a, b), least(b, a)];
+    return typeof x === 'number' && typeof y === 'number' ? Number(f(x, y)) : null;
+  };
 
 export const Not = unary('Not', 'none', {
   ints: (x) => (typeof x === 'number' ? 1 - x : null),
@@ -26,13 +33,7 @@ const compared = { dtype: 'bool' as const };
 
 export const Equal = binary('Equal', 'none', {
   ...compared,
-  ints: (a, b) => {
-    if (a === null || b === null) return null;
-    if (typeof a === typeof b) return Number(a === b);
-    // A symbol stands for a size, which is never negative.
-    const known = typeof a === 'number' ? a : (b as number);
-    return known < 0 ? 0 : null;
-  },
+  ints: (a, b) => (typeof a === 'string' && a === b ? 1 : ifKnown((x, y) => x === y)(a, b)),
 });
 
 export const Greater = binary('Greater', 'none', { ...compared, ints: ifKnown((a, b) => a > b) });
@@ -76,7 +77,7 @@ export const BitShift = op({
   shape: ({ X, Z }) => broadcast(X.dims, Z.dims) ?? null,
   grad: 'none',
   couple: ({ X, Z, Y }) => [...tieBroadcast(Y, X), ...tieBroadcast(Y, Z)],
-  cost: () => ({ macs: 0 }),
+  cost: noMacs,
   quant: 'float',
   samples: [{ X: exactly('uint32', [2], [5, 9]), Z: exactly('uint32', [], [1]), attrs: { direction: 'RIGHT' } }],
 });
@@ -109,7 +110,7 @@ export const Where = op({
     Z: g.sumTo(g.Where(condition, g.scalar(0, dY.dtype), dY), Z.dims),
   }),
   couple: ({ condition, X, Z, Y }) => [condition, X, Z].flatMap((operand) => tieBroadcast(Y, operand)),
-  cost: () => ({ macs: 0 }),
+  cost: noMacs,
   quant: 'float',
   samples: [
     { condition: exactly('bool', [2, 3], [1, 0, 1, 0, 0, 1]), X: [2, 3], Z: [1, 3] },

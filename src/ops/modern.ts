@@ -1,5 +1,6 @@
 /** Brings a model to the opset that the rows speak: old forms of ops are rewritten by their own rows. Names no op. */
 
+import { PareError } from '../base/error.ts';
 import { freshNames, namesOf } from '../graph/edit.ts';
 import type { Graph, Model, Node } from '../graph/model.ts';
 import type { Tensor } from '../graph/tensor.ts';
@@ -25,6 +26,28 @@ export function modernize(model: Model): Model {
     opsets: { ...opsets, '': MODERN_OPSET },
     graph: modernGraph(model.graph, opset, freshNames(namesOf(model.graph))),
   };
+}
+
+/** Opsets up to this one only added ops and element types to MODERN_OPSET: a model may say it and mean the same. */
+const LATEST_PURE = 23;
+const IR_OF: Readonly<Record<number, number>> = { 22: 10, 23: 11 };
+
+/**
+ * The model in today's forms, saying at least `opset`, so that it may hold ops that came later.
+ *
+ * Throws   op/opset for a version above 23, whose changes to older ops are not known here.
+ */
+export function raiseOpset(model: Model, opset: number): Model {
+  const modern = modernize(model);
+  const now = modern.opsets['']!;
+  if (opset <= now) return modern;
+  if (opset > LATEST_PURE) {
+    throw new PareError('op/opset', `A model cannot be raised to opset ${opset}.`, {
+      expected: `up to ${LATEST_PURE}`,
+      got: `${opset}`,
+    });
+  }
+  return { ...modern, ir: Math.max(modern.ir, IR_OF[opset] ?? 0), opsets: { ...modern.opsets, '': opset } };
 }
 
 function modernGraph(graph: Graph, opset: number, fresh: (wish: string) => string, outer?: Facts): Graph {

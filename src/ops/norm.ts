@@ -29,7 +29,7 @@ export const Standardize = op({
   },
   couple: ({ X, Y }, { axes }) =>
     X.flatMap((axis, i) => (axes.includes(i) ? [mixes(axis, 'normalised over')] : [tie(Y[i]!, axis)])),
-  cost: () => ({ macs: 0 }),
+  cost: noMacs,
   quant: 'float',
   decompose: ({ X }, { axes, epsilon }, g) => {
     const { mean, variance, centred } = statistics(X, axes, g);

@@ -42,7 +42,7 @@ export const MaxPool = op({
   },
   grad: ({ X, Y, dY }, a, g) => ({ X: maxPoolSlope(X, Y, dY, windowOf(X.dims.slice(2), a.kernel_shape, a), a, g) }),
   couple: ({ X, Y }) => perChannel(X, Y),
-  cost: () => ({ macs: 0 }),
+  cost: noMacs,
   quant: 'passes',
   samples: [
     { X: [2, 3, 4, 4], attrs: { kernel_shape: [2, 2], strides: [2, 2] } },
@@ -63,7 +63,7 @@ export const AveragePool = op({
     X: avgPoolSlope(X.dims, dY, windowOf(X.dims.slice(2), a.kernel_shape, a), a.count_include_pad === 1, g),
   }),
   couple: ({ X, Y }) => perChannel(X, Y),
-  cost: () => ({ macs: 0 }),
+  cost: noMacs,
   quant: 'own',
   samples: [
     { X: [2, 3, 4, 4], attrs: { kernel_shape: [2, 2], strides: [2, 2] } },
@@ -93,7 +93,7 @@ export const GlobalAveragePool = op({
     return { X: g.Expand(g.Mul(dY, 1 / places), [...X.dims]) };
   },
   couple: ({ X, Y }) => wholeMap(X, Y),
-  cost: () => ({ macs: 0 }),
+  cost: noMacs,
   quant: 'own',
   samples: [{ X: [2, 3, 4, 4] }, { X: [2, 3, 5] }],
 });
@@ -110,7 +110,7 @@ export const GlobalMaxPool = op({
     return { X: g.Mul(isMax, g.Div(dY, g.ReduceSum(isMax, axes))) };
   },
   couple: ({ X, Y }) => wholeMap(X, Y),
-  cost: () => ({ macs: 0 }),
+  cost: noMacs,
   quant: 'float',
   samples: [{ X: [2, 3, 4, 4] }],
 });

@@ -1,6 +1,7 @@
 /** Integers and back. The slope is the straight-through estimate: 1 inside the range, 0 outside. */
 
 import { type DType, dtypeOf } from '../graph/dtype.ts';
+import { noMacs } from './answer.ts';
 import type { Builder } from './builder.ts';
 import { type Axis, type Link, tie } from './link.ts';
 import { int, op, type StaticValue } from './op.ts';
@@ -58,7 +59,7 @@ export const QuantizeLinear = op({
     return { X: g.Mul(g.Div(dY, s), g.Cast(inside, { to: 1 })) };
   },
   couple: ({ X, scale, zero, Y }, { axis }) => links(X, Y, scale, zero, axis),
-  cost: () => ({ macs: 0 }),
+  cost: noMacs,
   quant: 'passes',
   samples: [
     {
@@ -83,7 +84,7 @@ export const DequantizeLinear = op({
   shape: ({ X, scale }) => ({ dims: X.dims, dtype: scale.dtype }),
   grad: ({ X, scale, dY }, { axis }, g) => ({ X: g.Mul(dY, along(scale, axis, X.dims.length, g)) }),
   couple: ({ X, scale, zero, Y }, { axis }) => links(X, Y, scale, zero, axis),
-  cost: () => ({ macs: 0 }),
+  cost: noMacs,
   quant: 'passes',
   samples: [
     {

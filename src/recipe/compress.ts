@@ -23,7 +23,9 @@ import type { Dataset } from '../data/index.ts';
 import { distill } from '../distill/index.ts';
 import type { Model } from '../graph/model.ts';
 import type { Tensor } from '../graph/tensor.ts';
-import { type RuleName, rewriteChecked } from '../rewrite/index.ts';
+import { writeModel } from '../onnx/index.ts';
+import { raiseOpset } from '../ops/modern.ts';
+import { type Evaluate, type RuleName, rewriteChecked, simplifyChecked } from '../rewrite/index.ts';
 import type { Lab } from '../runtime/index.ts';
 import { adam, cosine, type EpochReport, type FitOptions } from '../train/index.ts';
 import { withinDrop } from './within-drop.ts';
@@ -34,7 +36,9 @@ export const STORES = { exact: true, float16: true, plain: true } as const;
 export interface CompressModelOptions {
   /** Runs a model on a few samples and gives its outputs by name: what exact rewrites are checked with. */
   run: (model: Model) => Promise<Readonly<Record<string, Tensor>>>;
-  /** Exact rewrites to apply. Default all that never add arithmetic. */
+  /** Version of ai.onnx to raise the model to first, up to 23: some exact rules make ops of later versions. */
+  opset?: number | undefined;
+  /** Exact rewrites to apply. Default all that never add arithmetic, and sub-graphs of constants computed. */
   rules?: readonly RuleName[] | undefined;
   /** Largest difference of an output after exact rewrites, over its largest magnitude. Default 1e-4. */
   tolerance?: number | undefined;
@@ -84,6 +88,14 @@ export interface Compressed {
   readonly epochs: readonly EpochReport[];
 }
 
+/** Computes sub-graphs of constants. */
+const evaluator =
+  (lab: Lab): Evaluate =>
+  async (part) => {
+    using session = await lab.engine.load(writeModel(part), { optimize: 'none' });
+    return session.run({}, undefined, lab.signal);
+  };
+
 /**
  * Compresses a model.
  *
@@ -97,7 +109,10 @@ export async function compressModel(model: Model, options: CompressModelOptions,
     });
   }
   const check = { run, ...(tolerance !== undefined && { tolerance }) };
-  const exact = await rewriteChecked(model, check, ...(rules ? [rules] : []));
+  const raised = options.opset === undefined ? model : raiseOpset(model, options.opset);
+  const exact = rules
+    ? await rewriteChecked(raised, check, rules)
+    : await simplifyChecked(raised, { ...check, evaluate: evaluator(lab) });
   const rewrites = fired(exact.report.fired);
   const kept: Compressed['kept'][number][] = exact.report.missed.map(({ node, why }) => ({
     method: 'rewrite',

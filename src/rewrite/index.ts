@@ -2,7 +2,8 @@
 
 import type { Model } from '../graph/model.ts';
 import { applyRules, type Rewritten } from './apply.ts';
-import { applyChecked, type Checked, type CheckOptions } from './checked.ts';
+import { applyChecked, type Checked, type CheckOptions, difference } from './checked.ts';
+import { type Evaluate, foldConstants } from './fold-constants.ts';
 import type { Rule } from './rule.ts';
 import { type RuleName, rules } from './rules/index.ts';
 
@@ -12,8 +13,8 @@ export { type Evaluate, type FoldOptions, foldConstants } from './fold-constants
 export type { Firing, PatternRule, Rule, RuleSample, SweepRule } from './rule.ts';
 export { type RuleName, rules } from './rules/index.ts';
 
-/** Rules that bring a model into a form for one purpose: they add nodes. */
-const SPECIAL: readonly RuleName[] = ['gemm-to-matmul-add', 'split-max-pool'];
+/** Rules that bring a model into a form for one purpose: they add nodes, or make a compact op that runs no faster. */
+const SPECIAL: readonly RuleName[] = ['gemm-to-matmul-add', 'split-max-pool', 'attention'];
 
 /** The rules of `simplify`: all that never add arithmetic. */
 export const SIMPLIFYING: readonly RuleName[] = (Object.keys(rules) as RuleName[]).filter(
@@ -41,6 +42,27 @@ export const rewriteChecked = (
   options: CheckOptions,
   chosen: readonly (RuleName | Rule)[] = SIMPLIFYING,
 ): Promise<Checked> => applyChecked(model, named(chosen), options);
+
+/**
+ * As `rewriteChecked` with every rule that simplifies; then sub-graphs of constants are computed, and the rules run
+ * again on what that laid open. All of it is compared with the original.
+ */
+export async function simplifyChecked(
+  model: Model,
+  { evaluate, ...check }: CheckOptions & { evaluate: Evaluate },
+): Promise<Checked> {
+  const expected = check.run(model);
+  const first = await rewriteChecked(model, { ...check, run: (one) => (one === model ? expected : check.run(one)) });
+  const folded = await foldConstants(first.model, evaluate);
+  if (folded.report.fired.length === 0) return first;
+  const second = await rewriteChecked(folded.model, check);
+  const relativeError = difference(await check.run(second.model), await expected);
+  if (!(relativeError <= (check.tolerance ?? 1e-4))) return first;
+  const fired = [first, folded, second].flatMap(({ report }) => report.fired);
+  const missed = [...second.report.missed, ...folded.report.missed];
+  const reverted = [...first.reverted, ...second.reverted];
+  return { model: second.model, report: { fired, missed }, relativeError, reverted };
+}
 
 /**
  * Every BatchNormalization that stands next to a layer becomes part of its weights; outputs stay the same to rounding.

@@ -59,6 +59,8 @@ export interface RuleSample {
   readonly fires?: boolean;
   /** The ops that remain, in order. */
   readonly leaves?: string;
+  /** Version of ai.onnx. Default 21. */
+  readonly opset?: number;
 }
 
 /** Declares a rule with a pattern. */
@@ -71,7 +73,7 @@ export const sweep = (spec: Omit<SweepRule, 'kind'>): SweepRule => ({ kind: 'swe
 export const called = (node: Node): string => node.name || node.outputs.find((name) => name !== '') || node.op;
 
 /** The model of a sample. */
-export function sampleModel({ build }: RuleSample): Model {
+export function sampleModel({ build, opset = 21 }: RuleSample): Model {
   const building = draft();
   const made = build(building.g);
   const outputs = (Array.isArray(made) ? made : [made]) as readonly StaticValue[];
@@ -79,8 +81,8 @@ export function sampleModel({ build }: RuleSample): Model {
     outputs.map(({ name, dtype, dims }) => ({ name, type: { kind: 'tensor', dtype, dims } })),
   );
   return {
-    ir: 10,
-    opsets: { '': 21, 'com.microsoft': 1 },
+    ir: opset > 21 ? 11 : 10,
+    opsets: { '': opset, 'com.microsoft': 1 },
     graph,
     producer: { name: 'pare', version: '' },
     metadata: {},

@@ -33,10 +33,10 @@ export interface Session extends Disposable {
   readonly inputs: readonly Port[];
   readonly outputs: readonly Port[];
   /**
-   * Runs once and returns fresh tensors: all outputs, or those named in `fetches`.
+   * Runs once and returns fresh tensors: all outputs that are tensors, or those named in `fetches`.
    * Does not block JavaScript where the engine can help it; stops early when `signal` aborts (native only: WASM ends the run first).
    * Throws   engine/run with the engine's words and the node's name; engine/feed for a missing or ill-typed input;
-   *          work/aborted when `signal` aborts (its reason is the cause); engine/type for an output that is no tensor.
+   *          work/aborted when `signal` aborts (its reason is the cause); engine/type for a named output that is no tensor, or when none is.
    */
   run(feeds: Feeds, fetches?: readonly string[], signal?: AbortSignal): Promise<Record<string, Tensor>>;
   /**

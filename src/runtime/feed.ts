@@ -68,6 +68,12 @@ export function find(kind: 'input' | 'output', ports: readonly Port[], name: str
   );
 }
 
+/** The outputs that a run gives when none is named: the tensors. Where there is none, all, so that the error says what they are. */
+export function tensorsOf(outputs: readonly Port[]): string[] {
+  const tensors = outputs.filter(({ dtype }) => dtype !== undefined);
+  return (tensors.length > 0 ? tensors : outputs).map(({ name }) => name);
+}
+
 function checkTensor(kind: 'input' | 'output', port: Port, { dtype, dims, bytes, strings }: Tensor): void {
   const where = `${kind} "${port.name}"`;
   if (port.dtype && port.dtype !== dtype) {

@@ -2,6 +2,7 @@
 
 import type { Rule } from '../rule.ts';
 import { activationAfterPool } from './activation-after-pool.ts';
+import { attention } from './attention.ts';
 import { commonSubexpressions } from './common-subexpressions.ts';
 import { constantToInitializer } from './constant-to-initializer.ts';
 import { deadCode } from './dead-code.ts';
@@ -28,6 +29,7 @@ import { mergeReshapes } from './merge-reshapes.ts';
 import { mergeScales } from './merge-scales.ts';
 import { mergeTransposes } from './merge-transposes.ts';
 import { reduceMeanToGlobalAveragePool } from './reduce-mean-to-global-average-pool.ts';
+import { rmsNormalization } from './rms-normalization.ts';
 import { scaleIntoLayerNormalization } from './scale-into-layer-normalization.ts';
 import { splitMaxPool } from './split-max-pool.ts';
 
@@ -47,6 +49,7 @@ export const rules = {
   'hard-swish': hardSwish,
   'layer-normalization': layerNormalization,
   'scale-into-layer-normalization': scaleIntoLayerNormalization,
+  'rms-normalization': rmsNormalization,
   'matmul-add-to-gemm': matmulAddToGemm,
   'merge-pad': mergePad,
   'fold-batch-norm': foldBatchNorm,
@@ -62,6 +65,7 @@ export const rules = {
   'dead-code': deadCode,
   'split-max-pool': splitMaxPool,
   'gemm-to-matmul-add': gemmToMatmulAdd,
+  attention,
 } as const satisfies Record<string, Rule>;
 
 export type RuleName = keyof typeof rules;

@@ -3,7 +3,7 @@
 import { PareError } from '../../base/error.ts';
 import type { Binding, Session } from '../engine.ts';
 import { engineError } from '../failure.ts';
-import { checkFeeds, checkFetches, find } from '../feed.ts';
+import { checkFeeds, checkFetches, find, tensorsOf } from '../feed.ts';
 import { type Lifetime, lifetime } from '../lifetime.ts';
 import type { Out, Pointer } from './api.ts';
 import { bindValues, type IoBinding } from './binding.ts';
@@ -64,7 +64,7 @@ function open(env: Environment, session: Pointer, trace: Trace | undefined): Ses
     run: (feeds, fetches, signal) =>
       during(async () => {
         checkFeeds(inputs, feeds, overridable);
-        const names = fetches ?? outputs.map(({ name }) => name);
+        const names = fetches ?? tensorsOf(outputs);
         for (const name of names) find('output', outputs, name);
         const io = bindValues(env, session, feeds, { names });
         try {

@@ -6,7 +6,7 @@ import type { Tensor } from '../../graph/tensor.ts';
 import { stopIfAborted } from '../aborted.ts';
 import type { Binding, Device, Feeds, Port, Session, SessionOptions } from '../engine.ts';
 import { engineError } from '../failure.ts';
-import { checkFeeds, checkFetches, find } from '../feed.ts';
+import { checkFeeds, checkFetches, find, tensorsOf } from '../feed.ts';
 import { lifetime } from '../lifetime.ts';
 import { type ExternalFile, readModelFile } from './external-data.ts';
 import { dtypeNamed, fromOrt, toOrt } from './value.ts';
@@ -76,7 +76,7 @@ function open(ort: typeof Ort, session: Ort.InferenceSession): Session {
   return {
     inputs,
     outputs,
-    async run(feeds, fetches = outputs.map(({ name }) => name), signal) {
+    async run(feeds, fetches = tensorsOf(outputs), signal) {
       requireLive(life.disposed);
       checkFeeds(inputs, feeds);
       for (const name of fetches) find('output', outputs, name);
