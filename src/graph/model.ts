@@ -41,7 +41,12 @@ export type Attr =
   | { readonly kind: 'graph'; readonly value: Graph }
   | { readonly kind: 'graphs'; readonly value: readonly Graph[] }
   /** Kinds that we carry without reading: sparse tensors, type protos, references, future kinds. */
-  | { readonly kind: 'opaque'; readonly value: Uint8Array };
+  | {
+      readonly kind: 'opaque';
+      readonly value: Uint8Array;
+      /** The attribute of the function around it that this one stands for. */
+      readonly reference?: string;
+    };
 
 export interface Node {
   /** ONNX op_type. */
@@ -76,6 +81,19 @@ export interface Graph {
   readonly unknown?: readonly Uint8Array[];
 }
 
+/** A function that belongs to the model: a node of this domain and op stands for its nodes. */
+export interface LocalFunction {
+  readonly op: string;
+  readonly domain: string;
+  readonly overload?: string;
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+  readonly nodes: readonly Node[];
+  /** Attributes that a caller may leave out. */
+  readonly defaults: Node['attrs'];
+  readonly opsets: Model['opsets'];
+}
+
 export interface Model {
   readonly ir: number;
   /** Version by domain; '' is ai.onnx. */
@@ -86,7 +104,8 @@ export interface Model {
   readonly version?: number;
   readonly doc?: string;
   readonly metadata: Readonly<Record<string, string>>;
-  /** Model-local functions, training info and unknown fields, as their bytes. */
+  readonly functions?: readonly LocalFunction[];
+  /** Training info and unknown fields, as their bytes. */
   readonly unknown?: readonly Uint8Array[];
 }
 

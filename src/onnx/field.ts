@@ -10,6 +10,18 @@ export const MODEL = {
   graph: 7,
   opset: 8,
   metadata: 14,
+  function: 25,
+} as const;
+
+export const FUNCTION = {
+  name: 1,
+  input: 4,
+  output: 5,
+  node: 7,
+  opset: 9,
+  domain: 10,
+  fallback: 11,
+  overload: 13,
 } as const;
 
 export const OPSET = { domain: 1, version: 2 } as const;

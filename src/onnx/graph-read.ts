@@ -71,7 +71,7 @@ export function readGraph(c: Cursor, message: Uint8Array, reading: Reading): Gra
   return keep(graph, message, reading, before);
 }
 
-function readNode(c: Cursor, message: Uint8Array, reading: Reading): Node {
+export function readNode(c: Cursor, message: Uint8Array, reading: Reading): Node {
   const before = reading.externals;
   const inputs: string[] = [];
   const outputs: string[] = [];
@@ -119,12 +119,12 @@ interface AttrFields {
   graphs: Graph[];
 }
 
-function readAttr(c: Cursor, message: Uint8Array, reading: Reading): [string, Attr] {
+export function readAttr(c: Cursor, message: Uint8Array, reading: Reading): [string, Attr] {
   const before = reading.externals;
   const fields: AttrFields = { floats: [], ints: [], strings: [], graphs: [] };
   let name = '';
   let type = 0;
-  let opaque = false;
+  let reference: string | undefined;
   while (nextField(c)) {
     if (c.field === ATTR.name) name = readText(c);
     else if (c.field === ATTR.type) type = readInt(c);
@@ -137,14 +137,13 @@ function readAttr(c: Cursor, message: Uint8Array, reading: Reading): [string, At
     else if (c.field === ATTR.ints) readInts(c, fields.ints);
     else if (c.field === ATTR.strings) fields.strings.push(readText(c));
     else if (c.field === ATTR.graphs) fields.graphs.push(readMessage(c, (bytes) => readGraph(c, bytes, reading)));
-    else {
-      // A reference to a function's attribute has no value of its own, whatever its type.
-      opaque ||= c.field === ATTR.reference;
-      skip(c);
-    }
+    // A reference to a function's attribute has no value of its own, whatever its type.
+    else if (c.field === ATTR.reference) reference = readText(c);
+    else skip(c);
   }
   const attr =
-    (!opaque && typedAttr(type || guessType(fields), fields)) || ({ kind: 'opaque', value: message } as const);
+    (reference === undefined ? typedAttr(type || guessType(fields), fields) : undefined) ??
+    ({ kind: 'opaque', value: message, ...(reference !== undefined && { reference }) } as const);
   return [name, keep(attr, message, reading, before, name)];
 }
 

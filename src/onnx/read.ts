@@ -1,10 +1,11 @@
 /** Bytes → Model. Weights stay views of the bytes; what Pare does not know is carried along. */
 
 import { PareError } from '../base/error.ts';
-import type { Graph, Model } from '../graph/model.ts';
+import type { Graph, LocalFunction, Model } from '../graph/model.ts';
 import { builtin } from './disk.ts';
 import { emptyShelf, folderShelf, type ReadExternal, type Shelf, suppliedShelf } from './external.ts';
 import { MODEL, OPSET } from './field.ts';
+import { readFunction } from './function-read.ts';
 import { domainName, readGraph } from './graph-read.ts';
 import { remember } from './origin.ts';
 import { recent } from './recent.ts';
@@ -89,6 +90,7 @@ function parse(bytes: Uint8Array, source: string, reading: Reading): Model {
   const opsets: [string, number][] = [];
   const metadata = new Map<string, string>();
   const unknown: Uint8Array[] = [];
+  const functions: LocalFunction[] = [];
   let graph: Graph | undefined;
   let [ir, version] = [0, 0];
   let [name, producerVersion, domain, doc] = ['', '', '', ''];
@@ -105,6 +107,7 @@ function parse(bytes: Uint8Array, source: string, reading: Reading): Model {
     else if (c.field === MODEL.version) version = readInt(c);
     else if (c.field === MODEL.doc) doc = readText(c);
     else if (c.field === MODEL.metadata) readEntry(c, metadata);
+    else if (c.field === MODEL.function) functions.push(carryFunction(c, reading));
     else unknown.push(readRaw(c));
   }
   if (!graph) throw new PareError('onnx/no-graph', `${source} holds no graph.`, { where: source, expected: 'a graph' });
@@ -117,9 +120,17 @@ function parse(bytes: Uint8Array, source: string, reading: Reading): Model {
     ...(domain && { domain }),
     ...(version !== 0 && { version }),
     ...(doc && { doc }),
+    ...(functions.length > 0 && { functions }),
     ...(unknown.length > 0 && { unknown }),
   };
   return reading.externals === 0 ? remember(model, { bytes }) : model;
+}
+
+/** The function, which remembers its whole field. */
+function carryFunction(c: Cursor, reading: Reading): LocalFunction {
+  const from = c.start;
+  const made = readMessage(c, () => readFunction(c, reading, readOpset));
+  return remember(made, { bytes: c.bytes.subarray(from, c.at) });
 }
 
 function readOpset(c: Cursor): [string, number] {

@@ -168,12 +168,13 @@ describe('what is not understood', () => {
   const strange = field(99, 'from the future');
   const attrBytes = [field(1, 'a'), field(4, [0xff, 0xfe]), [0xa0, 1, 3], field(13, 'attribute doc')] as const;
   const nodeBytes = field(1, field(1, 'x'), field(2, 'y'), field(4, 'Op'), field(5, ...attrBytes), strange);
+  const functionBytes = field(1, 'f');
   const bytes = new Uint8Array(
     Buffer.concat([
       Uint8Array.of(8, 8),
       field(7, nodeBytes, field(2, 'g'), field(15, 'sparse'), field(14, 'quantisation')),
       field(8, [0x10, 17]),
-      field(25, 'function'),
+      field(25, functionBytes),
       field(20, 'training'),
     ]),
   );
@@ -185,7 +186,7 @@ describe('what is not understood', () => {
       nodeBytes,
       field(15, 'sparse'),
       field(14, 'quantisation'),
-      field(25, 'function'),
+      field(25, functionBytes),
       field(20, 'training'),
     ]) {
       expect(contains(edited, part)).toBe(true);

@@ -46,4 +46,5 @@ export function putModel(sink: Sink, model: Model, saving: Saving): void {
   }
   putEntries(sink, MODEL.metadata, model.metadata);
   for (const field of model.unknown ?? []) sink.copy(field);
+  for (const one of model.functions ?? []) sink.copy(originOf(one)?.bytes ?? new Uint8Array(0));
 }

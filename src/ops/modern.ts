@@ -2,6 +2,7 @@
 
 import { PareError } from '../base/error.ts';
 import { freshNames, namesOf } from '../graph/edit.ts';
+import { inlineFunctions } from '../graph/functions.ts';
 import type { Graph, Model, Node } from '../graph/model.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import { rowOf } from './index.ts';
@@ -13,10 +14,12 @@ export const MODERN_OPSET = 21;
 const MODERN_IR = 10;
 
 /**
- * The same model in today's forms: attributes that became inputs are inputs, changed defaults are written out.
+ * The same model in today's forms: attributes that became inputs are inputs, changed defaults are written out, functions
+ * of the model's own are inlined.
  * A model that is modern already comes back as it is.
  */
-export function modernize(model: Model): Model {
+export function modernize(given: Model): Model {
+  const model = inlineFunctions(given);
   const opset = model.opsets[''] ?? model.opsets['ai.onnx'] ?? MODERN_OPSET;
   if (opset >= MODERN_OPSET) return model;
   const { 'ai.onnx': _, ...opsets } = model.opsets;
