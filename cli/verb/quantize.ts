@@ -26,6 +26,8 @@ export const quantize = verb({
       min: 1,
       whole: true,
     }),
+    epochs: number('Passes over the data, where the network learns (qat); default 3.', { min: 1, whole: true }),
+    lr: number('Peak learning rate (qat); default 1e-4, below 6 bits 1e-3.', { min: 0 }),
     biasCorrect: oneOf(corrections, 'How biases make up for rounding; default: fast, none where rounding is learnt.'),
     equalize: flag('Even out the channels of neighbouring layers first.'),
     samples: number('Samples to calibrate on.', { min: 1, whole: true }, 300),

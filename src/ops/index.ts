@@ -13,6 +13,7 @@ import * as conv from './conv.ts';
 import * as depthSpace from './depth-space.ts';
 import * as dropout from './dropout.ts';
 import * as einsum from './einsum.ts';
+import * as fakeQuantize from './fake-quantize.ts';
 import * as gather from './gather.ts';
 import * as gru from './gru.ts';
 import * as image from './image.ts';
@@ -79,6 +80,7 @@ const families = {
   ...pad,
   ...pool,
   ...quant,
+  ...fakeQuantize,
   ...reduce,
   ...repeat,
   ...reshape,
@@ -120,6 +122,7 @@ export type OpName =
   | keyof typeof pad
   | keyof typeof pool
   | keyof typeof quant
+  | keyof typeof fakeQuantize
   | keyof typeof reduce
   | keyof typeof repeat
   | keyof typeof reshape

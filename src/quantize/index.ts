@@ -22,6 +22,7 @@ export { type Grid, gridOf } from './grid.ts';
 export { type HalfOptions, toHalfStorage } from './half.ts';
 export { Histogram } from './histogram.ts';
 export type { Kept } from './plan.ts';
+export { type QatOptions, type QatReport, quantizeAware } from './qat.ts';
 export {
   type Calibrated,
   calibrate,

@@ -2,6 +2,7 @@
 
 import { dynamicScheme } from './dynamic.ts';
 import { fp16Scheme } from './fp16.ts';
+import { qatScheme } from './qat.ts';
 import type { Scheme } from './scheme.ts';
 import { staticScheme } from './static.ts';
 import { weightOnlyScheme } from './weight-only.ts';
@@ -13,6 +14,7 @@ export const schemes = {
   dynamic: dynamicScheme,
   'weight-only': weightOnlyScheme,
   fp16: fp16Scheme,
+  qat: qatScheme,
 } as const satisfies Record<string, Scheme>;
 
 export type SchemeName = keyof typeof schemes;

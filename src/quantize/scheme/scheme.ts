@@ -27,6 +27,10 @@ export interface Request {
   readonly biasCorrect?: CorrectionName | undefined;
   /** Updates for each layer or block where rounding is learnt. */
   readonly iterations?: number | undefined;
+  /** Passes over the data, where the network learns. */
+  readonly epochs?: number | undefined;
+  /** Peak learning rate. */
+  readonly lr?: number | undefined;
   /** How weights are rounded, by name; the scheme has the table. */
   readonly round?: string | undefined;
   /** Node names, names of their first output, or op types that stay in floats. */

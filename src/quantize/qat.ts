@@ -1,0 +1,147 @@
+/**
+ * Quantisation-aware training: the network learns while it rounds, from the float network it was.
+ *
+ * Starts from calibrated ranges; batch norms are folded and so frozen; weights, biases and scales learn together. The loss
+ * is KL divergence from the float network's answers where they are scores (else squared error), so labels are not needed.
+ * Source   Jacob et al. 2018, arXiv:1712.05877; Esser et al. 2020, arXiv:1902.08153; Hinton et al. 2015, arXiv:1503.02531.
+ */
+
+import { pick } from '../base/suggest.ts';
+import type { Dataset } from '../data/dataset.ts';
+import type { TypedArray } from '../graph/dtype.ts';
+import type { Model } from '../graph/model.ts';
+import { sizeOf } from '../graph/tensor.ts';
+import { logitsOf } from '../nn/logits.ts';
+import type { Lab } from '../runtime/index.ts';
+import { type EpochReport, fit } from '../train/fit.ts';
+import type { Loss } from '../train/loss/loss.ts';
+import { adam } from '../train/optim/adam.ts';
+import { predictAll } from '../train/predict.ts';
+import { cosine } from '../train/schedule/cosine.ts';
+import { columnsOf } from './observe.ts';
+import { prepare } from './prepare.ts';
+import { type Calibrated, calibrate, calibratorOf, chooseSamples, write } from './quantize.ts';
+import { saturates } from './saturate.ts';
+import { type SimulateOptions, simulate } from './simulate.ts';
+
+export interface QatOptions extends SimulateOptions {
+  /** Samples to learn from. Labels are not needed. */
+  data: Dataset;
+  /** Samples to calibrate on before learning. Default 300. */
+  samples?: number;
+  calibrate?: Parameters<typeof calibratorOf>[0];
+  /** Passes over the data. Default 3. */
+  epochs?: number;
+  /** Samples a step. Default 64. */
+  batch?: number;
+  /** Peak learning rate of Adam, along a cosine. Default 1e-4 from 8 to 6 bits, 1e-3 below. */
+  lr?: number;
+}
+
+export interface QatReport {
+  readonly epochs: readonly EpochReport[];
+  readonly weightBits: number;
+  readonly activationBits: number;
+}
+
+const TARGET = 'float answers';
+
+/**
+ * The trained model on integers. Activations of fewer than 8 bits exist in simulation only: the file then rounds them to 8.
+ *
+ * Throws   what `fit` throws; data/port.
+ */
+export async function quantizeAware(
+  model: Model,
+  options: QatOptions,
+  lab: Lab,
+): Promise<{
+  model: Model;
+  calibrated: Calibrated;
+  simulated: Model;
+  report: QatReport;
+  plan: ReturnType<typeof write>['plan'];
+}> {
+  const { data, samples = 300, epochs = 3, batch = 64, weightBits = 8, activationBits = 8 } = options;
+  const ready = prepare(model);
+  const named = asFed(ready, data);
+  // Without VNNI sums may overflow: weights of 7 bits cannot, and training makes up for the lost one.
+  const bits = weightBits === 8 && (options.pairSafe ?? (await saturates(lab.engine))) ? 7 : weightBits;
+  const settled = { ...options, weightBits: bits, pairSafe: false };
+  const chosen = chooseSamples(data, samples, lab.seed);
+  const calibrated = await calibrate(ready, calibratorOf(options.calibrate), data, chosen, lab, {
+    ...options,
+    biasCorrect: false,
+  });
+  const { model: learner, learns, settle } = await simulate(calibrated, settled);
+  const output = logitsOf(ready.graph, ready.graph.outputs[0]!.name);
+  const targets = await predictAll(ready, named, output, { task: 'record float answers', batch }, lab);
+  const lr = options.lr ?? (bits >= 6 ? 1e-4 : 1e-3);
+  const { model: learnt, report } = await fit(
+    learner,
+    withTargets(named, targets),
+    {
+      epochs,
+      batch,
+      learns,
+      loss: likeFloat(targets.dims),
+      optimizer: (updates) => adam({ lr: cosine(lr, updates) }),
+    },
+    lab,
+  );
+  const done = settle(learnt);
+  const { written, plan } = write(done.calibrated, done.options);
+  return {
+    model: written,
+    calibrated: done.calibrated,
+    simulated: learnt,
+    plan,
+    report: { epochs: report.epochs, weightBits: bits, activationBits },
+  };
+}
+
+/** KL divergence from the float network's logits [N, K], or squared error where the output is something else. */
+const likeFloat =
+  (dims: readonly number[]): Loss =>
+  (g, { logits, column }) => {
+    const target = column(TARGET, 'float32', dims);
+    if (dims.length === 1 && dims[0]! > 1) {
+      const p = g.LogSoftmax(target, { axis: 1 });
+      const each = g.Mul(g.Exp(p), g.Sub(p, g.LogSoftmax(logits, { axis: 1 })));
+      return g.Mul(g.ReduceSum(each, [0, 1], { keepdims: 0 }), 1 / logits.dims[0]!);
+    }
+    const difference = g.Sub(logits, target);
+    return g.ReduceMean(
+      g.Mul(difference, difference),
+      logits.dims.map((_, i) => i),
+      { keepdims: 0 },
+    );
+  };
+
+/** The samples under the model's own input names; the same every epoch, as the recorded answers are. */
+function asFed({ graph }: Model, { atEpoch: _, ...data }: Dataset): Dataset {
+  const columns = columnsOf(graph, data);
+  return {
+    ...data,
+    inputs: Object.fromEntries([...columns].map(([input, column]) => [input, pick(data.inputs, column, 'column')])),
+    fill: (name, indices, into) => data.fill(columns.get(name) ?? name, indices, into),
+  };
+}
+
+function withTargets(data: Dataset, { dims, values }: { dims: readonly number[]; values: Float32Array }): Dataset {
+  const width = sizeOf(dims);
+  return {
+    ...data,
+    inputs: { ...data.inputs, [TARGET]: { dtype: 'float32', dims } },
+    fill(column: string, indices: ArrayLike<number>, into: TypedArray): void {
+      if (column !== TARGET) {
+        data.fill(column, indices, into);
+        return;
+      }
+      const target = into as Float32Array;
+      for (let i = 0; i < indices.length; i++) {
+        target.set(values.subarray(indices[i]! * width, (indices[i]! + 1) * width), i * width);
+      }
+    },
+  };
+}

@@ -1,0 +1,123 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { random } from '../../base/random.ts';
+import { inMemory } from '../../data/index.ts';
+import { numbers } from '../../graph/tensor.ts';
+import { chainLayers, conv2d, dense, flatten, relu, residual, sequential } from '../../nn/index.ts';
+import { type Engine, openEngine } from '../../runtime/index.ts';
+import type { Weights } from '../pair-safe.ts';
+import { planOf } from '../plan.ts';
+import { prepare } from '../prepare.ts';
+import { calibrate, calibratorOf, type WriteOptions } from '../quantize.ts';
+import { along, dequantizeWeight, packInt4 } from '../weight.ts';
+import { roundings } from './index.ts';
+import { layersOf } from './layer.ts';
+import { outputError } from './seq-mse.ts';
+import { startingGrid } from './start.ts';
+import { blockUnits, layerUnits } from './unit.ts';
+import { valuesOf } from './values.ts';
+
+let engine: Engine;
+beforeAll(async () => {
+  engine = await openEngine({ threads: 1 });
+});
+afterAll(() => engine[Symbol.dispose]());
+
+const COUNT = 64;
+const samples = Int32Array.from({ length: COUNT }, (_, i) => i);
+/** Smooth images: neighbouring inputs of a layer hang together, as in life, so that rounding errors can cancel. */
+const data = (() => {
+  const source = random(2, 'images');
+  const images = Float32Array.from({ length: COUNT * 3 * 64 }, () => 0);
+  for (let i = 0; i < COUNT * 3; i++) {
+    const [a, b, c] = [source.normal(), source.normal(), source.normal()];
+    for (let p = 0; p < 64; p++) images[i * 64 + p] = a + (b * (p % 8)) / 8 + (c * Math.floor(p / 8)) / 8;
+  }
+  return inMemory({ name: 'images', inputs: { x: { dtype: 'float32', dims: [3, 8, 8], data: images } } });
+})();
+const net = sequential(
+  [
+    conv2d(8, 3),
+    relu(),
+    residual(chainLayers(conv2d(8, 3, { pad: 'same' }), relu(), conv2d(8, 3, { pad: 'same' }))),
+    relu(),
+    flatten(),
+    dense(6),
+  ],
+  { input: [3, 8, 8] },
+);
+const options: WriteOptions = { weightBits: 4, biasShifts: new Map() };
+const ready = () => calibrate(prepare(net), calibratorOf(), data, samples, { engine });
+
+/** What each layer's output loses on the float network's inputs, against rounding to nearest on the same scales. */
+async function losses(chosen: ReadonlyMap<string, Weights>): Promise<{ nearest: number; chosen: number }[]> {
+  const calibrated = await ready();
+  const result = [];
+  for (const layer of layersOf(calibrated, options)) {
+    const x = (await valuesOf(calibrated.model, [layer.input], data, samples, { engine })).get(layer.input)!;
+    using error = await outputError(layer, x, { engine });
+    const of = async ({ codes, scales }: Weights): Promise<number> => {
+      const difference = dequantizeWeight(codes, scales, along(layer.dims, layer.role.axis));
+      return (await error.of(difference.map((v, i) => v - layer.w[i]!))).reduce((a, b) => a + b, 0);
+    };
+    result.push({ nearest: await of(await startingGrid(layer, options)), chosen: await of(chosen.get(layer.weight)!) });
+  }
+  return result;
+}
+
+it('AdaRound lowers the error of every layer against rounding to nearest', async () => {
+  const calibrated = await ready();
+  const task = { calibrated, options, data, samples, iterations: 250 };
+  const all = await losses(await roundings.adaround.run(task, { engine }));
+  expect(all).toHaveLength(4);
+  for (const { nearest, chosen } of all) expect(chosen).toBeLessThan(nearest);
+});
+
+it('SeqMSE loses no more than nearest in any layer, and less in some', async () => {
+  const all = await losses(
+    await roundings['seq-mse'].run({ calibrated: await ready(), options, data, samples }, { engine }),
+  );
+  for (const { nearest, chosen } of all) expect(chosen).toBeLessThan(1.02 * nearest);
+  expect(all.some(({ nearest, chosen }) => chosen < 0.99 * nearest)).toBe(true);
+});
+
+it('AdaRound moves no weight by more than one step', async () => {
+  const calibrated = await ready();
+  const chosen = await roundings.adaround.run({ calibrated, options, data, samples, iterations: 20 }, { engine });
+  for (const layer of layersOf(calibrated, options)) {
+    const { scales, codes } = chosen.get(layer.weight)!;
+    const { inner, channels } = along(layer.dims, layer.role.axis);
+    layer.w.forEach((w, i) => {
+      const steps = Math.max(-7, Math.min(7, w / scales[Math.floor(i / inner) % channels]!));
+      expect(Math.abs(codes[i]! - steps)).toBeLessThanOrEqual(1);
+    });
+  }
+});
+
+describe('units', () => {
+  it('are layers with their activations, or blocks that one value enters and leaves', async () => {
+    const calibrated = await ready();
+    const { graph } = calibrated.model;
+    const plan = planOf(graph, calibrated.facts, options);
+    const layers = layersOf(calibrated, options);
+    expect(layerUnits(graph, plan, layers).map(({ nodes }) => nodes.map(({ op }) => op))).toEqual([
+      ['Conv', 'Relu'],
+      ['Conv', 'Relu'],
+      ['Conv'],
+      ['Gemm'],
+    ]);
+    const blocks = blockUnits(graph, calibrated.facts, plan, layers);
+    expect(blocks.map(({ layers: own }) => own.length)).toEqual([1, 2, 1]);
+    for (const { inputs } of blocks) expect(inputs).toHaveLength(1);
+  });
+
+  it('as blocks give codes for every layer', async () => {
+    const calibrated = await ready();
+    const chosen = await roundings.brecq.run({ calibrated, options, data, samples, iterations: 20 }, { engine });
+    expect([...chosen.keys()]).toEqual(layersOf(calibrated, options).map(({ weight }) => weight));
+  });
+});
+
+it('packs codes two to a byte as int4 tensors hold them', () => {
+  const codes = Int8Array.of(-7, 7, 0, -1, 3);
+  expect(numbers(packInt4([5], codes))).toEqual([...codes]);
+});

@@ -1,0 +1,34 @@
+import { agreement } from '../agreement.ts';
+import { given } from '../given.ts';
+import { quantizeAware } from '../qat.ts';
+import { chooseSamples } from '../quantize.ts';
+import type { Scheme } from './scheme.ts';
+
+const CHECKED = 64;
+
+/** Weights and activations as integers, learnt rather than calibrated. */
+export const qatScheme: Scheme = {
+  about: 'as static, and the network learns while it rounds, from its own float answers',
+  needsData: 'samples to learn from',
+  async run(model, { data, bits, perTensor, ...options }, lab) {
+    const {
+      model: written,
+      report,
+      plan,
+    } = await quantizeAware(
+      model,
+      { ...given(options), data: data!, perChannel: !perTensor, ...(bits !== undefined && { weightBits: bits }) },
+      lab,
+    );
+    return {
+      model: written,
+      scheme: `int8 by quantisation-aware training, u8 activations, s8 weights of ${report.weightBits} bits per ${perTensor ? 'tensor' : 'channel'}`,
+      quantized: plan.kernels.size,
+      kept: plan.kept,
+      details: {
+        ...report,
+        agreement: await agreement(model, written, data!, chooseSamples(data!, CHECKED, lab.seed), lab),
+      },
+    };
+  },
+};
