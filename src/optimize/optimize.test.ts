@@ -42,11 +42,17 @@ const byMacs: Stopwatch = {
   },
 };
 
-const budget = { maxDrop: 0.1, timeMs: 2500 };
+/** Every look at this clock takes 100 ms, so that a search has as many trials here as anywhere. */
+const clock = (): (() => number) => {
+  let now = 0;
+  return () => (now += 100);
+};
+
+const budget = { maxDrop: 0.1, objective: 'size', timeMs: 2000 } as const;
 
 describe('optimize', () => {
   it('returns something smaller within the bound, on samples that nothing was decided on, and a recipe that replays', async () => {
-    const found = await optimize(model, { data, budget, stopwatch: byMacs }, { engine, seed: 2 });
+    const found = await optimize(model, { data, budget, stopwatch: byMacs, now: clock() }, { engine, seed: 2 });
     const bytes = writeModel(found.model);
     expect(bytes.length).toBeLessThan(writeModel(model).length / 3);
     expect(found.missed).toEqual([]);
@@ -70,8 +76,9 @@ describe('optimize', () => {
       },
     };
     const options = { data, budget, stopwatch: byMacs };
-    const first = await optimize(model, { ...options, journal: spy }, { engine, seed: 2 });
-    const all = await optimize(model, { ...options, journal: memoryJournal(entries) }, { engine, seed: 2 });
+    const fresh = () => ({ ...options, now: clock() });
+    const first = await optimize(model, { ...fresh(), journal: spy }, { engine, seed: 2 });
+    const all = await optimize(model, { ...fresh(), journal: memoryJournal(entries) }, { engine, seed: 2 });
     expect(all.recipe).toEqual(first.recipe);
     expect(all.trials.map(({ key }) => key)).toEqual(first.trials.map(({ key }) => key));
 
@@ -80,7 +87,7 @@ describe('optimize', () => {
     let made = 0;
     const interrupted = optimize(
       model,
-      { ...options, journal, onTrial: () => void (++made === 3 && stop.abort()) },
+      { ...fresh(), journal, onTrial: () => void (++made === 3 && stop.abort()) },
       { engine, seed: 2, signal: stop.signal },
     );
     await expect(interrupted).rejects.toThrow(expect.objectContaining({ code: 'work/aborted' }));
@@ -101,7 +108,7 @@ describe('optimize', () => {
   it('says what it would take where a target cannot be met', async () => {
     const found = await optimize(
       model,
-      { data, budget: { maxDrop: 0.001, targetBytes: 500, timeMs: 1500 }, stopwatch: byMacs },
+      { data, budget: { maxDrop: 0.001, targetBytes: 500, timeMs: 800 }, stopwatch: byMacs, now: clock() },
       { engine, seed: 2 },
     );
     expect(found.missed[0]).toMatch(/^--target-size 500 B: the nearest within the bound on the loss has /);

@@ -26,6 +26,8 @@ export interface OptimizeOptions {
   readonly stopwatch?: Stopwatch | undefined;
   /** Where the search is kept, so that it can go on after anything. Default: in memory. */
   readonly journal?: Journal | undefined;
+  /** Milliseconds on any scale, for the time budget. Default performance.now. */
+  readonly now?: (() => number) | undefined;
   /** Told of every trial. */
   readonly onTrial?: ((trial: Trial) => void) | undefined;
 }
@@ -65,7 +67,7 @@ const MAX_DROP = 0.01;
  * const { model, evidence } = await optimize(resnet, { data, budget: { maxDrop: 0.01 } }, lab);
  */
 export async function optimize(model: Model, options: OptimizeOptions, lab: Lab): Promise<Optimized> {
-  const { budget = {}, journal = memoryJournal(), onTrial } = options;
+  const { budget = {}, journal = memoryJournal(), onTrial, now } = options;
   checkBudget(budget);
   const notes: string[] = [];
   const told: Lab = {
@@ -83,7 +85,7 @@ export async function optimize(model: Model, options: OptimizeOptions, lab: Lab)
   const judge = parts && (await judgeOf(model, parts.search, told));
   const identity = JSON.stringify([await describe(splits), stopwatch.about]);
   const workshop = await openWorkshop(
-    { original: model, identity, bench, judge, stopwatch, journal, ...(onTrial && { onTrial }) },
+    { original: model, identity, bench, judge, stopwatch, journal, ...(now && { now }), ...(onTrial && { onTrial }) },
     told,
   );
   if (journal.found > 0)
