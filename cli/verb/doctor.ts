@@ -1,15 +1,20 @@
 /** `pare doctor`: what this machine offers, and whether int8 is faster on it. */
 
 import { showBytes, showTimes } from '../../src/base/unit.ts';
-import { flag } from '../arg.ts';
+import type { Hardware, Lab } from '../../src/runtime/index.ts';
+import { flag, path } from '../arg.ts';
+import type { Desk } from '../desk.ts';
 import { verb } from '../verb.ts';
 
 export const doctor = verb({
   name: 'doctor',
   about: 'What this machine offers: providers, cores, int8 speed against fp32, MPI.',
   example: 'pare doctor --json',
-  args: { probe: flag('Try every device; the drivers may print warnings of their own.') },
-  async run({ probe }, desk) {
+  args: {
+    probe: flag('Try every device; the drivers may print warnings of their own.'),
+    save: path('Write a profile of this machine, for pare optimize --target FILE on another.'),
+  },
+  async run({ probe, save }, desk) {
     const { hardware } = await import('../../src/runtime/profile.ts');
     const { int8Speedup } = await import('../../src/report/int8-speedup.ts');
     const { findMpi } = await import('../find-mpi.ts');
@@ -18,10 +23,12 @@ export const doctor = verb({
     const devices = probe ? await usableDevices() : undefined;
     const speedup = await int8Speedup(lab);
     const mpi = findMpi(process.env);
+    const profile = save === undefined ? undefined : await saveProfile(save, lab, machine, desk);
     return {
       result: {
         providers: machine.providers,
         ...(devices && { devices }),
+        ...(profile && { profile, out: save }),
         cores: machine.cores,
         int8Speedup: speedup.conv,
         int8: speedup,
@@ -49,6 +56,7 @@ export const doctor = verb({
             ['platform', machine.platform],
             ['blocks of', machine.blockSize ? `${machine.blockSize} channels make convolutions fast` : undefined],
             ['int8', `convolution ${inWords(speedup.conv)}, dense layer ${inWords(speedup.dense)}`],
+            ['profile', save],
             ['MPI', mpi.available ? `${mpi.implementation ?? 'yes'} (${mpi.mpirun ?? mpi.library})` : 'not found'],
           ],
         },
@@ -56,6 +64,13 @@ export const doctor = verb({
     };
   },
 });
+
+async function saveProfile(file: string, lab: Lab, { cpu, platform, engine }: Hardware, desk: Desk) {
+  const { measureProfile } = await import('../../src/optimize/index.ts');
+  const profile = await measureProfile(lab, `${cpu ?? platform}, ONNX Runtime ${engine}`);
+  await desk.writeText(file, `${JSON.stringify(profile, null, 2)}\n`);
+  return profile;
+}
 
 const inWords = (speedup: number): string =>
   speedup >= 1 ? `${showTimes(speedup)} as fast as fp32` : `${showTimes(1 / speedup)} slower than fp32`;

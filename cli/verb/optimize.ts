@@ -1,10 +1,13 @@
 /** `pare optimize`: finds the recipe that makes a model small and fast within a budget, with the evidence. */
 
-import { rm } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { basename, dirname, extname, relative } from 'node:path';
+import { PareError } from '../../src/base/error.ts';
+import { pick } from '../../src/base/suggest.ts';
 import { showShare } from '../../src/base/unit.ts';
-import type { Optimized, Trial } from '../../src/optimize/index.ts';
-import { oneOf, path, percent, quantity, required } from '../arg.ts';
+import type { Optimized, Target, Trial } from '../../src/optimize/index.ts';
+import type { Lab } from '../../src/runtime/index.ts';
+import { oneOf, path, percent, quantity, required, text } from '../arg.ts';
 import type { CommonValues } from '../common-args.ts';
 import type { Desk } from '../desk.ts';
 import { type Block, type Outcome, verb } from '../verb.ts';
@@ -22,6 +25,9 @@ export const optimize = verb({
     targetSize: quantity('bytes', 'Most bytes of the written file.'),
     targetMacs: quantity('count', 'Most multiply-accumulates of one sample.'),
     objective: oneOf(OBJECTIVES, 'What should be small; default: latency, or with a target, the loss.'),
+    target: text(
+      'Where it should be fast: here, wasm, node-vnni, x86, arm, webgpu, or a profile by pare doctor --save; default: here.',
+    ),
     timeBudget: quantity('duration', 'How long the search may take; default: 10m.'),
     report: path('Where to write the HTML report; default: beside the result.'),
     recipe: path('Where to write the recipe; default: beside the result.'),
@@ -36,11 +42,14 @@ export const optimize = verb({
     const folder = values.journal ?? beside('.search');
     desk.checkpoint(folder, desk.command);
     const journal = await openJournal(folder);
+    const lab = await desk.lab();
+    using target = await openTarget(values.target, lab);
     const found = await optimizeModel(
       before.model,
       {
         data,
         journal,
+        stopwatch: target?.stopwatch,
         budget: {
           maxDrop: values.maxDrop,
           targetLatencyMs: values.targetLatency,
@@ -50,7 +59,7 @@ export const optimize = verb({
           timeMs: values.timeBudget,
         },
       },
-      await desk.lab(),
+      lab,
     );
     const files = { out, recipe: values.recipe ?? beside('.recipe.json'), report: values.report ?? beside('.html') };
     const outcome = await tell(values, before, found, files, desk);
@@ -58,6 +67,17 @@ export const optimize = verb({
     return outcome;
   },
 });
+
+/** The machine that latency is for; undefined for this one. */
+async function openTarget(name: string | undefined, lab: Lab): Promise<Target | undefined> {
+  if (name === undefined) return undefined;
+  const { parseProfile, predictedStopwatch, targets } = await import('../../src/optimize/index.ts');
+  if (!/[./\\]/.test(name)) return await pick<(typeof targets)['here']>(targets, name, 'target')(lab);
+  const content = await readFile(name, 'utf8').catch((cause) => {
+    throw new PareError('file/missing', `There is no profile "${name}".`, { where: name, cause });
+  });
+  return { stopwatch: predictedStopwatch(parseProfile(content, name)), [Symbol.dispose]() {} };
+}
 
 interface Files {
   readonly out: string;
@@ -67,24 +87,24 @@ interface Files {
 
 /** Writes the model, the recipe and the report; measures the written file against the original. */
 async function tell(
-  values: CommonValues & { readonly model: string },
+  values: CommonValues & { readonly model: string; readonly maxDrop: number },
   before: Awaited<ReturnType<Desk['read']>>,
   found: Optimized,
   files: Files,
   desk: Desk,
 ): Promise<Outcome> {
   const [
+    { searchSummary },
     { beforeAfter, htmlReport, summaryTable },
     { hardware },
     { describeSteps, recipeJson },
     { digest },
-    { readFile },
   ] = await Promise.all([
+    import('../../src/optimize/index.ts'),
     import('../../src/report/index.ts'),
     import('../../src/runtime/profile.ts'),
     import('../../src/recipe/index.ts'),
     import('../../src/optimize/journal.ts'),
-    import('node:fs/promises'),
   ]);
   const lab = await desk.lab();
   const { evidence, chosen } = found;
@@ -118,6 +138,7 @@ async function tell(
     seed: values.seed,
     ...(evidence && { data: `${evidence.data.name}, ${evidence.data.size} samples` }),
     command: desk.command,
+    search: await searchSummary(before.model, found, values.maxDrop, lab),
   };
   await desk.writeText(files.report, htmlReport(summary));
   const interval = evidence && {

@@ -9,7 +9,7 @@
 import type { Model } from '../graph/model.ts';
 import type { Parts } from '../recipe/parts.ts';
 import type { Lab } from '../runtime/index.ts';
-import { type Budget, hasTarget, type Miss, measureOf, missesOf, type Objective } from './budget.ts';
+import { type Budget, hasTarget, isWorse, type Miss, measureOf, missesOf, type Objective } from './budget.ts';
 import { judgeOf } from './judge.ts';
 import type { Stopwatch } from './stopwatch.ts';
 import type { Trial, Workshop } from './workshop.ts';
@@ -19,7 +19,7 @@ export interface Choice {
   readonly trial: Trial;
   /** Targets that it misses. */
   readonly misses: readonly Miss[];
-  /** The further choices, should the evaluation not confirm this one: each loses less on what was seen so far. */
+  /** The further choices, should the evaluation not confirm this one: each changes the model less. */
   readonly others: readonly Trial[];
 }
 
@@ -38,14 +38,11 @@ const CONFIRMED = 8;
 const TIMED = 3;
 const ROUNDS = 31;
 
-/** What is this near to the original is not told from it. */
-const NOISE = 0.02;
-const withoutNoise = (x: number): number => (Math.abs(x - 1) < NOISE ? 1 : x);
-
 export async function choose(options: ChooseOptions, lab: Lab): Promise<Choice> {
   const { workshop, budget, maxDrop, objective, stopwatch, original, parts } = options;
   const { root } = workshop;
-  const worth = (trial: Trial): number => withoutNoise(measureOf(objective, trial, root));
+  const worth = (trial: Trial): number => measureOf(objective, trial, root);
+  const isFine = (trial: Trial): boolean => trial.key === root.key || !isWorse(objective, trial, root);
   const excess = (trial: Trial): number =>
     missesOf(budget, trial).reduce((most, miss) => Math.max(most, miss.excess), 1);
   // with a target and no objective of its own, what is within the target should lose least
@@ -56,7 +53,7 @@ export async function choose(options: ChooseOptions, lab: Lab): Promise<Choice> 
     worth(a) - worth(b) ||
     a.drop - b.drop ||
     a.bytes - b.bytes;
-  const eligible = workshop.trials.filter((trial) => trial === root || (trial.drop <= maxDrop && worth(trial) <= 1));
+  const eligible = workshop.trials.filter((trial) => trial.drop <= maxDrop && isFine(trial));
   const ranked = [...eligible].sort(order);
 
   const confirmed: Trial[] = [];
@@ -78,15 +75,18 @@ export async function choose(options: ChooseOptions, lab: Lab): Promise<Choice> 
       latencyMs: timed[i]!.ms,
       latencyRatio: trial.key === root.key ? 1 : timed[i]!.ratio,
     }))
-    .filter((trial) => trial.key === root.key || worth(trial) <= 1)
+    .filter(isFine)
     .sort(order);
   const trial = finals[0] ?? root;
-  const others = (parts ? eligible : [])
-    .filter(
-      (other) => other.key !== trial.key && other.drop <= trial.drop && !(other.drop > 0 && other.drop === trial.drop),
-    )
-    .sort(order);
+  const others = parts ? safer(trial, eligible).flatMap((some) => some.sort(order).slice(0, 1)) : [];
   return { trial, misses: missesOf(budget, trial), others };
+}
+
+/** The trials with at most half of the choice's steps, and those with two at most: whole ends of structures that were cut less. */
+function safer({ calls, drop }: Trial, eligible: readonly Trial[]): Trial[][] {
+  const within = (most: number): Trial[] =>
+    eligible.filter((other) => other.calls.length <= most && other.calls.length < calls.length && other.drop <= drop);
+  return [within(Math.max(3, calls.length / 2)), within(2)];
 }
 
 /** What is lost on the search and selection samples together. */

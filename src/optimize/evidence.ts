@@ -16,6 +16,8 @@ export interface Evidence {
   /** What counts as right, in words. */
   readonly about: string;
   readonly data: Dataset;
+  /** The right classes, where labels say so. */
+  readonly labels?: Int32Array | undefined;
   /** By sample. */
   readonly scores: { readonly before: Score; readonly after: Score };
   /** Where the samples are too few to support the bound: what is known, and how many would do. */
@@ -34,6 +36,7 @@ export async function evidenceOf(judge: Judge, model: Model, maxDrop: number, lo
     change,
     about: judge.about,
     data: judge.data,
+    labels: judge.labels,
     scores: { before: judge.before, after },
     ...(weak && { tooSmall: weak }),
   };

@@ -45,7 +45,11 @@ export async function finish(stem: Trial, ends: Ends, lab: Lab): Promise<Trial |
   if (!left()) return best(made.filter(holds));
 
   const kernels = await kernelsOf(lean, ends, lab);
-  const exclude = kernels.exclude.length > 0 ? { exclude: kernels.exclude } : {};
+  const isPairSafe = ends.stopwatch.isPairSafe;
+  const exclude = {
+    ...(kernels.exclude.length > 0 && { exclude: kernels.exclude }),
+    ...(isPairSafe !== undefined && { pairSafe: isPairSafe }),
+  };
   for (const calibrate of CALIBRATORS) {
     const call: StepCall = { step: 'quantize', ...(calibrate !== 'minmax' && { calibrate }), ...exclude };
     const trial = await grow(call);

@@ -7,4 +7,8 @@ export { type Change, changeOf, type Interval } from './interval.ts';
 export { type Journal, memoryJournal, openJournal } from './journal.ts';
 export { type Optimized, type OptimizeOptions, optimize } from './optimize.ts';
 export { engineStopwatch, type Stopwatch } from './stopwatch.ts';
+export { searchSummary } from './summary.ts';
+export { measureProfile } from './target/measure-profile.ts';
+export { type Profile, parseProfile, predictMs } from './target/profile.ts';
+export { predictedStopwatch, type Target, type TargetName, targets } from './target/targets.ts';
 export type { Trial } from './workshop.ts';

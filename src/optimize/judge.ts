@@ -26,6 +26,8 @@ export interface Judge {
   readonly before: Score;
   /** For people: what counts as right. */
   readonly about: string;
+  /** The right classes, where labels say so. */
+  readonly labels?: Int32Array | undefined;
   /** True where labels say what is right; otherwise the original does. */
   readonly isLabelled: boolean;
   score(model: Model): Promise<Score>;
@@ -61,6 +63,7 @@ export async function judgeOf(original: Model, data: Dataset, lab: Lab): Promise
     data,
     before,
     isLabelled,
+    labels,
     about: isLabelled ? 'the right class' : readings[reading].about,
     async score(model) {
       const after = score(await outputsOf(model, data, lab));

@@ -85,7 +85,17 @@ export async function optimize(model: Model, options: OptimizeOptions, lab: Lab)
   const judge = parts && (await judgeOf(model, parts.search, told));
   const identity = JSON.stringify([await describe(splits), stopwatch.about]);
   const workshop = await openWorkshop(
-    { original: model, identity, bench, judge, stopwatch, journal, ...(now && { now }), ...(onTrial && { onTrial }) },
+    {
+      original: model,
+      identity,
+      bench,
+      judge,
+      stopwatch,
+      journal,
+      timeMs,
+      ...(now && { now }),
+      ...(onTrial && { onTrial }),
+    },
     told,
   );
   if (journal.found > 0)
@@ -130,7 +140,7 @@ async function confirm(
     const evidence = await evidenceOf(judge, await workshop.modelOf(choice.trial), maxDrop, looks);
     if (evidence.drop <= maxDrop) return { choice, evidence };
     if (!best || evidence.drop < best.evidence.drop) best = { choice, evidence };
-    const [next, ...others] = choice.others.filter(({ drop }) => drop <= choice.trial.drop / 2);
+    const [next, ...others] = choice.others;
     if (!next || looks === MOST_LOOKS) break;
     lab.onNote?.(
       `the best trial loses ${showShare(evidence.drop)} on the evaluation samples, more than on those it was chosen by: the next one is taken`,

@@ -48,11 +48,23 @@ export interface WorkshopOptions {
   readonly stopwatch: Stopwatch;
   readonly journal: Journal;
   readonly now?: () => number;
+  /** Milliseconds that all of the search may take: a step that runs far beyond is given up. */
+  readonly timeMs?: number;
   readonly onTrial?: (trial: Trial) => void;
 }
 
 export async function openWorkshop(options: WorkshopOptions, lab: Lab): Promise<Workshop> {
-  const { original, identity, bench, judge, stopwatch, journal, now = () => performance.now(), onTrial } = options;
+  const {
+    original,
+    identity,
+    bench,
+    judge,
+    stopwatch,
+    journal,
+    now = () => performance.now(),
+    timeMs,
+    onTrial,
+  } = options;
   const trials: Trial[] = [];
   let spent = 0;
   const rootKey = (await digest(writeModel(original), identity, `${lab.seed ?? 0}`)).slice(0, 16);
@@ -119,14 +131,25 @@ export async function openWorkshop(options: WorkshopOptions, lab: Lab): Promise<
         const seconds = (): number => (now() - started) / 1000;
         try {
           const from = await modelOf(parent);
-          const { model, call: settled, notes } = await followStep(from, call, bench, lab);
+          const said: string[] = [];
+          const own: Lab = {
+            ...lab,
+            signal: untilLate(lab.signal, timeMs, spent),
+            onNote: (note) => void said.push(note),
+          };
+          const { model, call: settled, notes } = await followStep(from, call, bench, own);
           const cost = await measure(model, false);
           await journal.keep(key, model);
-          return { calls: [...parent.calls, settled], ...cost, seconds: seconds(), notes };
+          return { calls: [...parent.calls, settled], ...cost, seconds: seconds(), notes: [...notes, ...said] };
         } catch (thrown) {
           const error = asPareError(thrown);
-          if (error.code === 'work/aborted') throw error;
-          lab.onNote?.(`"${call.step}" cannot be done here: ${error.message}`);
+          const isLate = error.code === 'work/aborted' && !lab.signal?.aborted;
+          if (error.code === 'work/aborted' && !isLate) throw error;
+          lab.onNote?.(
+            isLate
+              ? `"${call.step}" was given up: the time is over`
+              : `"${call.step}" cannot be done here: ${error.message}`,
+          );
           return { fault: error.describe(), seconds: seconds() };
         }
       });
@@ -146,4 +169,14 @@ export async function openWorkshop(options: WorkshopOptions, lab: Lab): Promise<
       return value;
     },
   };
+}
+
+/** What every step may take, however late it is. */
+const LEAST_MS = 15_000;
+
+/** Aborts when the caller does, or when a step takes half as long again as the whole search still may. */
+function untilLate(signal: AbortSignal | undefined, timeMs: number | undefined, spentMs: number): AbortSignal {
+  const late =
+    timeMs === undefined ? [] : [AbortSignal.timeout(Math.ceil(Math.max(LEAST_MS, (timeMs - spentMs) * 1.5)))];
+  return AbortSignal.any([...(signal ? [signal] : []), ...late]);
 }

@@ -5,6 +5,16 @@ export { agreement, type EvaluateOptions, type Evaluation, evaluate, type Metric
 export { htmlReport } from './html/page.ts';
 export { compareLayers, type LayerChange, type LayerSize, layersOf } from './layers.ts';
 export { costOfAny, type Measured, type MeasureModelsOptions, measureModels, type Timing } from './measure-models.ts';
+export type {
+  Claim,
+  Flip,
+  GraphRow,
+  LayerFate,
+  Picture,
+  SearchSummary,
+  TensorSize,
+  TrialPoint,
+} from './search.ts';
 export { loadSubject, type Subject, subjectBytes } from './subject.ts';
 export {
   batchesOf,

@@ -69,7 +69,10 @@ function weightsByNode(graph: Graph): Map<Graph['nodes'][number], { parameters: 
   return found;
 }
 
-/** The layers of both models, paired by name: first those of `before` in its order, then those that are new. */
+/** Holds a scale or a bias and does no arithmetic worth counting: what conversions between types look like. */
+const isTrifle = ({ macs, parameters }: LayerSize): boolean => macs === 0 && parameters < 16;
+
+/** The layers of both models, paired by name: first those of `before` in its order, then those that are new and no trifle. */
 export function compareLayers(before: Model, after: Model): LayerChange[] {
   const [old, now] = [layersOf(before), layersOf(after)];
   const size = ({ parameters, macs, bytes }: LayerSize): LayerSize => ({ parameters, macs, bytes });
@@ -78,6 +81,8 @@ export function compareLayers(before: Model, after: Model): LayerChange[] {
     const partner = now.get(name);
     changes.push({ name, op: layer.op, before: size(layer), ...(partner && { after: size(partner) }) });
   }
-  for (const [name, layer] of now) if (!old.has(name)) changes.push({ name, op: layer.op, after: size(layer) });
+  for (const [name, layer] of now) {
+    if (!old.has(name) && !isTrifle(layer)) changes.push({ name, op: layer.op, after: size(layer) });
+  }
   return changes;
 }

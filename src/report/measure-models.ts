@@ -18,6 +18,8 @@ export interface Timing {
   readonly batch: number;
   readonly p50Ms: number;
   readonly p95Ms: number;
+  /** The fastest round: what is left when other programs keep the machine busy. */
+  readonly minMs: number;
   /** Time over the first model's at the same batch, in the same round: median, 10th and 90th percentile. */
   readonly ratio: number;
   readonly ratioLow: number;
@@ -164,9 +166,12 @@ async function runner(
   if (!isPlain) return async () => void (await session.run(feeds));
   const binding = session.bind(feeds, outputs);
   kept.push(binding);
-  const start = performance.now();
-  await binding.run();
-  const isShort = performance.now() - start < SHORT_MS;
+  let isShort = false;
+  for (let tries = 0; tries < 3 && !isShort; tries++) {
+    const start = performance.now(); // one try may be long because another program had the processor
+    await binding.run();
+    isShort = performance.now() - start < SHORT_MS;
+  }
   return isShort && binding.runSync ? () => binding.runSync!() : () => binding.run();
 }
 
@@ -174,6 +179,7 @@ const timingOf = (latency: Latency, batch: number, against: string): Timing => (
   batch,
   p50Ms: latency.p50Ms,
   p95Ms: latency.p95Ms,
+  minMs: latency.minMs,
   ratio: latency.ratio,
   ratioLow: latency.ratioLow,
   ratioHigh: latency.ratioHigh,

@@ -4,6 +4,7 @@ import type { Hardware } from '../runtime/profile.ts';
 import type { Metric } from './evaluate.ts';
 import type { LayerChange } from './layers.ts';
 import type { Measured } from './measure-models.ts';
+import type { SearchSummary } from './search.ts';
 
 /** Milliseconds of one run by batch size: `{ batch1: 0.42, batch32: 9.1 }`. */
 export type LatencyMs = Readonly<Record<`batch${number}`, number>>;
@@ -56,6 +57,8 @@ export interface Summary {
   readonly data?: string;
   /** The command that does it again. */
   readonly command?: string;
+  /** What a search tried, where there was one. */
+  readonly search?: SearchSummary;
 }
 
 /** A measured model as a step. */

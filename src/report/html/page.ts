@@ -7,6 +7,7 @@ import { showMetric, showSeconds } from '../summary-table.ts';
 import { bars, dots, pairs } from './bars.ts';
 import { lines } from './lines.ts';
 import { html, type Markup, none } from './markup.ts';
+import { searchBottom, searchTop } from './search-sections.ts';
 import { stepsTable } from './steps-table.ts';
 import { STYLE } from './style.ts';
 
@@ -25,7 +26,7 @@ export function htmlReport(summary: Summary): string {
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'">
 <meta name="generator" content="Pare ${summary.versions['pare'] ?? ''}">
 <title>${title} · Pare report</title>
 <style>${{ markup: STYLE }}</style>
@@ -38,11 +39,13 @@ export function htmlReport(summary: Summary): string {
 <p class="soft">${data && `Scored on ${data}.`}</p>
 </header>
 ${tiles(steps)}
+${summary.search && searchTop(summary.search)}
 <h2>Steps</h2>
 ${stepsTable(steps)}
 ${stepCharts(steps)}
 ${curves(summary)}
 ${layers(summary.layers)}
+${summary.search && searchBottom(summary.search)}
 ${notes.length > 0 && html`<h2>Notes</h2>\n<ul class="card notes">${notes.map((note) => html`<li>${note}</li>`)}</ul>`}
 ${origin(summary)}
 <footer>Sizes are of the written files with their external data. Latencies are medians of interleaved runs on the machine above; ratios are medians over the rounds of those runs.</footer>

@@ -74,6 +74,44 @@ details { margin-top: 12px; }
 summary { padding: 10px 16px; cursor: pointer; font-size: 14px; font-weight: 550; }
 summary:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; border-radius: 10px; }
 footer { margin-top: 40px; color: var(--soft); font-size: 13px; }
+.plots { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 440px), 1fr)); gap: 12px; }
+.plots figure { overflow-x: auto; }
+.plots svg { min-width: 470px; }
+.dot circle { fill: var(--before); stroke: var(--card); stroke-width: 1.5; cursor: pointer; }
+.dot.frontier circle { fill: var(--accent); }
+.dot.original circle { fill: var(--card); stroke: var(--ink); stroke-width: 2; }
+.dot.chosen circle { fill: var(--good); }
+.dot .told { visibility: hidden; }
+.dot { outline: none; }
+.dots:not(:hover):not(:focus-within) .chosen .told, .dot:hover .told, .dots:not(:hover) .dot:focus .told { visibility: visible; }
+.dot:hover circle, .dot:focus circle { stroke: var(--ink); stroke-width: 2.5; }
+.bound { stroke: var(--bad); stroke-width: 1.5; stroke-dasharray: 5 4; }
+.legend { margin: 6px 0 0; color: var(--soft); font-size: 13px; }
+.mark { display: inline-block; width: 10px; height: 10px; margin: 0 5px 0 10px; border-radius: 50%; background: var(--before); }
+.mark:first-child { margin-left: 0; }
+.mark.frontier { background: var(--accent); }
+.mark.chosen { background: var(--good); }
+.mark.original { background: none; border: 2px solid var(--ink); }
+.wire { fill: none; stroke: var(--before); stroke-width: 1.2; }
+.tall { max-height: 620px; overflow-y: auto; }
+.claim { padding: 14px 18px; }
+.claim p { margin: 0 0 10px; }
+.claim p:last-child { margin: 0; }
+.good { color: var(--good); }
+.bad { color: var(--bad); }
+.range { position: relative; height: 26px; margin: 4px 0 12px; border-radius: 6px; background: var(--track); overflow: hidden; }
+.range i { position: absolute; top: 0; bottom: 0; }
+.range .span { background: var(--accent); opacity: .35; }
+.range .point { width: 4px; margin-left: -2px; background: var(--accent); }
+.range .limit { width: 2px; background: var(--bad); }
+.range .zero { width: 1px; background: var(--soft); }
+ol.recipe { margin: 0; padding: 12px 18px 12px 40px; }
+ol.recipe li { padding: 3px 0; overflow-wrap: anywhere; }
+ol.recipe span { display: block; font-size: 14px; }
+.flips { display: grid; grid-template-columns: repeat(auto-fill, minmax(150px, 1fr)); gap: 10px; }
+.flip { padding: 10px; font-size: 14px; overflow-wrap: anywhere; }
+.flip img { display: block; width: 100%; height: auto; max-height: 180px; object-fit: contain; margin-bottom: 8px; border-radius: 6px; background: var(--track); image-rendering: pixelated; }
+.flip small { display: block; color: var(--soft); font-size: 12.5px; }
 @media (max-width: 600px) {
   main { padding: 24px 14px 40px; }
   h1 { font-size: 24px; }

@@ -1,0 +1,84 @@
+/**
+ * What `pare optimize` makes of trained networks: speed-up, size, drop on untouched samples, and the time it took.
+ *
+ * Run      npm run build && node dist/bench/accuracy/optimize/main.js [--only NAME]… [--time 120] [--out FILE]
+ * Data     $PARE_DATA or ../shared/data
+ * Drop     with labels (seedCnn) points of accuracy, at most 0.5; without, the share of changed answers, at most 2 %
+ * Time     one sample on one thread, original and result in turn: the median of the ratios
+ */
+
+import { writeFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { showShare } from '../../../src/base/unit.ts';
+import { writeModel } from '../../../src/onnx/index.ts';
+import { engineStopwatch, optimize } from '../../../src/optimize/index.ts';
+import { describeSteps } from '../../../src/recipe/index.ts';
+import { type Lab, openEngine } from '../../../src/runtime/index.ts';
+import { workloads } from './workloads.ts';
+
+const { values: flags } = parseArgs({
+  options: {
+    only: { type: 'string', multiple: true },
+    time: { type: 'string', default: '120' },
+    out: { type: 'string' },
+    verbose: { type: 'boolean', default: false },
+  },
+});
+
+interface Row {
+  readonly name: string;
+  readonly faster: number;
+  readonly smaller: number;
+  readonly drop: number;
+  readonly samples: number;
+  readonly interval: readonly [number, number];
+  readonly seconds: number;
+  readonly trials: number;
+  readonly recipe: string;
+  readonly missed: readonly string[];
+}
+
+const engine = await openEngine();
+const lab: Lab = { engine, seed: 0, ...(flags.verbose && { onNote: (note: string) => console.error(`  ${note}`) }) };
+const rows: Row[] = [];
+for (const [name, { maxDrop, open }] of Object.entries(workloads)) {
+  if (flags.only && !flags.only.includes(name)) continue;
+  const { model, data } = await open(lab);
+  const found = await optimize(
+    model,
+    {
+      data,
+      budget: { maxDrop, timeMs: Number(flags.time) * 1000 },
+      onTrial: ({ calls, drop, latencyRatio, bytes, seconds }) => {
+        if (!flags.verbose) return;
+        console.error(
+          `  ${latencyRatio.toFixed(3)} ${bytes} ${showShare(drop)} ${seconds.toFixed(1)} s  ${describeSteps(calls)}`,
+        );
+      },
+    },
+    lab,
+  );
+  const [, latency] = await engineStopwatch(lab).time([model, found.model], 41);
+  const { evidence, trials, chosen, seconds, missed } = found;
+  rows.push({
+    name,
+    faster: 1 / latency!.ratio,
+    smaller: writeModel(model).length / writeModel(found.model).length,
+    drop: evidence!.drop,
+    samples: evidence!.change.samples,
+    interval: [evidence!.change.interval.low, evidence!.change.interval.high],
+    seconds,
+    trials: trials.length,
+    recipe: describeSteps(chosen.calls),
+    missed,
+  });
+  const row = rows.at(-1)!;
+  console.log(
+    `| ${row.name} | ${row.faster.toFixed(2)}x | ${row.smaller.toFixed(2)}x | ${showShare(row.drop)} of ${row.samples} (${showShare(row.interval[0])} to ${showShare(row.interval[1])}) | ${row.seconds.toFixed(0)} s, ${row.trials} trials | ${row.recipe}${missed.length ? ` MISSED ${missed.join('; ')}` : ''} |`,
+  );
+  if (flags.out) writeFileSync(flags.out, JSON.stringify(rows, null, 1));
+}
+const mean = (of: (row: Row) => number): string =>
+  Math.exp(rows.reduce((sum, row) => sum + Math.log(of(row)), 0) / rows.length).toFixed(2);
+console.log(`| geometric mean | ${mean(({ faster }) => faster)}x | ${mean(({ smaller }) => smaller)}x | | | |`);
+engine[Symbol.dispose]();

@@ -1,0 +1,151 @@
+/** Trained networks with real samples as each wants them; labels are left out unless they are asked for. */
+
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
+import { type Dataset, inMemory, openData, portsOf, readIdx, type Splits, take } from '../../../src/data/index.ts';
+import type { Model } from '../../../src/graph/model.ts';
+import { seedCnn } from '../../../src/nn/index.ts';
+import { readModelFile } from '../../../src/onnx/index.ts';
+import type { Lab } from '../../../src/runtime/index.ts';
+import { adam, cosine, fit } from '../../../src/train/index.ts';
+
+export const dataFolder = process.env['PARE_DATA'] ?? '../shared/data';
+
+export interface Workload {
+  /** Share of accuracy (with labels) or agreement that may be lost. */
+  readonly maxDrop: number;
+  readonly open: (lab: Lab) => Promise<{ model: Model; data: Splits }>;
+}
+
+const stored = (name: string): Promise<Model> => readModelFile(join(dataFolder, 'models', `${name}.onnx`));
+
+const unlabelled = (set: Dataset): Dataset => {
+  const { labels: _, classes: __, ...rest } = set;
+  return { ...rest, task: 'unlabelled' };
+};
+
+interface Pictures {
+  readonly mean?: readonly number[];
+  readonly std?: readonly number[];
+  readonly scale: number;
+}
+
+/** A set of the folder of images, without its labels. */
+const pictures =
+  (name: string, folder: string, how: Pictures): Workload['open'] =>
+  async () => {
+    const model = await stored(name);
+    const { train, test } = await openData(join(dataFolder, 'images', folder), { ports: portsOf(model.graph), ...how });
+    return { model, data: { train: unlabelled(take(train, 10_000)), test: unlabelled(take(test!, 2000)) } };
+  };
+
+const IMAGENET = { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225], scale: 1 / 255 };
+
+/** Photographs [N, H, W, 3] as floats [N, 3, H, W], a · x + b per channel, in the order of `channels`. */
+const photographs =
+  (
+    name: string,
+    file: string,
+    channels: readonly number[],
+    scale: number,
+    shift: readonly number[],
+  ): Workload['open'] =>
+  async () => {
+    const model = await stored(name);
+    const bytes = gunzipSync(readFileSync(join(dataFolder, 'images', file)));
+    const { dims, data } = readIdx(new Uint8Array(bytes), file);
+    const [count, height, width] = dims as [number, number, number];
+    const plane = height * width;
+    const values = new Float32Array(count * 3 * plane);
+    for (let n = 0; n < count; n++) {
+      for (let c = 0; c < 3; c++) {
+        const from = n * plane * 3 + channels[c]!;
+        const to = (n * 3 + c) * plane;
+        for (let i = 0; i < plane; i++) values[to + i] = Number(data[from + 3 * i]!) * scale + shift[c]!;
+      }
+    }
+    const x = { dtype: 'float32', dims: [3, height, width], data: values } as const;
+    return { model, data: { train: inMemory({ name: file, inputs: { [portsOf(model.graph)[0]!.name]: x } }) } };
+  };
+
+/** A seed network that learned here, and its labels. */
+const learned =
+  (folder: string, limit: number, how: Pictures): Workload['open'] =>
+  async (lab) => {
+    const { train: all, test } = await openData(join(dataFolder, 'images', folder), how);
+    const train = take(all, limit);
+    const input = Object.values(train.inputs)[0]!.dims as [number, number, number];
+    const { model } = await fit(
+      seedCnn({ input, classes: 10, seed: 1 }),
+      train,
+      { epochs: 6, batch: 64, optimizer: (steps: number) => adam({ lr: cosine(1e-3, steps) }) },
+      lab,
+    );
+    return { model, data: { train, test: test! } };
+  };
+
+/** All 729 inputs of the sorting transformer, with the sorted letters that it is fed as it writes. */
+async function sorting(): Promise<{ model: Model; data: Splits }> {
+  const model = await stored('gpt_nano_sort');
+  const tokens = new BigInt64Array(729 * 11);
+  for (let n = 0; n < 729; n++) {
+    const letters = Array.from({ length: 6 }, (_, i) => Math.floor(n / 3 ** i) % 3);
+    [...letters, ...letters.toSorted().slice(0, 5)].forEach((letter, i) => {
+      tokens[n * 11 + i] = BigInt(letter);
+    });
+  }
+  const inputs = { [portsOf(model.graph)[0]!.name]: { dtype: 'int64', dims: [11], data: tokens } } as const;
+  return { model, data: { train: inMemory({ name: 'six letters', inputs }) } };
+}
+
+async function iris(): Promise<{ model: Model; data: Splits }> {
+  const model = await stored('iris_mlp');
+  const { train, test } = await openData(join(dataFolder, 'tabular/iris.csv'), {
+    ports: portsOf(model.graph),
+    standardize: false,
+  } as never);
+  return { model, data: { train: unlabelled(train), ...(test && { test: unlabelled(test) }) } };
+}
+
+export const workloads: Readonly<Record<string, Workload>> = {
+  'seedCnn, MNIST': { maxDrop: 0.005, open: learned('mnist', 60_000, { scale: 1 / 255 }) },
+  'seedCnn, CIFAR-10': { maxDrop: 0.005, open: learned('cifar10', 10_000, IMAGENET) },
+  resnet20_cifar10: { maxDrop: 0.02, open: pictures('resnet20_cifar10', 'cifar10', IMAGENET) },
+  resnet56_cifar10: { maxDrop: 0.02, open: pictures('resnet56_cifar10', 'cifar10', IMAGENET) },
+  mlperf_resnet8_cifar10_fp32: {
+    maxDrop: 0.02,
+    open: pictures('mlperf_resnet8_cifar10_fp32', 'cifar10', { scale: 1 }),
+  },
+  cifar10_small_cnn: {
+    maxDrop: 0.02,
+    open: pictures('cifar10_small_cnn', 'cifar10', { mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5], scale: 1 / 255 }),
+  },
+  mnist_cntk: { maxDrop: 0.02, open: pictures('mnist_cntk', 'mnist', { scale: 1 }) },
+  'squeezenet1.0_fp32': {
+    maxDrop: 0.02,
+    open: photographs(
+      'squeezenet1.0_fp32',
+      'imagenet100/images224-rgb-nhwc-idx4-ubyte.gz',
+      [2, 1, 0],
+      1,
+      [-104, -117, -123],
+    ),
+  },
+  'mobilenet_v2_1.0_224_fp32': {
+    maxDrop: 0.02,
+    open: photographs(
+      'mobilenet_v2_1.0_224_fp32',
+      'imagenet100/images224-rgb-nhwc-idx4-ubyte.gz',
+      [0, 1, 2],
+      1 / 128,
+      [-1, -1, -1],
+    ),
+  },
+  yolox_nano: {
+    maxDrop: 0.02,
+    open: photographs('yolox_nano', 'coco16/images416-letterbox-rgb-nhwc-idx4-ubyte.gz', [2, 1, 0], 1, [0, 0, 0]),
+  },
+  gpt_nano_sort: { maxDrop: 0.02, open: sorting },
+  iris_mlp: { maxDrop: 0.02, open: iris },
+};
