@@ -29,17 +29,17 @@ const ESTIMATES: Readonly<Record<'x86' | 'arm' | 'webgpu', Omit<Profile, 'format
   /** AVX2 without VNNI: int8 gains little, and pairs saturate. */
   x86: {
     machine: 'an x86 processor with AVX2 and without VNNI',
-    float: { conv: 0.025, depthwise: 0.08, dense: 0.06 },
-    int8: { conv: 0.018, depthwise: 0.1, dense: 0.03 },
-    node: 1500,
+    float: { conv: 0.016, depthwise: 0.04, dense: 0.05 },
+    int8: { conv: 0.012, depthwise: 0.06, dense: 0.025 },
+    node: 250,
     saturates: true,
   },
   /** Armv8.2 with dot products. */
   arm: {
     machine: 'a 64-bit Arm core with dot-product instructions',
-    float: { conv: 0.06, depthwise: 0.15, dense: 0.12 },
-    int8: { conv: 0.022, depthwise: 0.12, dense: 0.04 },
-    node: 3000,
+    float: { conv: 0.04, depthwise: 0.1, dense: 0.08 },
+    int8: { conv: 0.013, depthwise: 0.08, dense: 0.025 },
+    node: 400,
     saturates: false,
   },
   /** Arithmetic is cheap, every node is a dispatch, and integers run through floats. */

@@ -26,7 +26,7 @@ export function htmlReport(summary: Summary): string {
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; ${summary.search && 'img-src data:; '}style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'">
 <meta name="generator" content="Pare ${summary.versions['pare'] ?? ''}">
 <title>${title} · Pare report</title>
 <style>${{ markup: STYLE }}</style>

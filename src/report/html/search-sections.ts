@@ -6,6 +6,7 @@ import { pairs } from './bars.ts';
 import { flipsGrid } from './flips.ts';
 import { graphFigure } from './graph-rows.ts';
 import { html, type Markup, none } from './markup.ts';
+import { place } from './scale.ts';
 import { type Dot, scatter } from './scatter.ts';
 
 const showPoints = (share: number): string => `${Number((share * 100).toPrecision(3))} %`;
@@ -29,12 +30,13 @@ function claimCard(claim: Claim | undefined): Markup {
   const holds = drop <= maxDrop;
   const isError = metric === 'rmse';
   const [least, most] = [Math.min(low, 0, drop), Math.max(high, maxDrop, drop) * 1.15];
-  const at = (x: number): string => ((100 * (x - least)) / (most - least || 1)).toFixed(1);
+  const at = (x: number): number => place(x, { low: least, high: most }, 0, 100);
   return html`<h2>The claim</h2>
 <div class="card claim">
 <p><b class="${holds ? 'good' : 'bad'}">${holds ? 'Within the bound' : 'Beyond the bound'}</b>: ${metric} ${changeInWords(drop, isError)}; with ${showShare(confidence, 0)} confidence the loss lies between ${showShare(low)} and ${showShare(high)}. The bound is ${showShare(maxDrop)}.</p>
-<div class="range" role="img" aria-label="loss ${showShare(drop)}, interval ${showShare(low)} to ${showShare(high)}, bound ${showShare(maxDrop)}">
-<i class="span" style="left:${at(low)}%;right:${(100 - Number(at(high))).toFixed(1)}%"></i><i class="point" style="left:${at(drop)}%"></i><i class="limit" style="left:${at(maxDrop)}%"></i><i class="zero" style="left:${at(0)}%"></i></div>
+<svg class="range" viewBox="0 0 100 10" preserveAspectRatio="none" role="img" aria-label="loss ${showShare(drop)}, interval ${showShare(low)} to ${showShare(high)}, bound ${showShare(maxDrop)}">
+<rect width="100" height="10" class="track"/><rect x="${at(low)}" width="${at(high) - at(low)}" height="10" class="span"/>
+<rect x="${at(0) - 0.05}" width="0.1" height="10" class="zero"/><rect x="${at(drop) - 0.2}" width="0.4" height="10" class="after"/><rect x="${at(maxDrop) - 0.1}" width="0.2" height="10" class="limit"/></svg>
 <p class="soft">${samples} evaluation samples that nothing was learnt, calibrated or chosen on; ${isError ? `${lost} got worse, ${won} better` : `${lost} were right and are wrong now, ${won} the other way round`}. What counts: ${about}.</p>
 ${tooSmall && html`<p class="bad">${tooSmall}.</p>`}
 </div>`;

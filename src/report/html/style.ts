@@ -99,12 +99,10 @@ footer { margin-top: 40px; color: var(--soft); font-size: 13px; }
 .claim p:last-child { margin: 0; }
 .good { color: var(--good); }
 .bad { color: var(--bad); }
-.range { position: relative; height: 26px; margin: 4px 0 12px; border-radius: 6px; background: var(--track); overflow: hidden; }
-.range i { position: absolute; top: 0; bottom: 0; }
-.range .span { background: var(--accent); opacity: .35; }
-.range .point { width: 4px; margin-left: -2px; background: var(--accent); }
-.range .limit { width: 2px; background: var(--bad); }
-.range .zero { width: 1px; background: var(--soft); }
+.range { height: 24px; margin: 4px 0 12px; border-radius: 6px; }
+.range .span { fill: var(--accent); opacity: .35; }
+.range .limit { fill: var(--bad); }
+.range .zero { fill: var(--soft); }
 ol.recipe { margin: 0; padding: 12px 18px 12px 40px; }
 ol.recipe li { padding: 3px 0; overflow-wrap: anywhere; }
 ol.recipe span { display: block; font-size: 14px; }
