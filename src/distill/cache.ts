@@ -6,8 +6,9 @@ import type { Dataset } from '../data/dataset.ts';
 import { floats, sizeOf } from '../graph/tensor.ts';
 import { writeModel } from '../onnx/index.ts';
 import type { Lab } from '../runtime/index.ts';
+import { fingerprint } from './fingerprint.ts';
 import { TEACHER } from './loss/soft-targets.ts';
-import { type Keep, packing } from './packing.ts';
+import { type Keep, type Packing, packing } from './packing.ts';
 import { batchOf, type Recording } from './record.ts';
 import { teacherRun } from './run-teacher.ts';
 import { frozenTeacher, listOf, type Teacher } from './teacher.ts';
@@ -21,11 +22,14 @@ export interface CacheOptions {
   readonly batch?: number | undefined;
   /** Whatever else the outputs depend on: how samples are augmented, a version of the data. Part of the key. */
   readonly note?: string | undefined;
+  /** Inner values of the (first) teacher to keep too, at half precision. Default none. */
+  readonly features?: readonly string[] | undefined;
   /** Refuse to write more than this many bytes. Default no limit. */
   readonly maxBytes?: number | undefined;
 }
 
 export interface Cached extends Recording, Disposable {
+  readonly features: Readonly<Record<string, Recording>>;
   readonly path: string;
   readonly bytes: number;
   /** Samples that were recorded now; the others were there. */
@@ -35,22 +39,22 @@ export interface Cached extends Recording, Disposable {
 /** Files up to this size are read whole; larger ones sample by sample. */
 const WHOLE = 512e6;
 
-/** Bytes that a recording takes. */
+/** Bytes that a recording of logits takes. */
 export const recordingBytes = (samples: number, width: number, keep: Keep = 'float16'): number =>
   samples * packing(keep, width).rowBytes;
 
 /**
  * The teacher's outputs from a file that is made or completed when it is not there.
  *
- * The file's name is a hash of the teachers (content and weights), the data set's name, size and shape, the lab's seed,
- * the packing and the note: another model or another set is another file. How many bytes it will take is told (onNote)
+ * The file's name is a hash of the teachers (content and weights), the samples, the lab's seed, the packing, the inner
+ * values and the note: another model or another set is another file. How many bytes it will take is told (onNote)
  * before the first is written. Rows have one size, so a run that was broken off goes on after its last whole row.
  * Throws   distill/cache-size when it would pass `maxBytes`; distill/shape when the outputs' shapes are not known ahead.
  */
 export async function cached(
   teachers: Teacher | readonly Teacher[],
   data: Dataset,
-  { folder, keep = 'float16', batch: wish, note = '', maxBytes }: CacheOptions,
+  { folder, keep = 'float16', batch: wish, note = '', features = [], maxBytes }: CacheOptions,
   lab: Lab,
 ): Promise<Cached> {
   const [{ createHash }, fs, { join }] = await Promise.all([
@@ -59,21 +63,12 @@ export async function cached(
     import('node:path'),
   ]);
   const batch = batchOf(teachers, data, wish);
-  const run = teacherRun(frozenTeacher(teachers), data, batch, lab);
+  const run = teacherRun(frozenTeacher(teachers, features), data, batch, lab);
   const dims = run?.dims.get(TEACHER);
   if (!run || !dims) throw new PareError('distill/shape', "The shape of the teacher's output is not known ahead.");
-  const width = sizeOf(dims);
-  const { rowBytes, pack, unpack } = packing(keep, width);
-  const about = {
-    data: data.name,
-    size: data.size,
-    inputs: data.inputs,
-    seed: lab.seed ?? 0,
-    keep,
-    note,
-    dims,
-    form: 1,
-  };
+  const columns = columnsOf(run.dims, keep);
+  const rowBytes = columns.reduce((sum, column) => sum + column.rowBytes, 0);
+  const about = { data: await fingerprint(data), seed: lab.seed ?? 0, keep, note, dims, features, form: 2 };
   const hash = createHash('sha256').update(JSON.stringify(about));
   for (const { model, weight } of listOf(teachers)) hash.update(`${weight}`).update(writeModel(model));
   const path = join(folder, `${hash.digest('hex').slice(0, 32)}.teacher`);
@@ -97,9 +92,12 @@ export async function cached(
     const file = fs.openSync(path, there ? 'r+' : 'w');
     try {
       for await (const { count, values } of run.answers(at, lab)) {
-        const logits = floats(values[TEACHER]!);
         const block = new DataView(new ArrayBuffer(count * rowBytes));
-        for (let i = 0; i < count; i++) pack(logits.subarray(i * width, (i + 1) * width), block, i * rowBytes);
+        for (const { name, width, at: begin, pack } of columns) {
+          const answers = floats(values[name]!);
+          for (let i = 0; i < count; i++)
+            pack(answers.subarray(i * width, (i + 1) * width), block, i * rowBytes + begin);
+        }
         fs.writeSync(file, new Uint8Array(block.buffer), 0, block.byteLength, at * rowBytes);
         at += count;
       }
@@ -111,25 +109,48 @@ export async function cached(
   const file = bytes > WHOLE ? fs.openSync(path, 'r') : undefined;
   const whole = file === undefined ? fs.readFileSync(path) : undefined;
   const view = whole && new DataView(whole.buffer, whole.byteOffset, whole.byteLength);
-  const row = new DataView(new ArrayBuffer(rowBytes));
+  const reading = ({ dims: own, width, at, rowBytes: bytesOfOne, unpack }: PackedColumn): Recording => {
+    const row = new DataView(new ArrayBuffer(bytesOfOne));
+    return {
+      dims: own,
+      read: (indices, into) => {
+        for (let i = 0; i < indices.length; i++) {
+          const target = into.subarray(i * width, (i + 1) * width);
+          const from = indices[i]! * rowBytes + at;
+          if (!view) fs.readSync(file!, new Uint8Array(row.buffer), 0, bytesOfOne, from);
+          unpack(view ?? row, view ? from : 0, target);
+        }
+      },
+    };
+  };
+  const [logits, ...inner] = columns;
   return {
-    dims,
+    ...reading(logits!),
+    features: Object.fromEntries(inner.map((column, i) => [features[i]!, reading(column)])),
     path,
     bytes,
     written: data.size - there,
-    read: (indices, into) => {
-      for (let i = 0; i < indices.length; i++) {
-        const target = into.subarray(i * width, (i + 1) * width);
-        if (view) {
-          unpack(view, indices[i]! * rowBytes, target);
-          continue;
-        }
-        fs.readSync(file!, new Uint8Array(row.buffer), 0, rowBytes, indices[i]! * rowBytes);
-        unpack(row, 0, target);
-      }
-    },
     [Symbol.dispose]: () => {
       if (file !== undefined) fs.closeSync(file);
     },
   };
+}
+
+/** One output in a row: where it begins, and how it is packed. */
+interface PackedColumn extends Packing {
+  readonly name: string;
+  readonly dims: readonly number[];
+  readonly width: number;
+  readonly at: number;
+}
+
+/** The logits as asked, inner values at half precision. */
+function columnsOf(outputs: ReadonlyMap<string, readonly number[]>, keep: Keep): PackedColumn[] {
+  let at = 0;
+  return [...outputs].map(([name, dims]) => {
+    const width = sizeOf(dims);
+    const column = { name, dims, width, at, ...packing(name === TEACHER ? keep : 'float16', width) };
+    at += column.rowBytes;
+    return column;
+  });
 }

@@ -13,7 +13,7 @@ import { type Engine, type Lab, openEngine } from '../runtime/index.ts';
 import { sgd } from '../train/index.ts';
 import { predictAll } from '../train/predict.ts';
 import { cached, recordingBytes } from './cache.ts';
-import { distill } from './distill.ts';
+import { type DistillOptions, distill } from './distill.ts';
 import { packing } from './packing.ts';
 import { pairsOf } from './pairs.ts';
 import { record } from './record.ts';
@@ -155,6 +155,68 @@ it('a recording on disk is written once, gone on with, and the same', async () =
   using other = await cached(net(12, 4), set, options, lab);
   expect(other.path).not.toBe(first.path);
   await expect(cached(net(12, 5), set, { ...options, maxBytes: 100 }, lab)).rejects.toThrow(/would take/);
+});
+
+it('a recording keeps inner values too, and knows the samples by their content', async () => {
+  const set = data(40);
+  const [student, teacher] = [net(4, 2), net(12, 1)];
+  const [pair] = pairsOf(student, teacher, set);
+  const memory = await record(teacher, set, lab, { features: [pair!.teacher], batch: 16 });
+  using disk = await cached(teacher, set, { folder, keep: 'float32', features: [pair!.teacher], batch: 16 }, lab);
+  const inner = memory.features![pair!.teacher]!;
+  const width = sizeOf(inner.dims);
+  const into = new Float32Array(2 * width);
+  disk.features[pair!.teacher]!.read([3, 30], into);
+  const expected = [3, 30].flatMap((i) => [...inner.values.subarray(i * width, (i + 1) * width)]);
+  into.forEach((value, i) => void expect(Math.abs(value - expected[i]!)).toBeLessThan(2e-3 * (1 + Math.abs(value))));
+
+  const options = { folder, keep: 'float16', batch: 20 } as const;
+  using first = await cached(teacher, set, options, lab);
+  const other = inMemory({
+    name: 'drawn',
+    inputs: { x: { dtype: 'float32', dims: INPUT, data: drawn([40, ...INPUT], 6) } },
+  });
+  using second = await cached(teacher, other, options, lab);
+  expect(second.path).not.toBe(first.path);
+
+  const common = { epochs: 1, batch: 20, features: { by: 'attention' as const } };
+  const cache = { folder, keep: 'float32' as const };
+  await distill(student, teacher, set, { ...common, cache, optimizer: sgd({ lr: 0.02 }) }, lab);
+});
+
+it('losses add up by weight, labels have their share, and the loss is chosen where none is named', async () => {
+  const set = data(40);
+  const [student, teacher] = [net(4, 2), net(12, 1)];
+  const notes: string[] = [];
+  const first = async (options: Partial<DistillOptions>, samples = set): Promise<number> => {
+    const loud = { ...lab, onNote: (note: string) => void notes.push(note) };
+    const still = { epochs: 1, batch: 40, optimizer: sgd({ lr: 0 }), ...options };
+    return (await distill(student, teacher, samples, still, loud)).report.epochs[0]!.loss;
+  };
+  const [soft, mse, hard] = [
+    await first({ loss: 'soft-targets', labels: 0 }),
+    await first({ loss: 'mse', labels: 0 }),
+    await first({ labels: 1 }),
+  ];
+  const both = await first({ loss: ['soft-targets', { by: 'mse', weight: 3 }], labels: 0.25 });
+  expect(both).toBeCloseTo(0.25 * hard + 0.75 * (soft + 3 * mse), 4);
+  expect(await first({ labels: 0 })).toBeCloseTo(soft, 5);
+  expect(await first({}, data(40, false))).toBeCloseTo(soft, 5);
+  expect(notes).toEqual([
+    'the student learns by soft-targets: the labels are classes',
+    'the student learns by soft-targets: the teacher ends in a softmax',
+  ]);
+});
+
+it('samples that change from epoch to epoch have the teacher beside the student', async () => {
+  const set = { ...data(40), atEpoch: () => data(40) };
+  const notes: string[] = [];
+  const loud = { ...lab, onNote: (note: string) => void notes.push(note) };
+  const common = { epochs: 1, batch: 20, loss: 'mse' as const };
+  const { model } = await distill(net(4, 2), net(12, 1), set, { ...common, optimizer: sgd({ lr: 0.02 }) }, loud);
+  const recorded = await distill(net(4, 2), net(12, 1), data(40), { ...common, optimizer: sgd({ lr: 0.02 }) }, lab);
+  expect(notes.join()).toContain('beside the student');
+  expect(weightsOf(model)).toEqual(weightsOf(recorded.model));
 });
 
 it('top-k keeps the largest probabilities and the mass of the rest', () => {

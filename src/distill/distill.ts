@@ -101,7 +101,7 @@ export async function distill(
 
   async function recordedBy(): Promise<Recorded | Recording> {
     if (recorded) return recorded;
-    if (cache && wanted.size === 0) return await cached(teacher, data, cache, lab);
+    if (cache) return await cached(teacher, data, { batch: rest.batch, ...cache, features: [...wanted] }, lab);
     return await record(teacher, data, lab, { features: [...wanted], batch: rest.batch });
   }
 }

@@ -26,6 +26,7 @@ export interface Recorded {
 /** Outputs that are read where they lie. */
 export interface Recording {
   readonly dims: readonly number[];
+  readonly features?: Readonly<Record<string, Recording>>;
   /** Writes the outputs of these samples one after the other. */
   read(indices: ArrayLike<number>, into: Float32Array): void;
 }
@@ -102,9 +103,8 @@ async function asUsed(
 /** The data set with recorded outputs as its column `teacher`, and recorded inner values as `teacher/NAME`. */
 export function withTeacher(data: Dataset, recorded: Recorded | Recording): Dataset {
   const columns = new Map<string, Recording>([[TEACHER, reading(recorded)]]);
-  if ('values' in recorded)
-    for (const [name, feature] of Object.entries(recorded.features ?? {}))
-      columns.set(`${TEACHER_PREFIX}${name}`, reading(feature));
+  for (const [name, feature] of Object.entries(recorded.features ?? {}))
+    columns.set(`${TEACHER_PREFIX}${name}`, reading(feature));
   const added = [...columns].map(([name, { dims }]) => [name, { dtype: 'float32' as const, dims }]);
   return {
     ...data,

@@ -53,6 +53,7 @@ export function teacherRun(teacher: Model, data: Dataset, batch: number, lab: La
         stopIfAborted(signal);
         const full =
           list.length === batch ? list : Int32Array.from({ length: batch }, (_, i) => list[i] ?? i % own.size);
+        await own.prepare?.(full);
         for (const [name, tensor] of feeds) own.fill(name, full, elements(tensor));
         const values = await session.run(Object.fromEntries([...weights, ...feeds]), undefined, signal);
         yield { count: list.length, values };
