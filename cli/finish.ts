@@ -25,6 +25,8 @@ export interface Finish {
   readonly tag: string;
   /** What is scored on; absent for no score. */
   readonly evaluation?: Dataset | undefined;
+  /** Whose answers count as right where there are no labels. Default: the model as it was. */
+  readonly reference?: Subject;
   readonly maxDrop: number | undefined;
   readonly report: string | undefined;
   readonly seconds: number;
@@ -57,6 +59,7 @@ export async function finish(desk: Desk, what: Finish): Promise<Outcome> {
   const written = { ...(await desk.read(out)), name: tag };
   const compared = await beforeAfter({ ...before, name: 'original' }, written, lab, {
     ...(evaluation && { eval: evaluation }),
+    ...(what.reference && { reference: what.reference }),
     dims: desk.dims,
   });
   const [first, last] = compared.steps;

@@ -257,6 +257,41 @@ describe('verbs', () => {
     expect(relativeError).toBeLessThan(1e-4);
   });
 
+  it('compress cuts layers, shares weights and stores them narrow when asked', async () => {
+    const flags = ['--factorize', 'svd', '--rank', 'share:0.2', '--unmeasured', '--palette', '3', '--store', 'float16'];
+    const { code, out } = await pare('compress', at('cnn.onnx'), ...flags, '--json', '-q', '--out', at('cut-up.onnx'));
+    const { before, after, rewrites } = JSON.parse(out);
+    expect(code).toBe(0);
+    expect(after.macs).toBeLessThan(before.macs);
+    expect(after.bytes).toBeLessThan(before.bytes / 2);
+    expect(new Set(rewrites.map(({ method }: { method: string }) => method))).toContain('factorize');
+  });
+
+  it('compress fits single layers to real samples only', async () => {
+    const { code, err } = await pare('compress', at('cnn.onnx'), '--blocks', 'auto', '--data', 'random');
+    expect(code).toBe(2);
+    expect(err).toContain('random, which is good for exact steps only');
+    expect((await pare('compress', at('cnn.onnx'), '--blocks', 'a-b', '--data', 'glyphs')).err).toContain('FROM..TO');
+  });
+
+  it('distill makes a student of two teachers, keeps their answers, and says what all of them score', async () => {
+    const rows = ['--data', at('rows.csv'), '--label', 'kind', '--epochs', '2', '--cache', at('answers')];
+    const losses = ['--loss', 'soft-targets:2', '--loss', 'mse:weight=0.1', '--feature', 'similarity:10'];
+    const wide = at('mlp.onnx');
+    const flags = ['--ensemble', `${wide}=2`, ...rows, ...losses, '--json', '-q', '--out', at('taught.onnx')];
+    const { code, out, err } = await pare('distill', wide, 'auto', ...flags);
+    expect(err).not.toContain('[');
+    expect(code).toBe(0);
+    const { teacher, before, after, epochs } = JSON.parse(out);
+    expect(teacher.parameters).toBeGreaterThan(after.parameters);
+    for (const { metric } of [teacher, before, after]) expect(metric.name).toBe('accuracy');
+    expect(epochs).toHaveLength(2);
+    expect(readdirSync(at('answers'))).toHaveLength(1);
+    expect((await pare('distill', wide, 'auto', ...rows, '--live')).err).toContain('[usage/conflict]');
+    expect((await pare('distill', wide, wide, ...rows, '--loss', 'soft-target')).err).toContain('did you mean');
+    expect((await pare('distill', wide, wide, '--data', at('rows.csv'), '--ensemble', `${wide}=-1`)).code).toBe(2);
+  });
+
   it('says that the device is not there', async () => {
     const { code, err } = await pare('bench', at('mlp.onnx'), '--device', 'cuda');
     if (code === 0) return; // a machine with a GPU

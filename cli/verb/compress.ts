@@ -8,24 +8,33 @@ import { type Compressed, type CompressModelOptions, STORES } from '../../src/re
 import { rules } from '../../src/rewrite/rules/index.ts';
 import type { Lab } from '../../src/runtime/index.ts';
 import { flag, many, number, oneOf, path, percent, required, text } from '../arg.ts';
+import { type Call, called } from '../call.ts';
 import type { Desk } from '../desk.ts';
 import { finish, methodArgs, stopwatch } from '../finish.ts';
 import { fitOptions, learningArgs } from '../learning.ts';
-import { type NameAndNumber, nameAndNumber } from '../name-and-number.ts';
 import type { Sets } from '../sets.ts';
 import { type Block, verb } from '../verb.ts';
 
 const SCHEMES = { auto: true, ...schemes } as const;
 const PALETTES = { indices: true, values: true } as const;
 
-/** How ranks are chosen, from the number behind the name. */
+/** How ranks are chosen, and what the number behind the name is. */
 const RANKS = {
-  energy: (share = 0.95): Rank => ({ energy: share }),
-  share: (share = 0.5): Rank => ({ share }),
-  evbmf: (weaken = 0): Rank => ({ evbmf: true, weaken }),
-  budget: (macs = 0.5): Rank => ({ keep: { macs } }),
-  latency: (share = 0.8): Rank => ({ latency: share }),
+  energy: ['share'],
+  share: ['share'],
+  evbmf: ['weaken'],
+  budget: ['macs'],
+  latency: ['share'],
 } as const;
+
+/** The rule at its number; `keepMacs` is the budget where that flag was given. */
+const RULES: Readonly<Record<keyof typeof RANKS, (value: number | undefined, keepMacs: number | undefined) => Rank>> = {
+  energy: (energy = 0.95) => ({ energy }),
+  share: (share = 0.5) => ({ share }),
+  evbmf: (weaken = 0) => ({ evbmf: true, weaken }),
+  budget: (macs = 0.5, keepMacs = macs) => ({ keep: { macs: keepMacs } }),
+  latency: (latency = 0.8) => ({ latency }),
+};
 
 export const compress = verb({
   name: 'compress',
@@ -46,11 +55,7 @@ export const compress = verb({
     ),
     blockEpochs: number('Passes of gradient descent on each block; 0: closed form only.', { min: 0, whole: true }, 10),
     factorize: oneOf(SCHEMES, 'Cut layers into low-rank chains where the engine is then faster.'),
-    rank: nameAndNumber(
-      RANKS,
-      'How much of a layer stays; budget is of all MACs, latency of a layer’s time.',
-      'energy',
-    ),
+    rank: called(RANKS, 'How much of a layer stays; budget is of all MACs, latency of a layer’s time.', 'energy'),
     unmeasured: flag('Take chains that multiply less even where this machine is not faster with them.'),
     keepMacs: percent('Share of the multiply-accumulates that may stay, for --blocks auto and --rank budget.'),
     palette: number('Weights share 2^N values: a smaller file, not a faster model.', { min: 1, max: 8, whole: true }),
@@ -180,9 +185,9 @@ function blocksOf(words: readonly string[]): CompressModelOptions['blocks'] {
   });
 }
 
-function rankOf(rank: NameAndNumber<keyof typeof RANKS> | undefined, keepMacs: number | undefined): Rank {
-  const { name, number: value } = rank ?? { name: 'energy' };
-  return RANKS[name](name === 'budget' ? (keepMacs ?? value) : value);
+function rankOf({ name, options }: Call<keyof typeof RANKS>, keepMacs: number | undefined): Rank {
+  const [value] = Object.values(options);
+  return RULES[name](value === undefined ? undefined : Number(value), keepMacs);
 }
 
 function shown({ rewrites, kept, relativeError }: Compressed): Block[] {

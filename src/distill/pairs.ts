@@ -1,10 +1,12 @@
 /** Which inner values of student and teacher belong together: by shape and by depth. */
 
+import { PareError } from '../base/error.ts';
+import { nearest } from '../base/suggest.ts';
 import type { Dataset } from '../data/index.ts';
 import { bind, portsOf } from '../data/index.ts';
 import { valueInfo } from '../graph/edit.ts';
 import type { Graph, Model } from '../graph/model.ts';
-import { infer } from '../ops/infer.ts';
+import { type Facts, infer } from '../ops/infer.ts';
 import { modernize } from '../ops/modern.ts';
 import type { Pair } from './loss/feature.ts';
 import { frozen } from './teacher.ts';
@@ -25,6 +27,33 @@ export function pairsOf(student: Model, teacher: Model, data: Dataset): Pair[] {
   return [...own].flatMap(([size, { name }]): Pair[] => {
     const match = other.get(size);
     return match ? [{ student: name, teacher: match.name, dims: match.dims }] : [];
+  });
+}
+
+/**
+ * Pairs that the caller names.
+ *
+ * Throws   distill/pair with the nearest name for a value that there is not, or whose size is not known.
+ */
+export function namedPairs(
+  student: Model,
+  teacher: Model,
+  data: Dataset,
+  names: readonly { readonly student: string; readonly teacher: string }[],
+): Pair[] {
+  const [own, other] = [modernize(student), frozen(teacher)].map((model) => infer(bound(model.graph, data)));
+  const dimsIn = (facts: Facts, name: string, whose: string): readonly number[] => {
+    const dims = facts.get(name)?.dims.slice(1);
+    if (dims?.every((dim): dim is number => typeof dim === 'number')) return dims;
+    const near = nearest(name, [...facts.keys()]);
+    throw new PareError('distill/pair', `The ${whose} has no value "${name}" of known size.`, {
+      where: name,
+      ...(near && { hint: `did you mean "${near}"?` }),
+    });
+  };
+  return names.map((pair) => {
+    dimsIn(own!, pair.student, 'student');
+    return { ...pair, dims: dimsIn(other!, pair.teacher, 'teacher') };
   });
 }
 

@@ -27,6 +27,8 @@ export interface BeforeAfter {
 export interface BeforeAfterOptions extends MeasureModelsOptions {
   /** Samples to score on: accuracy with labels, agreement with the original without. Default: no score. */
   readonly eval?: Dataset;
+  /** Whose answers count as right where there are no labels. Default: `before`. */
+  readonly reference?: Subject;
 }
 
 /** Bytes of two models above which they are not loaded at the same time. */
@@ -43,14 +45,16 @@ export async function beforeAfter(
   before: Subject,
   after: Subject,
   lab: Lab,
-  { eval: dataset, ...timing }: BeforeAfterOptions = {},
+  { eval: dataset, reference, ...timing }: BeforeAfterOptions = {},
 ): Promise<BeforeAfter> {
   const bytes = await Promise.all([before, after].map(subjectBytes));
   const isLarge = bytes[0]! + bytes[1]! > SIDE_BY_SIDE;
   if (isLarge)
     lab.onNote?.('both models at once may not fit in memory: they are not timed here (pare bench times them)');
   const [old, now] = await measureModels([before, after], lab, isLarge ? { ...timing, batches: [] } : timing);
-  const [oldMetric, nowMetric] = dataset ? await scores(before, after, dataset, lab) : [undefined, undefined];
+  const [oldMetric, nowMetric] = dataset
+    ? await scores(before, after, dataset, reference, lab)
+    : [undefined, undefined];
   const steps = [
     stepOf(old!, { ...(oldMetric && { metric: oldMetric }) }),
     stepOf(now!, { ...(nowMetric && { metric: nowMetric }) }),
@@ -64,11 +68,18 @@ export async function beforeAfter(
   };
 }
 
-async function scores(before: Subject, after: Subject, dataset: Dataset, lab: Lab): Promise<[Metric, Metric]> {
+async function scores(
+  before: Subject,
+  after: Subject,
+  dataset: Dataset,
+  reference: Subject | undefined,
+  lab: Lab,
+): Promise<[Metric, Metric]> {
   if (dataset.labels) {
     const old = await evaluate(before, dataset, lab, { task: `score ${before.name}` });
     return [old.metric, (await evaluate(after, dataset, lab, { task: `score ${after.name}` })).metric];
   }
-  const same = await agreement(after, before, dataset, lab, { task: 'compare answers' });
-  return [{ name: 'agreement', value: 1 }, same.metric];
+  const agreed = async (subject: Subject): Promise<Metric> =>
+    (await agreement(subject, reference ?? before, dataset, lab, { task: 'compare answers' })).metric;
+  return [reference ? await agreed(before) : { name: 'agreement', value: 1 }, await agreed(after)];
 }
