@@ -11,6 +11,8 @@ export { type Group, type Place, type Protection, type Solved, type SolveOptions
 export { mask } from './mask.ts';
 export { type Normalization, normalize } from './normalize.ts';
 export { type Pruned, type PrunedGroup, type PruneOptions, type PruneReport, prune } from './prune.ts';
+export { type Reconstructed, type ReconstructOptions, reconstruct } from './reconstruct.ts';
+export { type ReestimateOptions, reestimate, usesBatchNorm } from './reestimate.ts';
 export {
   cubic,
   type GradualOptions,
