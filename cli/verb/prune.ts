@@ -1,83 +1,50 @@
-/** `pare prune`: whole channels removed, and everything that only they fed. */
+/** `pare prune`: whole channels removed, and everything that only they fed; or zeros, or whole blocks. */
 
-import { PareError } from '../../src/base/error.ts';
-import type { Keep } from '../../src/prune/choose.ts';
 import { criteria } from '../../src/prune/criterion/index.ts';
-import { number, oneOf, path, percent, required } from '../arg.ts';
-import { finish, methodArgs, stopwatch } from '../finish.ts';
-import { kebab } from '../parse.ts';
+import { schedules } from '../../src/prune/schedule.ts';
+import { sparsifiers } from '../../src/prune/sparse/sparsify.ts';
+import { flag, number, oneOf, path, required, text } from '../arg.ts';
+import { methodArgs } from '../finish.ts';
+import { budgetArgs } from '../prune/budget.ts';
+import { tuneArgs } from '../prune/tune.ts';
 import { verb } from '../verb.ts';
 
 const RANKS = { global: true, local: true, isomorphic: true } as const;
+const COMBINATIONS = { sum: true, mean: true, max: true } as const;
+const NORMALIZATIONS = { mean: true, sum: true, max: true, none: true } as const;
+
+export const pruneArgs = {
+  ...budgetArgs,
+  by: oneOf(criteria, 'How a channel earns its place.', 'l2'),
+  combine: oneOf(COMBINATIONS, "How the scores of a group's members become one; mean when left out."),
+  normalize: oneOf(NORMALIZATIONS, "How groups are made comparable; default: the criterion's own."),
+  rank: oneOf(RANKS, 'Who competes: all channels, each group alone, or groups of one structure.', 'global'),
+  samples: number('Samples for slopes and activations; 256 when left out.', { min: 1, whole: true }),
+  cutPorts: flag('Cut the channels of graph inputs and outputs too.'),
+  steps: number('Cuts on the way to the budget.', { min: 1, whole: true }, 1),
+  schedule: oneOf(schedules, 'How the budget is approached over the steps.', 'cubic'),
+  reestimate: flag('Take the statistics of batch normalisation anew on the data.'),
+  reconstruct: flag("Fit the layers behind the cut to the dense model's answers; no labels needed."),
+  ...tuneArgs,
+  explain: flag('Say which cut leads to which, group by group, and write nothing.'),
+  zeros: text('Zeros instead of cuts: a share such as 50%, or N:M such as 2:4.'),
+  zerosBy: oneOf(sparsifiers, 'How a connection earns its place.', 'magnitude'),
+  dropBlocks: number('Residual blocks to leave out instead, those that change least.', { min: 1, whole: true }),
+  sensitivity: path('Cut each group alone by several shares and write what it does here (JSON; a picture beside it).'),
+  ...methodArgs,
+} as const;
 
 export const prune = verb({
   name: 'prune',
   about: 'Remove whole channels, and everything that only they fed.',
   example: 'pare prune resnet18.onnx --keep-macs 50% --by taylor --data imagenet/val --out small.onnx',
   takes: { model: required(path('The ONNX model to prune.')) },
-  args: {
-    keepMacs: percent('Share of the multiply-accumulates that may stay; 50% when no budget is given.'),
-    keepParameters: percent('Share of the parameters that may stay.'),
-    keepBytes: percent('Share of the bytes of weights that may stay.'),
-    keepChannels: percent('Share of the channels that may stay.'),
-    by: oneOf(criteria, 'How a channel earns its place.', 'l2'),
-    rank: oneOf(RANKS, 'Who competes: all channels, each group alone, or groups of one structure.', 'global'),
-    roundTo: number('Widths stay multiples of this; default: what this machine is fast with.', { min: 1, whole: true }),
-    ...methodArgs,
-  },
-  async run({ model: file, by, rank, roundTo, maxDrop, report: page, ...budgets }, desk) {
-    const { prune: pruneModel } = await import('../../src/prune/index.ts');
-    const before = await desk.read(file);
-    const sets = await desk.sets(before.model);
-    const seconds = stopwatch();
-    const { model, report } = await pruneModel(
-      before.model,
-      { keep: keepOf(budgets), by, rank, roundTo, data: sets?.train ?? sets?.evaluation },
-      await desk.lab(),
-    );
-    const { groups, criterion, share, isMet, error, protected: protections, fault } = report;
-    if (fault !== undefined) desk.note(`nothing was cut: ${fault}`);
-    return finish(desk, {
-      before,
-      model,
-      tag: 'pruned',
-      evaluation: sets?.evaluation,
-      maxDrop,
-      report: page,
-      seconds: seconds(),
-      result: {
-        groups,
-        criterion,
-        share,
-        isMet,
-        error,
-        protected: protections.map(({ why, where }) => ({ where, why })),
-      },
-      shown: [
-        {
-          kind: 'table',
-          columns: [{ title: 'group', align: 'left' }, { title: 'kept' }, { title: 'of' }],
-          rows: groups.map(({ name, kept, all }) => [name, `${kept}`, `${all}`]),
-        },
-      ],
-    });
+  args: pruneArgs,
+  async run(values, desk) {
+    if (values.explain) return (await import('../prune/explain.ts')).explainGroups(values, desk);
+    if (values.sensitivity !== undefined) return (await import('../prune/scan.ts')).scan(values, desk);
+    if (values.zeros !== undefined) return (await import('../prune/zeros.ts')).makeZeros(values, desk);
+    if (values.dropBlocks !== undefined) return (await import('../prune/blocks.ts')).leaveOutBlocks(values, desk);
+    return (await import('../prune/channels.ts')).cutChannels(values, desk);
   },
 });
-
-type Budgets = Readonly<Record<'keepMacs' | 'keepParameters' | 'keepBytes' | 'keepChannels', number | undefined>>;
-
-/** The one budget that was given. */
-function keepOf({ keepMacs, keepParameters, keepBytes, keepChannels }: Budgets): Keep {
-  const all = { keepMacs, keepParameters, keepBytes, keepChannels };
-  const given = Object.entries(all).filter(([, share]) => share !== undefined);
-  if (given.length > 1) {
-    throw new PareError('usage/conflict', 'Pruning has one budget at a time.', {
-      expected: 'one flag',
-      got: given.map(([name]) => `--${kebab(name)}`).join(', '),
-    });
-  }
-  if (keepParameters !== undefined) return { parameters: keepParameters };
-  if (keepBytes !== undefined) return { bytes: keepBytes };
-  if (keepChannels !== undefined) return { channels: keepChannels };
-  return { macs: keepMacs ?? 0.5 };
-}

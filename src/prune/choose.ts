@@ -1,13 +1,15 @@
 /** Spends a budget: which units go, so that what is left costs no more than the share that may stay. */
 
 import { PareError } from '../base/error.ts';
+import { nearest } from '../base/suggest.ts';
 import { showShare } from '../base/unit.ts';
 import { estimator, type Size } from './estimate.ts';
 import type { Group, Solved, Units } from './group.ts';
 import { membersOf } from './member.ts';
 
-/** The share that stays (0 to 1) of one thing: multiply-accumulates, parameters, bytes of weights, or units. */
+/** The share that stays (0 to 1) of one thing: multiply-accumulates, parameters, bytes of weights, measured time, or units. */
 export type Keep =
+  | { readonly latency: number }
   | { readonly macs: number }
   | { readonly parameters: number }
   | { readonly bytes: number }
@@ -19,6 +21,12 @@ export type Keep =
  */
 export type Rank = 'global' | 'local' | 'isomorphic';
 
+/** The share of its units that a group keeps, by the name of one of its weights; `*` stands for anything. */
+export interface Rule {
+  readonly layer: string;
+  readonly keep: number;
+}
+
 export interface ChooseOptions {
   keep: Keep;
   /** Default 'global'. */
@@ -29,6 +37,10 @@ export interface ChooseOptions {
   autoRound?: number | undefined;
   /** The least number of units that a group keeps. Default 1. */
   minimum?: number | undefined;
+  /** Groups whose share the caller knows; they do not compete. The first that fits counts. */
+  rules?: readonly Rule[] | undefined;
+  /** For a budget of time: milliseconds when group i has `kept[i]` units left. */
+  latency?: ((kept: ArrayLike<number>) => number) | undefined;
   /** The largest share that a group may lose, below 1. Default 0.9. */
   maxShare?: number | undefined;
 }
@@ -56,26 +68,31 @@ const SLACK = 0.02;
  * Throws   option/share for a share that is not between 0 and 1, option/keep for an unknown budget.
  */
 export function choose(solved: Solved, scores: readonly Float64Array[], options: ChooseOptions): Choice {
-  const { keep, rank = 'global', roundTo, autoRound = 16, minimum = 1, maxShare = 0.9 } = options;
+  const { keep, rank = 'global', roundTo, autoRound = 16, minimum = 1, maxShare = 0.9, rules = [] } = options;
   const { what, target } = budgetOf(keep);
   checkShare('maxShare', maxShare);
   const { groups } = solved;
   const estimate = estimator(solved.graph, groups);
-  const total = groups.reduce((n, { size }) => n + size, 0);
   const all = groups.map(({ size }) => size);
-  const measure = (kept: readonly number[]): number =>
-    what === 'channels'
-      ? kept.reduce((a, b) => a + b, 0) / Math.max(total, 1)
-      : estimate(kept)[what] / (estimate(all)[what] || 1);
+  const costs: Record<typeof what, (kept: readonly number[]) => number> = {
+    macs: (kept) => estimate(kept).macs,
+    parameters: (kept) => estimate(kept).parameters,
+    bytes: (kept) => estimate(kept).bytes,
+    channels: (kept) => kept.reduce((a, b) => a + b, 0),
+    latency: options.latency ?? missingTable,
+  };
+  const whole = costs[what](all) || 1;
+  const measure = (kept: readonly number[]): number => costs[what](kept) / whole;
+  const fixed = fixedBy(rules, groups);
   const orders = scores.map((own) => Array.from(own.keys()).sort((a, b) => own[a]! - own[b]! || a - b));
-  const sequence = sequenceOf(solved, scores, orders, rank);
+  const sequence = sequenceOf(solved, scores, orders, rank).filter((group) => !fixed.has(group));
 
   const attempt = (round: number): readonly number[] => {
     const snaps = snapsOf(solved, round, minimum, maxShare);
     const after = (gone: number): number[] => {
       const wanted = [...all];
       for (let i = 0; i < gone; i++) wanted[sequence[i]!]! -= 1;
-      return wanted.map((count, i) => snaps[i]!.snap(count));
+      return wanted.map((count, i) => fixed.get(i) ?? snaps[i]!.snap(count));
     };
     let [low, high] = [0, sequence.length];
     while (low < high) {
@@ -83,7 +100,8 @@ export function choose(solved: Solved, scores: readonly Float64Array[], options:
       if (measure(after(middle)) <= target) high = middle;
       else low = middle + 1;
     }
-    return refill(after(low), groups, scores, orders, snaps, (kept) => measure(kept) <= target);
+    const fits = (kept: readonly number[]): boolean => measure(kept) <= target;
+    return refill(after(low), groups, scores, orders, snaps, fixed, fits);
   };
 
   const rounds = roundTo !== undefined ? [roundTo] : halvings(autoRound);
@@ -112,9 +130,9 @@ export function choose(solved: Solved, scores: readonly Float64Array[], options:
   };
 }
 
-function budgetOf(keep: Keep): { what: 'macs' | 'parameters' | 'bytes' | 'channels'; target: number } {
+function budgetOf(keep: Keep): { what: 'macs' | 'parameters' | 'bytes' | 'latency' | 'channels'; target: number } {
   const [entry, ...more] = Object.entries(keep);
-  const known = ['macs', 'parameters', 'bytes', 'channels'];
+  const known = ['macs', 'parameters', 'bytes', 'latency', 'channels'];
   if (!entry || more.length > 0 || !known.includes(entry[0])) {
     throw new PareError('option/keep', 'A budget names one thing of which a share stays.', {
       expected: known.map((name) => `{ ${name}: 0.5 }`).join(' or '),
@@ -133,6 +151,38 @@ function checkShare(where: string, share: number): void {
     got: `${share}`,
     ...(share > 1 && share <= 100 && { hint: `is ${showShare(share / 100, 0)} meant? write ${share / 100}` }),
   });
+}
+
+const missingTable = (): never => {
+  throw new PareError('option/keep', 'A budget of time needs the times of the layers.', {
+    expected: 'latency: what latencyTable tells',
+  });
+};
+
+/** Units that stay in the groups that a rule names. */
+function fixedBy(rules: readonly Rule[], groups: readonly Group[]): Map<number, number> {
+  const fixed = new Map<number, number>();
+  for (const { layer, keep } of rules.toReversed()) {
+    checkShare(`the rule for "${layer}"`, keep);
+    const text = layer.replace(/[.+?^${}()|[\]\\]/g, '\\$&').replaceAll('*', '.*');
+    const pattern = new RegExp(`^${text}(\\[\\d+\\])?$`);
+    const found = groups.flatMap(({ places, size }, i) =>
+      places.some(({ value, axis, isWeight }) => isWeight && (pattern.test(value) || pattern.test(`${value}[${axis}]`)))
+        ? [[i, Math.min(size, Math.max(1, Math.round(size * keep)))] as const]
+        : [],
+    );
+    if (found.length === 0) {
+      const names = groups.map(({ name }) => name);
+      const near = nearest(layer, names);
+      throw new PareError('option/rule', `No group of channels has a weight named "${layer}".`, {
+        where: layer,
+        expected: `a weight of ${names.slice(0, 6).join(', ')}${names.length > 6 ? ', …' : ''}`,
+        ...(near && { hint: `is "${near}" meant?` }),
+      });
+    }
+    for (const [i, count] of found) fixed.set(i, count);
+  }
+  return fixed;
 }
 
 const halvings = (from: number): number[] => {
@@ -202,11 +252,12 @@ function refill(
   scores: readonly Float64Array[],
   orders: readonly (readonly number[])[],
   snaps: readonly Snap[],
+  fixed: ReadonlyMap<number, number>,
   fits: (kept: readonly number[]) => boolean,
 ): readonly number[] {
   let now = [...kept];
   if (!fits(now)) return now;
-  const full = new Set<number>();
+  const full = new Set<number>(fixed.keys());
   const nextScore = (i: number): number => scores[i]![orders[i]![groups[i]!.size - now[i]! - 1]!]!;
   for (;;) {
     const open = groups.flatMap(({ size }, i) => (now[i]! < size && !full.has(i) ? [i] : []));

@@ -1,13 +1,15 @@
 /** Pruning: groups of channels, criteria, budgets, the cut and its proof. */
 
-export { type Choice, type ChooseOptions, choose, type Keep, type Rank } from './choose.ts';
+export { type Choice, type ChooseOptions, choose, type Keep, type Rank, type Rule } from './choose.ts';
 export { type CollectOptions, collect, type Evidence } from './collect.ts';
 export { type Combination, combine } from './combine.ts';
 export { type Criterion, type CriterionName, criteria, type Need, type Slice } from './criterion/index.ts';
 export { cut } from './cut.ts';
+export { type Block, blocksOf, type DropOptions, type Dropped, dropBlocks } from './drop-blocks.ts';
 export { estimator, type Size, sizeOfGraph } from './estimate.ts';
 export { explain } from './explain.ts';
 export { type Group, type Place, type Protection, type Solved, type SolveOptions, solve, type Units } from './group.ts';
+export { type LatencyTable, latencyTable } from './latency-table.ts';
 export { mask } from './mask.ts';
 export { type Normalization, normalize } from './normalize.ts';
 export { type Pruned, type PrunedGroup, type PruneOptions, type PruneReport, prune } from './prune.ts';
@@ -24,5 +26,7 @@ export {
   schedules,
 } from './schedule.ts';
 export { type ScoreOptions, score } from './score.ts';
+export { type SensitivityOptions, type SensitivityPoint, sensitivity } from './sensitivity.ts';
 export { settle } from './settle.ts';
+export * from './sparse/index.ts';
 export { type Agreement, agreement, difference, TOLERANCE } from './verify.ts';

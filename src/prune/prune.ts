@@ -15,6 +15,7 @@ import { cut } from './cut.ts';
 import { feeding } from './data-batches.ts';
 import { type Size, sizeOfGraph } from './estimate.ts';
 import { type Protection, type Solved, solve } from './group.ts';
+import { latencyTable } from './latency-table.ts';
 import type { Normalization } from './normalize.ts';
 import { reconstruct } from './reconstruct.ts';
 import { reestimate } from './reestimate.ts';
@@ -22,7 +23,7 @@ import { score } from './score.ts';
 import { settle } from './settle.ts';
 import { agreement, insist } from './verify.ts';
 
-export interface PruneOptions extends Omit<ChooseOptions, 'autoRound'> {
+export interface PruneOptions extends Omit<ChooseOptions, 'autoRound' | 'latency'> {
   /** What decides: a name from `criteria`, or a criterion of one's own. Default 'l2'. */
   by?: CriterionName | Criterion | undefined;
   /** For criteria that look at slopes or activations, and for the proof. */
@@ -37,6 +38,8 @@ export interface PruneOptions extends Omit<ChooseOptions, 'autoRound'> {
   reconstruct?: boolean | undefined;
   /** Take the running statistics of batch normalisation anew on `data`. Default false. */
   reestimate?: boolean | undefined;
+  /** May the axes of graph inputs and outputs be cut? Default false. */
+  cutPorts?: boolean | undefined;
   /** Sizes of symbolic dimensions that the model insists on, for the proof on random inputs. */
   symbols?: Readonly<Record<string, number>> | undefined;
 }
@@ -84,14 +87,16 @@ export interface Pruned {
  * const { model, report } = await prune(resnet, { keep: { macs: 0.5 }, by: 'taylor', data }, lab);
  */
 export async function prune(model: Model, options: PruneOptions, lab: Lab): Promise<Pruned> {
-  const { by = 'l2', data, samples, symbols } = options;
+  const { by = 'l2', data, samples, symbols, cutPorts = false } = options;
   const criterion: Criterion = typeof by === 'string' ? pick<Criterion>(criteria, by, 'criterion') : by;
   const settled = await settle(model, lab);
-  const solved = solve(settled.graph, symbols ? { symbols } : {});
+  const solved = solve(settled.graph, { cutPorts, ...(symbols && { symbols }) });
   const before = sizeOfGraph(settled.graph);
   const evidence = await collect(settled, solved, lab, { needs: criterion.needs, data, samples });
   const scores = score(solved, evidence, criterion, { ...options, seed: lab.seed });
-  const choice = choose(solved, scores, { ...options, autoRound: lab.engine.blockSize || 16 });
+  const table = 'latency' in options.keep ? await latencyTable(settled, solved, lab) : undefined;
+  const autoRound = lab.engine.blockSize || 16;
+  const choice = choose(solved, scores, { ...options, autoRound, latency: table?.estimate });
   tell(choice, solved, lab);
   const report = {
     criterion: criterion.name,
