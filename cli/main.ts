@@ -27,7 +27,8 @@ process.on('SIGINT', () => {
   interrupt.abort(new Error('interrupted by Ctrl-C'));
 });
 // What launchers and schedulers send before they kill: as Ctrl-C, but never twice.
-process.on('SIGTERM', () => interrupt.abort(new Error('interrupted by SIGTERM')));
+for (const signal of ['SIGTERM', 'SIGUSR2'] as const)
+  process.on(signal, () => interrupt.abort(new Error(`interrupted by ${signal}`)));
 // The reader may leave early, as `pare inspect … | head` does.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') process.exit(0);

@@ -2,7 +2,7 @@
 
 import { PareError } from '../src/base/error.ts';
 import type { Workers } from '../src/train/workers.ts';
-import { flag, number } from './arg.ts';
+import { flag, number, path } from './arg.ts';
 import type { Desk } from './desk.ts';
 
 export const parallelArgs = {
@@ -16,6 +16,12 @@ export const parallelArgs = {
   stages: number('Parts that the model is cut into, which work at the same time (pipeline).', { min: 1, whole: true }),
   micro: number('Micro-batches of a pipelined step.', { min: 1, whole: true }),
   shardUpdate: flag("Each rank keeps the optimiser's state of its share of the weights only (ZeRO, stage 1)."),
+  ranks: number('Starts the command as so many ranks, through the installed MPI.', { min: 1, whole: true }),
+  hosts: path("With --ranks: the launcher's list of machines."),
+  restarts: number('Times that a run which lost a rank begins again from its last checkpoint.', {
+    min: 0,
+    whole: true,
+  }),
 } as const;
 
 export interface ParallelValues {

@@ -12,6 +12,7 @@ import { flagsOf, helpOf, kebab, parseWords } from './parse.ts';
 import { progressBar } from './progress.ts';
 import { ioOfRank, withRanks } from './ranks.ts';
 import { errorJson, renderError, renderJson, renderText } from './render.ts';
+import { supervise, watchSupervisor } from './supervise.ts';
 import { verbs } from './verb/index.ts';
 import type { Verb } from './verb.ts';
 
@@ -65,6 +66,9 @@ async function runWords(argv: readonly string[], io: Io): Promise<ExitCode> {
     return EXIT.done;
   }
   const words = await withConfig(verb, written.words);
+  const supervised = await supervise(argv, words, io);
+  if (supervised !== undefined) return supervised;
+  watchSupervisor(io.env);
   const tell = (error: PareError): void => void tellError(error, argv, io);
   const work = (collective: Collective): Promise<ExitCode> => runVerb(verb, argv, words, io, collective);
   return withRanks(io, { isParallel: verb.isParallel, work, tell });
