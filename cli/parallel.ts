@@ -15,6 +15,10 @@ export const parallelArgs = {
   ),
   stages: number('Parts that the model is cut into, which work at the same time (pipeline).', { min: 1, whole: true }),
   micro: number('Micro-batches of a pipelined step.', { min: 1, whole: true }),
+  tensor: number('Ranks that each wide layer is split over, by its channels (tensor parallel; needs MPI).', {
+    min: 1,
+    whole: true,
+  }),
   shardUpdate: flag("Each rank keeps the optimiser's state of its share of the weights only (ZeRO, stage 1)."),
   ranks: number('Starts the command as so many ranks, through the installed MPI.', { min: 1, whole: true }),
   hosts: path("With --ranks: the launcher's list of machines."),
@@ -28,13 +32,20 @@ export interface ParallelValues {
   readonly replicas: number | undefined;
   readonly stages: number | undefined;
   readonly micro: number | undefined;
+  readonly tensor: number | undefined;
   readonly shardUpdate: boolean;
 }
 
 /** Who trains. Throws usage/value for flags that exclude each other. */
 export async function workersOf(values: ParallelValues, { collective }: Desk): Promise<Workers> {
   const { workersFor } = await import('../src/parallel/fit.ts');
-  const { replicas, stages, micro, shardUpdate } = values;
+  const { replicas, stages, micro, shardUpdate, tensor } = values;
+  if ((tensor ?? 1) > 1 && collective.size === 1) {
+    throw new PareError('usage/value', '--tensor splits layers over ranks, and there is one process.', {
+      where: '--tensor',
+      hint: `--ranks ${tensor}, or mpirun -n ${tensor} pare train …`,
+    });
+  }
   if (micro !== undefined && stages === undefined) {
     throw new PareError('usage/value', '--micro belongs to a pipeline.', {
       where: '--micro',
@@ -47,11 +58,12 @@ export async function workersOf(values: ParallelValues, { collective }: Desk): P
     ...(stages !== undefined && { stages }),
     ...(micro !== undefined && { micro }),
     ...(shardUpdate && { shardUpdate }),
+    ...(tensor !== undefined && { tensor }),
   });
 }
 
 /** How the work was shared, for the result; undefined when it was not. */
-export const sharingOf = ({ replicas = 1, stages = 1 }: ParallelValues, { collective: { size } }: Desk) =>
+export const sharingOf = ({ replicas = 1, stages = 1, tensor = 1 }: ParallelValues, { collective: { size } }: Desk) =>
   replicas * stages * size === 1
     ? undefined
-    : { ranks: size, stages, replicas: stages > 1 ? Math.max(1, size / stages) : replicas * size };
+    : { ranks: size, stages, tensor, replicas: Math.max(1, (replicas * size) / (stages * tensor)) };

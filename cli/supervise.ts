@@ -3,6 +3,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { hostname } from 'node:os';
 import { PareError } from '../src/base/error.ts';
+import { endAlone } from '../src/parallel/end-alone.ts';
 import { isLaunched } from '../src/parallel/launched.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import { findMpi } from './find-mpi.ts';
@@ -18,7 +19,7 @@ export const SUPERVISOR = 'PARE_SUPERVISOR';
 const STOP = 'SIGUSR2';
 /** Ends that are results, or that would come again: nothing to begin anew for. */
 const FINAL: readonly number[] = Object.values(EXIT).filter((code) => code !== EXIT.failure);
-const WATCH_MS = 1000;
+const WATCH_MS = 500;
 
 /**
  * Runs the command in processes of its own when its flags ask for ranks or restarts; undefined when they do not.
@@ -123,7 +124,7 @@ export function watchSupervisor(env: Io['env']): void {
     try {
       process.kill(Number(pid), 0);
     } catch {
-      process.kill(process.pid, 'SIGKILL');
+      endAlone();
     }
   }, WATCH_MS).unref();
 }

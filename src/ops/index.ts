@@ -37,6 +37,7 @@ import * as pad from './pad.ts';
 import * as pool from './pool.ts';
 import * as quant from './quant.ts';
 import * as random from './random.ts';
+import * as rankSum from './rank-sum.ts';
 import * as reduce from './reduce.ts';
 import * as repeat from './repeat.ts';
 import * as reshape from './reshape.ts';
@@ -131,9 +132,16 @@ export type OpName =
   | keyof typeof slice;
 
 /** Rows of other domains, some of which share a name with an op of ai.onnx: known by domain and type alone. */
-const foreign = [nchwc, microsoftAttention, microsoftFused, microsoftGelu, microsoftInteger, microsoftNorm, ml].flatMap(
-  (family): Row[] => Object.values(family),
-);
+const foreign = [
+  nchwc,
+  microsoftAttention,
+  microsoftFused,
+  microsoftGelu,
+  microsoftInteger,
+  microsoftNorm,
+  ml,
+  rankSum,
+].flatMap((family): Row[] => Object.values(family));
 
 /** Every row, by `domain:type` ('' before the colon is ai.onnx). */
 export const ops: ReadonlyMap<string, Row> = new Map(

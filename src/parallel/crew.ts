@@ -23,6 +23,10 @@ export interface CrewOptions extends Omit<StepOptions, 'batch'> {
   readonly replicas: number;
   readonly collective: Collective;
   readonly optimizer: Optimizer;
+  /** How a step is bound to memory. Default: `bindStep`. */
+  readonly bind?: typeof bindStep;
+  /** Ranks that share each layer with this one: they stop together. */
+  readonly peers?: Collective;
   /** Each rank gets its block of the joined slopes only, and keeps the optimiser's state elsewhere. Default false. */
   readonly isSharded?: boolean;
 }
@@ -69,7 +73,8 @@ const SHORT_MS = 4;
  * Throws    parallel/replicas when a batch has fewer samples than there are replicas; what `stepGraph` throws.
  */
 export async function createCrew(model: Model, options: CrewOptions, lab: Lab): Promise<Crew> {
-  const { batch, accumulate = 1, replicas, collective, optimizer, isSharded = false, ...how } = options;
+  const { batch, accumulate = 1, replicas, collective, optimizer, isSharded = false, peers, ...rest } = options;
+  const { bind = bindStep, ...how } = rest;
   const { rank, size } = collective;
   const total = replicas * size;
   if (!(Number.isInteger(replicas) && replicas > 0) || batch < total) {
@@ -103,7 +108,7 @@ export async function createCrew(model: Model, options: CrewOptions, lab: Lab): 
   const programs: Program[] = [];
   for (const [r, each] of steps.entries()) {
     const own: Arena = { ...arena, view: (slot, name) => arena.view(slot === 'g' ? slots[r]! : slot, name) };
-    programs.push(await bindStep(each, own, { ...lab, threads }));
+    programs.push(await bind(each, own, { ...lab, threads }));
   }
 
   const isWhole = total === 1;
@@ -150,6 +155,11 @@ export async function createCrew(model: Model, options: CrewOptions, lab: Lab): 
     async join() {
       [loss, sum, runs] = [sum, 0, 0];
       isStopped = lab.signal?.aborted === true;
+      if (peers) {
+        const wish = Float32Array.of(isStopped ? 1 : 0);
+        await peers.allReduce(wish);
+        isStopped = wish[0]! > 0;
+      }
       if (size === 1) return;
       message[tail] = loss;
       message[tail + 1] = isStopped ? 1 : 0;

@@ -25,6 +25,8 @@ export interface ParallelOptions {
   micro?: number;
   /** Each rank keeps the optimiser's state of its share of the weights only (ZeRO, stage 1). Default false. */
   shardUpdate?: boolean;
+  /** Split wide layers over so many ranks, next to each other in the group. Default 1. */
+  tensor?: number;
 }
 
 /** `batch` counts the samples of all replicas of all ranks together. */
@@ -49,6 +51,7 @@ export function workersFor({
   stages,
   micro,
   shardUpdate,
+  tensor: over,
 }: ParallelOptions): Workers {
   if (replicas === 1 && collective.size === 1 && stages === undefined) return aloneWorkers;
   if (stages !== undefined && replicas > 1) {
@@ -67,7 +70,7 @@ export function workersFor({
         ? openParallelTrainer(
             model,
             data,
-            { ...options, replicas, collective, ...(shardUpdate && { shardUpdate }) },
+            { ...options, replicas, collective, ...(shardUpdate && { shardUpdate }), ...(over && { tensor: over }) },
             lab,
           )
         : openPipelineTrainer(model, data, { ...options, collective, stages, ...(micro && { micro }) }, lab),
@@ -94,7 +97,8 @@ async function scoreAtFirst(
       const name = key.slice('w/'.length);
       const memory = read.get(name);
       if (memory?.dims.join() !== dims.join()) read.set(name, tensor('float32', dims, values));
-      else if (!own.has(name)) memory.bytes.set(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
+      else if (memory !== own.get(name))
+        memory.bytes.set(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
     }
   };
   await refresh();
@@ -125,7 +129,7 @@ async function scoreAtFirst(
 export async function fitParallel(
   model: Model,
   data: Dataset,
-  { replicas, collective, stages, micro, shardUpdate, ...options }: ParallelFitOptions,
+  { replicas, collective, stages, micro, shardUpdate, tensor: over, ...options }: ParallelFitOptions,
   lab: Lab,
 ): Promise<{ model: Model; report: ParallelFitReport }> {
   const how: ParallelOptions = {
@@ -134,6 +138,7 @@ export async function fitParallel(
     ...(stages !== undefined && { stages }),
     ...(micro !== undefined && { micro }),
     ...(shardUpdate && { shardUpdate }),
+    ...(over !== undefined && { tensor: over }),
   };
   const workers = workersFor(how);
   const { onProgress: _, onNote: __, ...quiet } = lab;

@@ -5,6 +5,7 @@
 
 import { hostname } from 'node:os';
 import { PareError } from '../base/error.ts';
+import { endAlone } from './end-alone.ts';
 import type { Handle, MpiLibrary } from './mpi-library.ts';
 
 export interface PulseOptions {
@@ -52,7 +53,7 @@ export function startPulse({ mpi, comm, rank, size, silenceSeconds, onLost }: Pu
   // Counted in this rank's own beats: whoever was busy itself cannot tell how long others were silent.
   let silent = 0;
   const timer = setInterval(() => {
-    if (process.ppid !== parent) process.kill(process.pid, 'SIGKILL');
+    if (process.ppid !== parent) endAlone();
     if (comm === undefined || size === 1) return;
     if (!hasLeft) say(ALIVE);
     silent = isHeard() ? 0 : silent + BEAT_MS / 1000;

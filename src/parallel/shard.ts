@@ -35,7 +35,12 @@ export function startSharded(
   groups: readonly ParameterGroup[],
 ): ShardedUpdate {
   const { links } = optimizer;
-  const isGlobal = plan(links).passes.some(({ sums }) => sums.length > 0) || probePlan(links) || evaluationPlan(links);
+  // Norms, averages, two gradients a step; and a stretch of weights is no matrix.
+  const isGlobal =
+    links.some(({ matrix }) => matrix) ||
+    plan(links).passes.some(({ sums }) => sums.length > 0) ||
+    probePlan(links) ||
+    evaluationPlan(links);
   if (isGlobal) {
     throw new PareError(
       'parallel/norm',

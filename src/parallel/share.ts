@@ -71,7 +71,7 @@ const heldBy = (own: RunArrays, partOf: PartOf): Held[] =>
     return { name, dims, ...(part && { part }) };
   });
 
-/** Rank 0's arrays, completed by those that only other ranks hold; the other ranks get their own back. */
+/** Rank 0's arrays, completed by those that only other ranks hold; the other ranks get back what they hold whole. */
 export async function whole(
   collective: Collective,
   own: RunArrays,
@@ -82,11 +82,13 @@ export async function whole(
     await sendData(collective, heldBy(own, partOf), 0);
     const wanted = await receiveData<string[]>(collective, 0);
     for (const name of wanted) await collective.send(own.get(name)!.values, 0, TAG);
-    return own;
+    return new Map([...own].filter(([name]) => partOf(name) === undefined));
   }
   const all = new Map<string, Stored>();
+  const seen = new Set<string>();
   const take = ({ name, dims, part }: Held, values: Float32Array): void => {
     if (!part) return void all.set(name, { dims, values });
+    seen.add(JSON.stringify(part));
     const array = all.get(part.of) ?? { dims: part.dims, values: new Float32Array(sizeOf(part.dims)) };
     all.set(part.of, array);
     putPart(part, values, array.values);
@@ -94,7 +96,8 @@ export async function whole(
   for (const held of heldBy(own, partOf)) take(held, own.get(held.name)!.values);
   for (let from = 1; from < size; from++) {
     const theirs = await receiveData<Held[]>(collective, from);
-    const wanted = theirs.filter(({ name, part }) => part !== undefined || !all.has(name));
+    // Copies of the model hold the same parts: one of each is enough.
+    const wanted = theirs.filter(({ name, part }) => (part ? !seen.has(JSON.stringify(part)) : !all.has(name)));
     await sendData(
       collective,
       wanted.map(({ name }) => name),

@@ -6,12 +6,17 @@ import type { Dataset } from '../data/dataset.ts';
 import { feedsOf, type Model, tensorType } from '../graph/model.ts';
 import type { Lab } from '../runtime/index.ts';
 import { crossEntropy, meanSquaredError } from '../train/index.ts';
+import { plan } from '../train/optim/plan.ts';
+import type { bindStep } from '../train/program.ts';
 import type { Trainer, TrainerOptions, UpdateRange } from '../train/trainer.ts';
+import type { RunArrays } from '../train/workers.ts';
 import { alone } from './alone.ts';
 import type { Collective } from './collective.ts';
 import { createCrew } from './crew.ts';
 import { startSharded } from './shard.ts';
 import { type Part, parts, whole } from './share.ts';
+import { bindSegments } from './tensor/bind.ts';
+import { splitModel } from './tensor/split.ts';
 
 export interface ParallelTrainerOptions extends TrainerOptions {
   /** Replicas in this process. Default 1. `batch` counts the samples of all replicas of all ranks together. */
@@ -20,6 +25,8 @@ export interface ParallelTrainerOptions extends TrainerOptions {
   readonly collective?: Collective;
   /** Each rank keeps the optimiser's state of its share of the weights only, and updates those. Default false. */
   readonly shardUpdate?: boolean;
+  /** Split each layer over so many ranks, next to each other in the group. Default 1. */
+  readonly tensor?: number;
 }
 
 /**
@@ -37,27 +44,41 @@ export async function openParallelTrainer(
   const { replicas = 1, collective = alone(), learns, groups = [], accumulate = 1 } = options;
   const batch = Math.min(options.batch ?? fixedBatch(model) ?? 64, data.size);
   const updatesPerEpoch = updatesOf(data, batch, accumulate);
-  const isSharded = options.shardUpdate === true && collective.size > 1;
+  const layers = await splitLayers(model, options);
+  const { copies } = layers;
+  const isSharded = options.shardUpdate === true && copies.size > 1;
   const crew = await createCrew(
-    withOpenBatch(model),
+    withOpenBatch(layers.model),
     {
       batch,
       accumulate,
       replicas,
-      collective,
+      collective: copies,
       isSharded,
+      ...layers.how,
       loss: options.loss ?? (data.task === 'regression' ? meanSquaredError() : crossEntropy()),
       samples: Object.fromEntries(Object.entries(data.inputs).map(([name, { dims }]) => [name, dims])),
       optimizer: options.optimizer(updatesPerEpoch),
-      ...(learns && { learns }),
+      learns: (name) => !layers.silenced.has(name) && (learns?.(name) ?? true),
     },
     lab,
   );
   const { arena, step, optimizer } = crew;
-  // A stretch of weights is no matrix: optimisers that see matrices keep whole parameters everywhere.
-  const mayShard = isSharded && optimizer.links.every(({ matrix }) => !matrix);
-  const shard = mayShard ? startSharded(arena, optimizer, collective, groups) : undefined;
+  const shard = isSharded ? startSharded(arena, optimizer, copies, groups) : undefined;
   const running = shard?.running ?? optimizer.start(arena, { groups, lab });
+  if (
+    layers.silenced.size + layers.parts.size > 0 &&
+    (optimizer.links.some(({ matrix }) => matrix) || plan(optimizer.links).passes.some(({ sums }) => sums.length > 0))
+  ) {
+    throw new PareError(
+      'parallel/norm',
+      'This optimiser needs norms of whole weights, of which each rank has a part.',
+      {
+        where: optimizer.name,
+        hint: 'split nothing, or take an optimiser that treats each weight by itself',
+      },
+    );
+  }
   if (accumulate > 1 && optimizer.links.some(({ probe }) => probe)) throw probing(optimizer.name);
 
   async function* updates(
@@ -95,12 +116,15 @@ export async function openParallelTrainer(
     }
   }
 
-  // Stretches of weights by the name of their array in a checkpoint.
+  // Parts of weights by the name of their array in a checkpoint.
   const partOf = (name: string): Part | undefined => {
-    const [slot = ''] = /^slot\/[^/]*\//.exec(name) ?? [];
-    const piece = shard?.pieces.get(name.slice(slot.length));
-    return piece && { ...piece, of: slot + piece.of };
+    const [prefix = ''] = /^(slot\/[^/]*|\w+)\//.exec(name) ?? [];
+    const key = name.slice(prefix.length);
+    const part = (prefix.startsWith('slot/') && shard?.pieces.get(key)) || layers.parts.get(key);
+    return part && { ...part, of: prefix + part.of };
   };
+  const spoken = (own: RunArrays): RunArrays =>
+    new Map([...own].filter(([name]) => !layers.silenced.has(name.slice(name.indexOf('/') + 1))));
   return {
     step,
     arena,
@@ -116,15 +140,32 @@ export async function openParallelTrainer(
       isStopped: crew.isStopped,
       async whole(own) {
         await crew.settle();
-        return whole(collective, own, partOf);
+        return whole(collective, spoken(own), partOf);
       },
       async parts(own, all) {
-        await parts(collective, own, all, partOf);
+        await parts(collective, spoken(own), all, partOf);
         crew.adopt();
       },
     },
     [Symbol.dispose]: () => crew[Symbol.dispose](),
   };
+}
+
+/** This rank's part of the model, and the ranks that hold the same part of other copies. */
+async function splitLayers(model: Model, { collective = alone(), tensor = 1, shardUpdate }: ParallelTrainerOptions) {
+  if (tensor === 1)
+    return { model, copies: collective, how: {}, parts: new Map<string, Part>(), silenced: new Set<string>() };
+  if (shardUpdate || collective.size % tensor !== 0) {
+    throw new PareError('parallel/tensor', `Layers cannot be split over ${tensor} of ${collective.size} ranks.`, {
+      expected: 'a number of ranks that it divides, and an update that is not sharded',
+      hint: `mpirun -n ${tensor}, or a multiple of it`,
+    });
+  }
+  const peers = await collective.split(Math.floor(collective.rank / tensor));
+  const copies = await collective.split(collective.rank % tensor);
+  const { model: own, parts: held, silenced } = splitModel(model, tensor, peers.rank);
+  const bind: typeof bindStep = (step, arena, lab) => bindSegments(step, arena, peers, lab);
+  return { model: own, copies, how: { bind, peers }, parts: held, silenced };
 }
 
 /** Updates of an epoch. Throws train/accumulate when there are not samples enough for one. */
