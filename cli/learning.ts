@@ -48,6 +48,7 @@ export const learningArgs = {
   around: calledMany(AROUND, 'Wrappers of the optimizer: averages of the weights, look-ahead, sharpness-aware steps.'),
   freeze: many(text('Weights that stay as they are, such as "conv1.*"; may be repeated.')),
   layerDecay: number('Factor on the learning rate from each layer to the one before it.', { min: 0, max: 1 }),
+  recompute: flag('Save memory: activations are worked out again for the slopes.'),
   patience: number('Stop after this many epochs without a better validation score.', { min: 1, whole: true }),
   checkpoint: path('Folder in which the run is kept, so that it can go on after anything.'),
   every: text('Between two checkpoints: 500 (updates) or 60s. Default: an epoch.'),
@@ -78,6 +79,7 @@ export function fitOptions(values: LearningValues, model?: Model, lr = rateWord(
     ...(groups.length > 0 && { groups }),
     ...(values.checkpoint !== undefined && { checkpoint: { folder: values.checkpoint, ...interval(values.every) } }),
     ...(resume && { resume }),
+    ...(values.recompute && { recompute: true }),
   };
 }
 

@@ -159,7 +159,7 @@ def score(metric, out, y):
 def by_sklearn(kind, x, y, xt, yt):
     from sklearn import ensemble, linear_model, neural_network
     models = {
-        'regression': {'linear regression': linear_model.LinearRegression(), 'MLPRegressor (128, 64)': neural_network.MLPRegressor((128, 64), early_stopping=True, random_state=0), 'random forest': ensemble.RandomForestRegressor(100, random_state=0)},
+        'regression': {'linear regression': linear_model.LinearRegression(), 'MLPRegressor (128, 64)': neural_network.MLPRegressor(hidden_layer_sizes=(128, 64), early_stopping=True, random_state=0), 'random forest': ensemble.RandomForestRegressor(100, random_state=0)},
         'classification': {'logistic regression': linear_model.LogisticRegression(max_iter=1000), 'MLPClassifier (32)': neural_network.MLPClassifier((32,), max_iter=500, random_state=0), 'random forest': ensemble.RandomForestClassifier(100, random_state=0)},
     }[kind]
     return {name: model.fit(x, y).score(xt, yt) for name, model in models.items()}

@@ -90,12 +90,17 @@ export function attrOf(row: Row | undefined, key: string, value: NonNullable<Att
 }
 
 /**
- * Starts a draft on a graph (or on nothing). `facts` spares a second inference where the caller has one.
+ * Starts a draft on a graph (or on nothing). `facts` spares a second inference where the caller has one; `taken` are names that nodes
+ * appended later will bring along.
  *
  * Throws   op/unknown from `g.Name` when no row has that name; graph/shape when a node's result cannot be told.
  */
-export function draft<V extends Value = StaticValue>(graph: Graph = EMPTY, facts: Facts = infer(graph)): Draft<V> {
-  return drafting(graph, facts, freshNames(new Set([...namesOf(graph), ...facts.keys()])), () => undefined);
+export function draft<V extends Value = StaticValue>(
+  graph: Graph = EMPTY,
+  facts: Facts = infer(graph),
+  { taken = [] }: { taken?: Iterable<string> } = {},
+): Draft<V> {
+  return drafting(graph, facts, freshNames(new Set([...namesOf(graph), ...facts.keys(), ...taken])), () => undefined);
 }
 
 /** `around` finds the values of the graphs that this one lies in; names are fresh in all of them. */

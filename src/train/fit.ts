@@ -59,6 +59,11 @@ export interface FitOptions {
   freeze?: NamePattern | readonly NamePattern[];
   /** Weights with another learning rate or decay; the first group whose pattern fits counts. */
   groups?: readonly GroupOptions[];
+  /**
+   * Saves memory: activations between checkpoints are worked out again for the slopes, at the price of up to a second forward pass.
+   * The result is the same. Default false.
+   */
+  recompute?: boolean;
   /** Default: accuracy for classes, R² for numbers. */
   metric?: Metric;
   /** Where the run is kept, so that it can go on after anything. */
@@ -170,12 +175,13 @@ const unfinished = (folder: string, { position: { epoch, step } }: Checkpoint): 
 
 /** What trainer and race need of the options. */
 const trainerOptions = (options: FitOptions) => {
-  const { batch, accumulate, loss, learns = () => true, freeze, groups = [] } = options;
+  const { batch, accumulate, loss, learns = () => true, freeze, groups = [], recompute } = options;
   const isFrozen = freeze === undefined ? () => false : matcher(freeze);
   return {
     ...(batch && { batch }),
     ...(accumulate && { accumulate }),
     ...(loss && { loss }),
+    ...(recompute && { recompute }),
     learns: (name: string) => learns(name) && !isFrozen(name),
     groups: groupsOf(groups),
   };

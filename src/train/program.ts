@@ -6,6 +6,7 @@
 import { PareError } from '../base/error.ts';
 import { differentiate } from '../grad/differentiate.ts';
 import { expand, OWN_DOMAIN } from '../grad/expand.ts';
+import { recompute } from '../grad/recompute.ts';
 import { isStatic } from '../graph/dim.ts';
 import type { DType, TypedArray } from '../graph/dtype.ts';
 import { removeDead } from '../graph/edit.ts';
@@ -41,12 +42,14 @@ export interface StepOptions extends LearningOptions {
   readonly loss: Loss;
   /** Which weights learn. Default: all that the loss depends on. */
   readonly learns?: (name: string) => boolean;
+  /** Works parts of the forward pass out a second time for the slopes, to save memory. Default false. */
+  readonly recompute?: boolean;
 }
 
 /** Forward, loss and slopes of a model as one graph. */
 export function stepGraph(
   model: Model,
-  { loss, learns = () => true, ...options }: StepOptions,
+  { loss, learns = () => true, recompute: repeats = false, ...options }: StepOptions,
   engine: Pick<Engine, 'blockSize'>,
 ): StepGraph {
   const form = learningForm(model, options);
@@ -61,7 +64,8 @@ export function stepGraph(
     });
   const { graph: named, outputs } = withOwnOutputs(joint, [lossName, ...trained.map((name) => slopes.get(name)!)]);
   const states = [...form.state.values()];
-  const whole = removeDead({ ...named, outputs: [...outputs, ...states].map((name) => ({ name })) });
+  const kept = removeDead({ ...named, outputs: [...outputs, ...states].map((name) => ({ name })) });
+  const whole = repeats ? removeDead(recompute(kept, [outputs[0]!, ...states])) : kept;
   const ready = removeDead(
     lower(removeDead(expand(whole, infer(whole), ({ domain }) => domain === OWN_DOMAIN)), engine.blockSize),
   );

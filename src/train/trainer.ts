@@ -27,6 +27,8 @@ export interface TrainerOptions {
   readonly loss?: Loss;
   readonly learns?: (name: string) => boolean;
   readonly groups?: readonly ParameterGroup[];
+  /** Works parts of the forward pass out a second time for the slopes, to save memory. Default false. */
+  readonly recompute?: boolean;
   /** Told the updates of an epoch. */
   readonly optimizer: (updatesPerEpoch: number) => Optimizer;
 }
@@ -80,7 +82,11 @@ export async function openTrainer(model: Model, data: Dataset, options: TrainerO
   }
   const loss = options.loss ?? (data.task === 'regression' ? meanSquaredError() : crossEntropy());
   const samples = Object.fromEntries(Object.entries(data.inputs).map(([name, { dims }]) => [name, dims]));
-  const step = stepGraph(model, { loss, batch, samples, ...(learns && { learns }) }, lab.engine);
+  const step = stepGraph(
+    model,
+    { loss, batch, samples, ...(learns && { learns }), ...(options.recompute && { recompute: true }) },
+    lab.engine,
+  );
   const optimizer = options.optimizer(updatesPerEpoch);
   if (accumulate > 1 && optimizer.links.some((link) => link.probe)) {
     throw new PareError(
