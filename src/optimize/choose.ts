@@ -82,11 +82,17 @@ export async function choose(options: ChooseOptions, lab: Lab): Promise<Choice> 
   return { trial, misses: missesOf(budget, trial), others };
 }
 
-/** The trials with at most half of the choice's steps, and those with two at most: whole ends of structures that were cut less. */
-function safer({ calls, drop }: Trial, eligible: readonly Trial[]): Trial[][] {
-  const within = (most: number): Trial[] =>
-    eligible.filter((other) => other.calls.length <= most && other.calls.length < calls.length && other.drop <= drop);
-  return [within(Math.max(3, calls.length / 2)), within(2)];
+/**
+ * Where to retreat to, in turn: ends of structures that were cut less, then ends that compute in floats and only store
+ * integers, of the choice's structure or a larger one.
+ */
+function safer({ key, calls, drop }: Trial, eligible: readonly Trial[]): Trial[][] {
+  const others = eligible.filter(
+    (other) => other.key !== key && other.drop <= drop && other.calls.length <= calls.length,
+  );
+  const lessCut = others.filter((other) => other.calls.length <= Math.max(2, calls.length / 2));
+  const floats = others.filter((other) => other.calls.every(({ step }) => step !== 'quantize'));
+  return [calls.length > 2 ? lessCut : [], floats];
 }
 
 /** What is lost on the search and selection samples together. */
