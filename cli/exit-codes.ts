@@ -26,6 +26,8 @@ const TABLE: readonly (readonly [pattern: string, exit: ExitCode])[] = [
   ['grad/*', EXIT.unsupported],
   ['onnx/dtype', EXIT.unsupported],
   ['quantize/nothing', EXIT.unsupported],
+  ['distill/live', EXIT.unsupported],
+  ['distill/shape', EXIT.unsupported],
   ['*/unsupported', EXIT.unsupported],
   // what the user gave: words, settings, files, shapes
   ['usage/*', EXIT.usage],
@@ -42,6 +44,8 @@ const TABLE: readonly (readonly [pattern: string, exit: ExitCode])[] = [
   ['tensor/size', EXIT.usage],
   ['engine/feed', EXIT.usage],
   ['prune/data', EXIT.usage],
+  ['compress/*', EXIT.usage],
+  ['distill/*', EXIT.usage],
   ['train/exists', EXIT.usage],
   ['train/resume', EXIT.usage],
   ['quantize/range', EXIT.usage],

@@ -287,6 +287,9 @@ describe('verbs', () => {
     for (const { metric } of [teacher, before, after]) expect(metric.name).toBe('accuracy');
     expect(epochs).toHaveLength(2);
     expect(readdirSync(at('answers'))).toHaveLength(1);
+    const single = await pare('distill', at('cnn.onnx'), 'self', '--data', 'glyphs', '--epochs', '1', '-q');
+    expect(single.err).toContain('a single stage');
+    expect(single.code).toBe(2);
     expect((await pare('distill', wide, 'auto', ...rows, '--live')).err).toContain('[usage/conflict]');
     expect((await pare('distill', wide, wide, ...rows, '--loss', 'soft-target')).err).toContain('did you mean');
     expect((await pare('distill', wide, wide, '--data', at('rows.csv'), '--ensemble', `${wide}=-1`)).code).toBe(2);

@@ -2,7 +2,8 @@
  * What a small network gains by learning from a large one: resnet56 (CIFAR-10) to a ResNet-8 and to a plain 4-conv network,
  * hard labels against soft targets and DKD, three seeds each, and the same recipe in PyTorch where it is installed.
  *
- * Run      npm run build && node dist/bench/accuracy/distill.js [--epochs 12] [--seeds 3] [--student resnet8|plain] [--peer] [--json]
+ * Run      npm run build && node dist/bench/accuracy/distill.js [--epochs 12] [--seeds 3] [--student resnet8|plain] [--peer]
+ *          [--recorded 1000] [--json]      (samples to compare recorded and live teachers on, 0 for none)
  * Data     $PARE_DATA or ../shared/data: cifar10 train10k and test2k, models/resnet56_cifar10.onnx and cifar10_small_cnn.onnx
  * Recipe   SGD 0.9 Nesterov, decay 5e-4, cosine, batch 64, no augmentation; labels 10 % beside soft targets (T 4), 50 % beside DKD
  */
@@ -13,12 +14,12 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { random } from '../../src/base/random.ts';
 import { costOf } from '../../src/cost/cost.ts';
-import { bind, type Dataset, openData, portsOf } from '../../src/data/index.ts';
+import { bind, type Dataset, openData, portsOf, take } from '../../src/data/index.ts';
 import { distill, distillLosses, type Recorded, record } from '../../src/distill/index.ts';
 import type { Model } from '../../src/graph/model.ts';
 import { float32, sizeOf } from '../../src/graph/tensor.ts';
 import { resnetCifar } from '../../src/nn/index.ts';
-import { readModelFile } from '../../src/onnx/index.ts';
+import { readModelFile, writeModel } from '../../src/onnx/index.ts';
 import { modernize } from '../../src/ops/modern.ts';
 import { type Lab, openEngine } from '../../src/runtime/index.ts';
 import { cosine, fit, scoreModel, sgd } from '../../src/train/index.ts';
@@ -30,6 +31,7 @@ const { values: flags } = parseArgs({
     seeds: { type: 'string', default: '3' },
     student: { type: 'string', multiple: true },
     peer: { type: 'boolean', default: false },
+    recorded: { type: 'string', default: '0' },
     json: { type: 'boolean', default: false },
   },
 });
@@ -76,6 +78,7 @@ const share = (x: number): string => `${(100 * x).toFixed(2)} %`;
 const say = (text: string): void => void (flags.json || process.stdout.write(`${text}\n`));
 say(`teacher: ${share(await scoreModel(teacher, under(splits.test!, teacher), lab))} on test2k`);
 
+if (Number(flags.recorded) > 0) await compareLive(Number(flags.recorded));
 const peer = flags.peer ? await torchPeer(recorded) : undefined;
 const workloads: Record<string, unknown>[] = [];
 for (const [name, { make, lr }] of Object.entries(STUDENTS)) {
@@ -115,6 +118,25 @@ for (const [name, { make, lr }] of Object.entries(STUDENTS)) {
 }
 peer?.end();
 if (flags.json) process.stdout.write(`${JSON.stringify({ workloads, epochs })}\n`);
+
+/** The same student from recorded answers and from the live teacher: equal to the bit, and how long each takes. */
+async function compareLive(samples: number): Promise<void> {
+  const student = await STUDENTS['resnet8']!.make(0);
+  const few = take(under(splits.train, student), samples);
+  const learn = async (live: boolean) => {
+    const start = performance.now();
+    const optimizer = sgd({ lr: 0.05, momentum: 0.9 });
+    const { model } = await distill(student, teacher, few, { epochs: 3, batch: BATCH, optimizer, live }, lab);
+    return { seconds: (performance.now() - start) / 1000, model };
+  };
+  const [recordedFirst, live, again] = [await learn(false), await learn(true), await learn(false)];
+  const bytesOf = ({ model }: { model: Model }): string => Buffer.from(writeModel(model)).toString('base64');
+  const isEqual = bytesOf(recordedFirst) === bytesOf(live);
+  const ratio = (2 * live.seconds) / (recordedFirst.seconds + again.seconds);
+  say(
+    `recorded = live: ${isEqual ? 'bit for bit' : 'NO'}; 3 epochs of ${samples} samples, recording included: ${ratio.toFixed(2)}x faster`,
+  );
+}
 
 /** Mean, and half the distance from the smallest to the largest. */
 function spread(all: readonly number[]): string {

@@ -9,6 +9,7 @@ import {
   type FeatureOptions,
   type Keep,
   type OutputLoss,
+  type SelfDistillOptions,
   type Teacher,
 } from '../../src/distill/index.ts';
 import type { Subject } from '../../src/report/subject.ts';
@@ -44,7 +45,9 @@ export const distill = verb({
   example: 'pare distill resnet56.onnx small.onnx --data cifar10 --epochs 20 --cache teachers --out student.onnx',
   takes: {
     teacher: required(path('The ONNX model that knows.')),
-    student: required(path('The ONNX model that learns; auto: a thinner copy of the teacher.')),
+    student: required(
+      path('The ONNX model that learns; auto: a thinner copy of the teacher; self: the teacher itself.'),
+    ),
   },
   args: {
     ...learningArgs,
@@ -64,7 +67,7 @@ export const distill = verb({
     ...methodArgs,
   },
   async run(values, desk) {
-    const [{ distill: distillModel }, { split }] = await Promise.all([
+    const [{ distill: distillModel, selfDistill }, { split }] = await Promise.all([
       import('../../src/distill/index.ts'),
       import('../../src/data/index.ts'),
     ]);
@@ -74,8 +77,8 @@ export const distill = verb({
         got: 'both',
       });
     const teacher = await desk.read(values.teacher);
-    const isAuto = values.student === 'auto';
-    const given = isAuto ? undefined : await desk.read(values.student);
+    const isSelf = values.student === 'self';
+    const given = isSelf ? teacher : values.student === 'auto' ? undefined : await desk.read(values.student);
     const sets = await desk.sets((given ?? teacher).model);
     if (!sets?.train)
       throw new PareError('usage/missing', 'pare distill needs samples; labels are not needed.', {
@@ -104,7 +107,9 @@ export const distill = verb({
       ...(values.live && { live: true }),
       ...(parts.validation && { validation: parts.validation }),
     };
-    const { model, report } = await distillModel(before.model, teachers, train, options, lab);
+    const { model, report } = isSelf
+      ? await selfDistill(before.model, train, ownLesson(values, options), lab)
+      : await distillModel(before.model, teachers, train, options, lab);
     const { measureModels } = await import('../../src/report/index.ts');
     const [measured] = await measureModels([teacher], lab, { rounds: 9, dims: desk.dims });
     const { name: _, timings, unknown: __, ...sizes } = measured!;
@@ -131,6 +136,23 @@ export const distill = verb({
     });
   },
 });
+
+/** What a network that teaches itself is trained with. Throws usage/conflict for flags that speak of another teacher. */
+function ownLesson(
+  values: {
+    readonly ensemble: readonly string[];
+    readonly loss: readonly unknown[];
+    readonly feature: readonly unknown[];
+  },
+  { labels: _, loss: __, features: ___, cache, live: ____, ...learning }: DistillOptions,
+): SelfDistillOptions {
+  const isTaught = values.ensemble.length + values.loss.length + values.feature.length > 0 || cache !== undefined;
+  if (!isTaught) return learning;
+  throw new PareError('usage/conflict', 'A network that teaches itself has no other teacher and one loss.', {
+    where: 'self',
+    expected: 'none of --ensemble, --loss, --feature and --cache',
+  });
+}
 
 /** What the teacher itself scores; without labels it is what others agree with. */
 async function metricOf(teacher: Subject, evaluation: Parameters<typeof finish>[1]['evaluation'], desk: Desk) {

@@ -182,7 +182,7 @@ function underBothNames(data: Dataset, teacher: Graph): Dataset {
 }
 
 /** The student with what it learnt, and nothing of what stood beside it. */
-function onlyStudent(student: Model, learnt: Model): Model {
+export function onlyStudent(student: Model, learnt: Model): Model {
   const initializers = new Map(
     [...student.graph.initializers].map(([name, old]) => [name, learnt.graph.initializers.get(name) ?? old]),
   );

@@ -8,4 +8,5 @@ export * from './loss/index.ts';
 export type { Keep } from './packing.ts';
 export { namedPairs, pairsOf } from './pairs.ts';
 export { type Recorded, type Recording, type RecordOptions, record, withTeacher } from './record.ts';
+export { type SelfDistillOptions, selfDistill } from './self-distill.ts';
 export { frozenTeacher, type Teacher } from './teacher.ts';

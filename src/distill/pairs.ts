@@ -11,7 +11,8 @@ import { modernize } from '../ops/modern.ts';
 import type { Pair } from './loss/feature.ts';
 import { frozen } from './teacher.ts';
 
-interface Stage {
+/** The deepest value of a stage. */
+export interface Stage {
   readonly name: string;
   readonly dims: readonly number[];
 }
@@ -71,7 +72,7 @@ const ENDS = new Set([
 ]);
 
 /** The deepest value of each spatial size (or number of tokens). */
-function stages(model: Model, data: Dataset): Map<string, Stage> {
+export function stages(model: Model, data: Dataset): Map<string, Stage> {
   const graph = bound(model.graph, data);
   const facts = infer(graph);
   const outputs = new Set(graph.outputs.map(({ name }) => name));

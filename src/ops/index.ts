@@ -11,6 +11,7 @@ import * as constant from './constant.ts';
 import * as control from './control.ts';
 import * as conv from './conv.ts';
 import * as depthSpace from './depth-space.ts';
+import * as detach from './detach.ts';
 import * as dropout from './dropout.ts';
 import * as einsum from './einsum.ts';
 import * as fakeQuantize from './fake-quantize.ts';
@@ -64,6 +65,7 @@ const families = {
   ...order,
   ...depthSpace,
   ...layerNorm,
+  ...detach,
   ...dropout,
   ...batchNorm,
   ...trigonometric,
@@ -106,6 +108,7 @@ export type OpName =
   | keyof typeof order
   | keyof typeof depthSpace
   | keyof typeof layerNorm
+  | keyof typeof detach
   | keyof typeof dropout
   | keyof typeof batchNorm
   | keyof typeof trigonometric

@@ -1,6 +1,8 @@
 /** The student learns the teacher's softened probabilities. */
 
 import { sizeOf } from '../../graph/tensor.ts';
+import type { Builder } from '../../ops/builder.ts';
+import type { StaticValue } from '../../ops/op.ts';
 import type { Loss } from '../../train/loss/loss.ts';
 
 /** The name of the column that holds the teacher's logits. */
@@ -17,10 +19,13 @@ export const TEACHER = 'teacher';
  */
 export const softTargets =
   ({ T = 4 } = {}): Loss =>
-  (g, { logits, column }) => {
-    const teacher = column(TEACHER, 'float32', logits.dims.slice(1)); // [N, ..., K]
-    const logP = g.LogSoftmax(g.Mul(teacher, 1 / T)); // [N, ..., K]
-    const logQ = g.LogSoftmax(g.Mul(logits, 1 / T)); // [N, ..., K]
-    const kl = g.ReduceSum(g.Mul(g.Exp(logP), g.Sub(logP, logQ)), { keepdims: 0 }); // []
-    return g.Mul(kl, (T * T) / sizeOf(logits.dims.slice(0, -1)));
-  };
+  (g, { logits, column }) =>
+    softened(g, logits, column(TEACHER, 'float32', logits.dims.slice(1)), T);
+
+/** The loss of `softTargets` on two values [N, ..., K]. */
+export function softened(g: Builder, student: StaticValue, teacher: StaticValue, T: number): StaticValue {
+  const logP = g.LogSoftmax(g.Mul(teacher, 1 / T)); // [N, ..., K]
+  const logQ = g.LogSoftmax(g.Mul(student, 1 / T)); // [N, ..., K]
+  const kl = g.ReduceSum(g.Mul(g.Exp(logP), g.Sub(logP, logQ)), { keepdims: 0 }); // []
+  return g.Mul(kl, (T * T) / sizeOf(student.dims.slice(0, -1)));
+}
