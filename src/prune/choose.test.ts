@@ -36,6 +36,33 @@ describe('the estimate', () => {
 });
 
 describe('choose', () => {
+  it('leaves to a rule what it names, and spends the budget on the rest', () => {
+    const [first] = solved.groups;
+    const weight = first!.places.find(({ isWeight }) => isWeight)!.value;
+    const rules = [{ layer: weight, keep: 1 }];
+    const { kept, isMet } = choose(solved, scores, { keep: { macs: 0.7 }, rules });
+    expect(isMet).toBe(true);
+    expect(kept[0]).toBe(first!.size);
+    const half = choose(solved, scores, { keep: { channels: 1 }, rules: [{ layer: weight, keep: 0.5 }] });
+    expect(half.kept).toEqual(solved.groups.map(({ size }, i) => (i === 0 ? Math.round(size / 2) : size)));
+    expect(() => choose(solved, scores, { keep: { macs: 0.7 }, rules: [{ layer: 'nowhere', keep: 1 }] })).toThrow(
+      /No group of channels/,
+    );
+  });
+
+  it('spends time by the table that it is given', () => {
+    const latency = (kept: ArrayLike<number>): number => 3 + Array.from(kept).reduce((a, b) => a + b, 0);
+    const { share, kept } = choose(solved, scores, { keep: { latency: 0.7 }, latency });
+    expect(share).toBeLessThanOrEqual(0.7);
+    expect(share).toBeCloseTo(latency(kept) / latency(solved.groups.map(({ size }) => size)), 12);
+    expect(() => choose(solved, scores, { keep: { latency: 0.7 } })).toThrow(/times of the layers/);
+  });
+
+  it('keeps the least width', () => {
+    const { kept } = choose(solved, scores, { keep: { channels: 0.2 }, minimum: 2, roundTo: 1 });
+    for (const [i, count] of kept.entries()) expect(count).toBeGreaterThanOrEqual(Math.min(2, solved.groups[i]!.size));
+  });
+
   for (const what of ['macs', 'parameters', 'bytes', 'channels'] as const) {
     for (const rank of ['global', 'local', 'isomorphic'] as const) {
       it(`keeps no more than the share of ${what}, and about that much, with ${rank} ranking`, () => {

@@ -112,11 +112,14 @@ export async function dropBlocks(
     .sort((a, b) => b.likeness - a.likeness);
   let graph = settled.graph;
   const dropped: string[] = [];
+  const instead = new Map<string, string>();
+  const origin = (name: string): string => (instead.has(name) ? origin(instead.get(name)!) : name);
   for (const { x, y, name } of ranked) {
     if (dropped.length === count) break;
     const isThere = graph.nodes.some(({ outputs }) => outputs.includes(y)) && consumers(graph).has(y);
     if (!isThere || graph.outputs.some((output) => output.name === y)) continue;
-    graph = removeDead({ ...graph, nodes: renameReads(graph.nodes, new Map([[y, x]])) });
+    graph = removeDead({ ...graph, nodes: renameReads(graph.nodes, new Map([[y, origin(x)]])) });
+    instead.set(y, x);
     dropped.push(name);
   }
   return {

@@ -21,7 +21,7 @@ import { reconstruct } from './reconstruct.ts';
 import { reestimate } from './reestimate.ts';
 import { score } from './score.ts';
 import { settle } from './settle.ts';
-import { agreement, insist } from './verify.ts';
+import { type Agreement, agreement, insist } from './verify.ts';
 
 export interface PruneOptions extends Omit<ChooseOptions, 'autoRound' | 'latency'> {
   /** What decides: a name from `criteria`, or a criterion of one's own. Default 'l2'. */
@@ -109,12 +109,10 @@ export async function prune(model: Model, options: PruneOptions, lab: Lab): Prom
   };
   if (choice.cuts.length === 0) return { model: settled, report: { ...report, after: before, error: 0 } };
   const small = cut(settled, solved, choice.cuts);
+  let proof: Agreement;
   try {
-    const proof = await agreement(settled, solved, choice.cuts, lab, data && firstBatch(settled, data, lab));
+    proof = await agreement(settled, solved, choice.cuts, lab, data && firstBatch(settled, data, lab));
     insist(proof);
-    const after = sizeOfGraph(small.graph);
-    const mended = await mend(settled, small, choice, options, lab);
-    return { ...mended, report: { ...report, ...mended.report, after, error: proof.error } };
   } catch (thrown) {
     if (!(thrown instanceof PareError)) throw thrown;
     lab.onNote?.(`${thrown.message} The original model is returned.`);
@@ -123,6 +121,9 @@ export async function prune(model: Model, options: PruneOptions, lab: Lab): Prom
       report: { ...report, after: before, share: 1, isMet: false, error: Number.NaN, fault: thrown.message },
     };
   }
+  const after = sizeOfGraph(small.graph);
+  const mended = await mend(settled, small, choice, options, lab);
+  return { ...mended, report: { ...report, ...mended.report, after, error: proof.error } };
 }
 
 /** What can be made good without learning. */

@@ -139,7 +139,9 @@ async function fitOne(
       task: 'reconstruct',
       samples,
       prepare: (graph) => {
-        joint = beside(graph, { ...dense.graph, inputs: graph.inputs, values: new Map(), outputs: [] }, DENSE);
+        // Old files list weights among the inputs; here only what is fed is shared.
+        const inputs = graph.inputs.filter(({ name }) => !graph.initializers.has(name));
+        joint = beside({ ...graph, inputs }, { ...dense.graph, inputs, values: new Map(), outputs: [] }, DENSE);
         return joint;
       },
     },
