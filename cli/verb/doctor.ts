@@ -22,6 +22,8 @@ export const doctor = verb({
     const machine = hardware(lab.engine);
     const devices = probe ? await usableDevices() : undefined;
     const speedup = await int8Speedup(lab);
+    const { targetOf } = await import('../../src/quantize/target.ts');
+    const target = await targetOf(lab.engine);
     const mpi = findMpi(process.env);
     const profile = save === undefined ? undefined : await saveProfile(save, lab, machine, desk);
     return {
@@ -32,6 +34,7 @@ export const doctor = verb({
         cores: machine.cores,
         int8Speedup: speedup.conv,
         int8: speedup,
+        target,
         mpi,
         cpu: machine.cpu ?? null,
         memoryBytes: machine.memoryBytes ?? null,
@@ -57,6 +60,7 @@ export const doctor = verb({
             ['blocks of', machine.blockSize ? `${machine.blockSize} channels make convolutions fast` : undefined],
             ['int8', `convolution ${inWords(speedup.conv)}, dense layer ${inWords(speedup.dense)}`],
             ['profile', save],
+            ['target', `${target} (pare quantize --target)`],
             ['MPI', mpi.available ? `${mpi.implementation ?? 'yes'} (${mpi.mpirun ?? mpi.library})` : 'not found'],
           ],
         },

@@ -6,11 +6,14 @@ import { calibrators } from '../../src/quantize/calibrate/index.ts';
 import { corrections } from '../../src/quantize/correct/index.ts';
 import { roundings } from '../../src/quantize/round/index.ts';
 import { type Scheme, schemes } from '../../src/quantize/scheme/index.ts';
+import { targets } from '../../src/quantize/target.ts';
 import { flag, many, number, oneOf, path, required, text } from '../arg.ts';
 import type { Desk } from '../desk.ts';
 import { finish, methodArgs, stopwatch } from '../finish.ts';
 import type { Sets } from '../sets.ts';
 import { type Outcome, verb } from '../verb.ts';
+
+const FORMATS = { qdq: true, qoperator: true } as const;
 
 export const quantize = verb({
   name: 'quantize',
@@ -29,6 +32,8 @@ export const quantize = verb({
     epochs: number('Passes over the data, where the network learns (qat); default 3.', { min: 1, whole: true }),
     lr: number('Peak learning rate (qat); default 1e-4, below 6 bits 1e-3.', { min: 0 }),
     biasCorrect: oneOf(corrections, 'How biases make up for rounding; default: fast, none where rounding is learnt.'),
+    target: oneOf(targets, 'Where the model will run; default: here.'),
+    format: oneOf(FORMATS, 'Pairs of QuantizeLinear and DequantizeLinear, or integer operators (static).', 'qdq'),
     equalize: flag('Even out the channels of neighbouring layers first.'),
     samples: number('Samples to calibrate on.', { min: 1, whole: true }, 300),
     block: number('Weights that share a scale (weight-only).', { min: 16, max: 256, whole: true }),

@@ -13,6 +13,7 @@ export {
   mse,
   percentile,
 } from './calibrate/index.ts';
+export { type CorrectionName, corrections } from './correct/index.ts';
 export { type DynamicOptions, quantizeDynamic, type WeightReport } from './dynamic.ts';
 export type { EngineView } from './engine-view.ts';
 export { viewOf } from './engine-view.ts';
@@ -23,6 +24,7 @@ export { type HalfOptions, toHalfStorage } from './half.ts';
 export { Histogram } from './histogram.ts';
 export type { Kept } from './plan.ts';
 export { type QatOptions, type QatReport, quantizeAware } from './qat.ts';
+export { toQOperators } from './qoperator.ts';
 export {
   type Calibrated,
   calibrate,
@@ -35,7 +37,9 @@ export {
   write,
 } from './quantize.ts';
 export type { Range } from './range.ts';
+export { type RoundingName, roundings } from './round/index.ts';
 export { saturates } from './saturate.ts';
 export { type Answer, type Request, type Scheme, type SchemeName, schemes } from './scheme/index.ts';
 export { type LayerSensitivity, lossOf, sensitivity } from './sensitivity.ts';
+export { type Target, type TargetName, targetOf, targets } from './target.ts';
 export { quantizeWeights, type WeightOnlyOptions } from './weight-only.ts';

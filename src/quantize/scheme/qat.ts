@@ -2,6 +2,7 @@ import { agreement } from '../agreement.ts';
 import { given } from '../given.ts';
 import { quantizeAware } from '../qat.ts';
 import { chooseSamples } from '../quantize.ts';
+import { targets } from '../target.ts';
 import type { Scheme } from './scheme.ts';
 
 const CHECKED = 64;
@@ -10,14 +11,21 @@ const CHECKED = 64;
 export const qatScheme: Scheme = {
   about: 'as static, and the network learns while it rounds, from its own float answers',
   needsData: 'samples to learn from',
-  async run(model, { data, bits, perTensor, ...options }, lab) {
+  async run(model, { data, bits, perTensor, target, portable, ...options }, lab) {
     const {
       model: written,
       report,
       plan,
     } = await quantizeAware(
       model,
-      { ...given(options), data: data!, perChannel: !perTensor, ...(bits !== undefined && { weightBits: bits }) },
+      {
+        ...given(options),
+        data: data!,
+        perChannel: !perTensor,
+        ...(bits !== undefined && { weightBits: bits }),
+        ...(target && { pairSafe: targets[target].pairSafe }),
+        ...(portable && { pairSafe: true }),
+      },
       lab,
     );
     return {

@@ -6,6 +6,7 @@ import type { Lab } from '../../runtime/index.ts';
 import type { CalibratorName } from '../calibrate/index.ts';
 import type { CorrectionName } from '../correct/index.ts';
 import type { Kept } from '../plan.ts';
+import type { TargetName } from '../target.ts';
 
 /** What may be asked of any scheme; each reads what concerns it. */
 export interface Request {
@@ -37,6 +38,10 @@ export interface Request {
   readonly exclude?: readonly string[] | undefined;
   /** Quantise products of two computed values, as in attention. */
   readonly products?: boolean | undefined;
+  /** Where the model will run. Default: here. */
+  readonly target?: TargetName | undefined;
+  /** Pairs that engines fuse, or integer operators. Default `qdq`. */
+  readonly format?: 'qdq' | 'qoperator' | undefined;
   /** Keep weights safe for processors that add 8-bit products in 16 bits, whatever this one does. */
   readonly portable?: boolean | undefined;
   /** The most that may be lost, as a share of the metric. */

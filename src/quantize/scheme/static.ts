@@ -1,7 +1,9 @@
 import { pick } from '../../base/suggest.ts';
 import { given } from '../given.ts';
+import { toQOperators } from '../qoperator.ts';
 import { quantize } from '../quantize.ts';
 import { type RoundingName, roundings } from '../round/index.ts';
+import { targets } from '../target.ts';
 import type { Scheme } from './scheme.ts';
 
 const ROUNDING_NAMES = Object.fromEntries(Object.keys(roundings).map((name) => [name, name])) as Record<
@@ -13,7 +15,7 @@ const ROUNDING_NAMES = Object.fromEntries(Object.keys(roundings).map((name) => [
 export const staticScheme: Scheme = {
   about: 'weights and activations as 8-bit integers, calibrated on samples',
   needsData: 'samples to calibrate on',
-  async run(model, { data, perTensor, portable, bits, round, ...options }, lab) {
+  async run(model, { data, perTensor, portable, bits, round, target, format = 'qdq', ...options }, lab) {
     const { model: written, report } = await quantize(
       model,
       {
@@ -22,14 +24,20 @@ export const staticScheme: Scheme = {
         ...(round !== undefined && { round: pick(ROUNDING_NAMES, round, 'rounding for this scheme') }),
         perChannel: !perTensor,
         ...(bits !== undefined && { weightBits: bits }),
+        ...(target && { pairSafe: targets[target].pairSafe }),
         ...(portable && { pairSafe: true }),
       },
       lab,
     );
     const { scheme, quantized, kept, weightBits, rounding, biasCorrection, pairSafe, agreement, escalation, fused } =
       report;
+    if (target && !targets[target].integerKernels) {
+      lab.onNote?.(
+        `${target} has no integer kernels for these layers: the file computes in floats there (--scheme weight-only or fp16 gain more)`,
+      );
+    }
     return {
-      model: written,
+      model: format === 'qoperator' ? toQOperators(written) : written,
       scheme,
       quantized,
       kept,
