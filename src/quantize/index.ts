@@ -1,5 +1,6 @@
 /** Quantisation: integers for weights and activations. */
 
+export { type AbsorbReport, absorbBiases } from './absorb.ts';
 export { type Accuracy, accuracy, dropOf } from './accuracy.ts';
 export { type Agreement, agreement } from './agreement.ts';
 export { type BlockBits, type BlockShape, type Blocks, fromBlocks, packBits, roundToNearest } from './blocks.ts';

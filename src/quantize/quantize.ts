@@ -10,6 +10,7 @@ import { sizeOf } from '../graph/tensor.ts';
 import { writeModel } from '../onnx/write.ts';
 import { type Facts, infer } from '../ops/infer.ts';
 import type { Lab } from '../runtime/index.ts';
+import { absorbBiases } from './absorb.ts';
 import { type Agreement, agreement } from './agreement.ts';
 import { type Calibrator, type CalibratorName, calibrators } from './calibrate/index.ts';
 import { type Correction, type CorrectionName, corrections } from './correct/index.ts';
@@ -58,7 +59,7 @@ export interface QuantizeOptions extends PlanOptions {
    * `none`. Default `fast`; `none` where the rounding is learnt, which sees to the means itself.
    */
   biasCorrect?: CorrectionName | boolean;
-  /** Even out the channels of neighbouring layers first. Default false. */
+  /** Even out the channels of neighbouring layers first, then let high biases move on. Default false. */
   equalize?: boolean;
   /** Samples to judge by, best none of those calibrated on. Default: `data`. At most 2000 are used. */
   judge?: Dataset;
@@ -143,7 +144,7 @@ export async function quantize(model: Model, options: QuantizeOptions, lab: Lab)
   const pairSafe = weightBits === 8 && (options.pairSafe ?? (await saturates(lab.engine)));
   const chosen = chooseSamples(data, samples, lab.seed);
   const everywhere = options.maxDrop !== undefined;
-  const ready = evens ? equalize(model).model : prepare(model);
+  const ready = evens ? (await absorbBiases(equalize(model).model, data, chosen, lab)).model : prepare(model);
   const calibrated = await calibrate(ready, calibrator, data, chosen, lab, {
     ...options,
     everywhere,
