@@ -12,6 +12,7 @@ export const compare = verb({
   args: { samples: number('Samples to compare on.', { min: 1, whole: true }, 32) },
   async run({ a, b, samples }, desk) {
     const { compareModels } = await import('../../src/report/compare-models.ts');
+    const { adviceOn } = await import('../../src/report/advice.ts');
     const { noise, portsOf, take } = await import('../../src/data/index.ts');
     const [left, right] = [await desk.read(a), await desk.read(b)];
     const sets = await desk.sets(left.model);
@@ -20,11 +21,13 @@ export const compare = verb({
       ? take(sets.evaluation, samples)
       : noise(portsOf(left.model.graph), { size: samples, seed: desk.values.seed, dims: desk.dims });
     const { outputs, layers } = await compareModels(left, right, dataset, await desk.lab());
+    const advice = adviceOn({ outputs, layers });
     const figures = ({ maxAbs, relL2, cosine, differs }: (typeof outputs)[number]): string[] =>
       differs === undefined ? [short(maxAbs), short(relL2), cosine.toFixed(6)] : ['', '', '', differs];
     return {
-      result: { a, b, samples: dataset.size, outputs, layers },
+      result: { a, b, samples: dataset.size, outputs, layers, advice },
       shown: [
+        { kind: 'text', text: advice.sentences.join('\n') },
         {
           kind: 'table',
           columns: [
