@@ -66,7 +66,7 @@ async function runWords(argv: readonly string[], io: Io): Promise<ExitCode> {
     return EXIT.done;
   }
   const words = await withConfig(verb, written.words);
-  const supervised = await supervise(argv, words, io);
+  const supervised = verb.isParallel ? await supervise(argv, words, io) : undefined;
   if (supervised !== undefined) return supervised;
   watchSupervisor(io.env);
   const tell = (error: PareError): void => void tellError(error, argv, io);

@@ -15,5 +15,6 @@ export const verbs: Readonly<Record<string, () => Promise<Verb>>> = {
   quantize: async () => (await import('./quantize.ts')).quantize,
   optimize: async () => (await import('./optimize.ts')).optimize,
   run: async () => (await import('./run.ts')).runVerb,
+  plan: async () => (await import('./plan.ts')).plan,
   doctor: async () => (await import('./doctor.ts')).doctor,
 };

@@ -12,6 +12,7 @@ export {
 export { asRank, join } from './join.ts';
 export { isLaunched } from './launched.ts';
 export { localGroup } from './local.ts';
+export { type MeasurePlanOptions, measurePlan } from './measure-plan.ts';
 export { type MpiOptions, openMpi } from './mpi.ts';
 export { openPipelineTrainer, type PipelineOptions } from './pipeline/trainer.ts';
 export { allReduceMs, type LinkSpeed, messageMs, type Plan, type PlanInput, planParallel } from './plan.ts';

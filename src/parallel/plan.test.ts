@@ -59,6 +59,15 @@ describe('planParallel', () => {
     }
   });
 
+  it('splitting layers pays where its sums are cheap beside the work', () => {
+    const split = { share: 0.9, sums: 2, sumBytes: 1000, most: 8 };
+    const [fast] = planParallel({ ...input, parameters: 500e6, tensor: split }, 2);
+    expect(fast!.tensor).toBe(2);
+    expect(fast!.bytesPerRank).toBeCloseTo(16 * 500e6 * 0.55);
+    const costly = planParallel({ ...input, parameters: 1e3, tensor: { ...split, sumBytes: 1e8 } }, 2);
+    expect(costly[0]!.tensor).toBe(1);
+  });
+
   it('refuses what cannot be', () => {
     expect(() => planParallel({ ...input, batch: 4 }, 8)).toThrow(/cannot be spread/);
     expect(() => planParallel({ ...input, slopesMs: [] }, 8)).toThrow(/measured/);

@@ -8,7 +8,9 @@
  *   data parallel, p ranks             c + w(b/p) + all-reduce(4P) + u
  *   pipeline, s stages, m micro        (m + s − 1) · (w(b)/(s·m) · balance · 4/3 + c/s) + 2 (m + s − 2) · message + u/s
  *
- *   w(n) = time of the slopes of n samples that grows with n, c what does not, u the update, P parameters.
+ *   tensor, t ranks a layer         c + w(b)·(1 − σ + σ/t) + sums · all-reduce(bytes of one) + u/t
+ *
+ *   σ = share of the work whose layers can be split. w(n) = time of the slopes of n samples that grows with n, c what does not, u the update, P parameters.
  *   4/3: the stages work their forward out twice. balance: the dearest stage's share of the cost, times s.
  *
  * Source   Thakur, Rabenseifner and Gropp 2005, "Optimization of collective communication operations in MPICH", IJHPCA 19(1);
@@ -41,6 +43,17 @@ export interface PlanInput {
   readonly cutBytes?: number;
   /** Share of the cost in the dearest stage, by number of stages. Default: even. */
   readonly dearestShare?: (stages: number) => number;
+  /** What splitting layers over ranks shares out. Default: no such plans are made. */
+  readonly tensor?: {
+    /** Share of the weights, and so about of the work, that is split. */
+    readonly share: number;
+    /** Sums over the ranks in one step, forward and back. */
+    readonly sums: number;
+    /** Bytes of all of them together, per sample. */
+    readonly sumBytes: number;
+    /** Ranks that a layer may be split over. */
+    readonly most: number;
+  };
   readonly link?: LinkSpeed;
 }
 
@@ -50,6 +63,8 @@ export interface Plan {
   readonly replicas: number;
   /** Parts of each copy. */
   readonly stages: number;
+  /** Ranks that each layer of a copy is split over. */
+  readonly tensor: number;
   /** Micro-batches of each copy's share; 1 without a pipeline. */
   readonly micro: number;
   readonly stepMs: number;
@@ -115,6 +130,7 @@ export function planParallel(input: PlanInput, ranks: number): Plan[] {
       ranks,
       replicas,
       stages,
+      tensor: 1,
       micro,
       stepMs,
       messagesMs,
@@ -123,12 +139,46 @@ export function planParallel(input: PlanInput, ranks: number): Plan[] {
       bytesPerRank: (FLOAT * (2 + slots) * parameters) / stages + kept,
     });
   }
+  plans.push(...tensorPlans(input, ranks, { fixedMs, perSampleMs, oneMs }));
   if (plans.length === 0) {
     throw new PareError('parallel/plan', `A batch of ${batch} cannot be spread over ${ranks} ranks.`, {
       hint: 'a larger batch, or fewer ranks',
     });
   }
   return plans.sort((a, b) => a.stepMs - b.stepMs);
+}
+
+/** Copies × ranks that each layer is split over. */
+function tensorPlans(
+  input: PlanInput,
+  ranks: number,
+  { fixedMs, perSampleMs, oneMs }: { fixedMs: number; perSampleMs: number; oneMs: number },
+): Plan[] {
+  const { batch, parameters, updateMs = 0, slots = 2, activationBytes = 0, link = {}, tensor } = input;
+  if (!tensor) return [];
+  const plans: Plan[] = [];
+  for (let over = 2; over <= Math.min(ranks, tensor.most); over++) {
+    const replicas = ranks / over;
+    if (!Number.isInteger(replicas) || replicas > batch) continue;
+    const own = Math.ceil(batch / replicas);
+    const left = 1 - tensor.share + tensor.share / over;
+    const joinMs = allReduceMs(FLOAT * parameters * left, replicas, link);
+    const sumsMs = tensor.sums * allReduceMs((tensor.sumBytes * own) / Math.max(1, tensor.sums), over, link);
+    const stepMs = fixedMs + perSampleMs * own * left + updateMs * left + joinMs + sumsMs;
+    plans.push({
+      ranks,
+      replicas,
+      stages: 1,
+      tensor: over,
+      micro: 1,
+      stepMs,
+      messagesMs: joinMs + sumsMs,
+      samplesPerSecond: (batch * 1000) / stepMs,
+      efficiency: oneMs / stepMs / ranks,
+      bytesPerRank: FLOAT * (2 + slots) * parameters * left + activationBytes * own * left,
+    });
+  }
+  return plans;
 }
 
 /** ms = fixed + perSample · samples, by least squares; one measurement goes through the origin. */

@@ -1,0 +1,41 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, expect, it } from 'vitest';
+import { dense, relu, sequential } from '../src/nn/index.ts';
+import { writeModel } from '../src/onnx/index.ts';
+import { run } from './run.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'pare-plan-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const file = join(folder, 'mlp.onnx');
+writeFileSync(file, writeModel(sequential([dense(8), relu(), dense(3)], { input: [4] })));
+
+async function plan(...flags: string[]) {
+  const said = { out: '', err: '' };
+  const code = await run(['plan', file, '--json', '--quiet', '--batch', '16', ...flags], {
+    stdout: { write: (text) => (said.out += text) },
+    stderr: { write: (text) => (said.err += text) },
+    env: {},
+    signal: new AbortController().signal,
+    version: '1.2.3',
+  });
+  return { code, ...said, result: JSON.parse(said.out) };
+}
+
+it('predicts for each number of ranks, the best way first', async () => {
+  const { code, result } = await plan('--ranks', '1..8', '--link', '100Mb', '--latency', '10');
+  expect(code).toBe(0);
+  expect(result.plans.map(({ ranks }: { ranks: number }) => ranks)).toEqual([1, 2, 4, 8]);
+  expect(result.link).toEqual({ latencyUs: 10, gigabitsPerSecond: 0.1 });
+  for (const { ranks, best, all } of result.plans) {
+    expect(best.replicas * best.stages * best.tensor).toBe(ranks);
+    expect(Math.min(...all.map(({ stepMs }: { stepMs: number }) => stepMs))).toBe(best.stepMs);
+  }
+  expect(result.plans[0].best.efficiency).toBeCloseTo(1, 5);
+});
+
+it('says what a link and a range look like', async () => {
+  expect(await plan('--link', 'fast')).toMatchObject({ code: 2, err: expect.stringContaining('10Gb') });
+  expect(await plan('--ranks', 'many')).toMatchObject({ code: 2, err: expect.stringContaining('1..1024') });
+});
