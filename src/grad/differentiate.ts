@@ -39,7 +39,8 @@ export function differentiate(
 ): Differentiated {
   const whole = expand(graph, facts);
   const known = whole === graph ? facts : infer(whole, {}, facts);
-  const live = downstream(whole, new Set(wanted));
+  const asked = new Set(wanted); // once: it may be an iterator
+  const live = downstream(whole, asked);
   const building = draft(whole, known);
   const { g } = building;
   const slopes = new Map<string, StaticValue>([[loss, g.scalar(1)]]);
@@ -58,7 +59,7 @@ export function differentiate(
       slopes.set(name, before ? g.Add(before, slope) : slope);
     });
   }
-  const found = [...wanted].flatMap((name): [string, string][] =>
+  const found = [...asked].flatMap((name): [string, string][] =>
     slopes.has(name) ? [[name, slopes.get(name)!.name]] : [],
   );
   const done = building.finish();
