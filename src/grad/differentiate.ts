@@ -9,6 +9,7 @@
 import { PareError } from '../base/error.ts';
 import { isStatic, showDims } from '../graph/dim.ts';
 import { isFloat } from '../graph/dtype.ts';
+import { readsOf } from '../graph/edit.ts';
 import type { Graph, Node } from '../graph/model.ts';
 import { type Builder, draft } from '../ops/builder.ts';
 import { rowOf } from '../ops/index.ts';
@@ -70,7 +71,8 @@ export function differentiate(
 function downstream(graph: Graph, wanted: ReadonlySet<string>): Set<string> {
   const live = new Set(wanted);
   for (const node of graph.nodes) {
-    if (node.inputs.some((name) => live.has(name))) for (const output of node.outputs) live.add(output);
+    // What a sub-graph takes from around it counts, too: a loop over a weight depends on it.
+    if (readsOf(node).some((name) => live.has(name))) for (const output of node.outputs) live.add(output);
   }
   return live;
 }

@@ -1,19 +1,11 @@
 /** Sampling, cropping and boxes: what detectors and spatial transformers use. Carried, with shapes and costs. */
 
 import type { Dim } from '../graph/model.ts';
-import { count, fromFront, knownInts } from './answer.ts';
+import { count, fromFront } from './answer.ts';
 import { carried } from './carried.ts';
 import { float, int, ints, text } from './op.ts';
-import { exactly, intVector } from './sample.ts';
+import { exactly } from './sample.ts';
 import { windowOf } from './window.ts';
-
-/** X [N, C, ...size] read at grid [N, ...out, axes]. */
-export const GridSample = carried('GridSample', {
-  inputs: ['X', 'grid'],
-  attrs: { mode: text('linear'), padding_mode: text('zeros'), align_corners: int(0) },
-  shape: ({ X, grid }) => [X.dims[0]!, X.dims[1]!, ...grid.dims.slice(1, -1)],
-  samples: [{ X: [1, 2, 3, 3], grid: [1, 2, 2, 2] }],
-});
 
 export const AffineGrid = carried('AffineGrid', {
   inputs: ['theta', 'size'],
@@ -62,19 +54,6 @@ export const NonMaxSuppression = carried('NonMaxSuppression', {
   attrs: { center_point_box: int(0) },
   shape: () => ({ dims: [null, 3], dtype: 'int64' }),
   grad: 'none',
-});
-
-/** Columns [N, C · block, places] laid back into images, overlaps added. */
-export const Col2Im = carried('Col2Im', {
-  inputs: ['X', 'image_shape', 'block_shape'],
-  attrs: { dilations: ints(), pads: ints(), strides: ints() },
-  shape: ({ X, image_shape, block_shape }) => {
-    const block = knownInts(block_shape);
-    const image = image_shape.ints ?? [null, null];
-    const channels = block && typeof X.dims[1] === 'number' ? X.dims[1] / count(block) : null;
-    return [X.dims[0]!, channels, ...image];
-  },
-  samples: [{ X: [1, 4, 9], image_shape: intVector(4, 4), block_shape: intVector(2, 2) }],
 });
 
 export const DeformConv = carried('DeformConv', {

@@ -6,6 +6,7 @@ import * as arithmetic from './arithmetic.ts';
 import * as attention from './attention.ts';
 import * as batchNorm from './batch-norm.ts';
 import * as cast from './cast.ts';
+import * as col2im from './col2im.ts';
 import * as composite from './composite.ts';
 import * as constant from './constant.ts';
 import * as control from './control.ts';
@@ -16,6 +17,7 @@ import * as dropout from './dropout.ts';
 import * as einsum from './einsum.ts';
 import * as fakeQuantize from './fake-quantize.ts';
 import * as gather from './gather.ts';
+import * as gridSample from './grid-sample.ts';
 import * as gru from './gru.ts';
 import * as image from './image.ts';
 import * as integer from './integer.ts';
@@ -54,6 +56,8 @@ const families = {
   ...strings,
   ...signal,
   ...image,
+  ...gridSample,
+  ...col2im,
   ...integer,
   ...attention,
   ...rnn,
@@ -97,6 +101,8 @@ export type OpName =
   | keyof typeof strings
   | keyof typeof signal
   | keyof typeof image
+  | keyof typeof gridSample
+  | keyof typeof col2im
   | keyof typeof integer
   | keyof typeof attention
   | keyof typeof rnn
