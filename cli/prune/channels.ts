@@ -40,12 +40,13 @@ export async function cutChannels(values: PruneValues, desk: Desk): Promise<Outc
   const course = { ...options, steps, schedule: schedules[schedule] };
   const learning = {
     epochs: finetuneEpochs,
-    epochsBetween: finetuneEpochs > 0 ? stepEpochs : 0,
+    epochsBetween: stepEpochs,
+    sparseEpochs: values.sparseEpochs,
     distill: values.distill,
     fit,
   };
   const { model, report, epochs }: Pick<Tuned, 'model' | 'report' | 'epochs'> =
-    data && finetuneEpochs > 0
+    data && finetuneEpochs + values.sparseEpochs > 0
       ? await pruneAndTune(before.model, { ...course, ...learning, data }, lab)
       : { ...(await pruneGradually(before.model, course, lab)), epochs: [] };
   const {

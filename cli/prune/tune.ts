@@ -10,6 +10,11 @@ import type { Sets } from '../sets.ts';
 export const tuneArgs = {
   finetuneEpochs: number('Passes over the data after the last cut.', { min: 0, whole: true }, 0),
   stepEpochs: number('Passes over the data after every other cut.', { min: 0, whole: true }, 1),
+  sparseEpochs: number(
+    'Passes over the data, before the first cut, that pull weak channels to zero.',
+    { min: 0, whole: true },
+    0,
+  ),
   distill: percent("Share of the loss that comes from the dense model's answers; 90%, or all without labels."),
   batch: number('Samples per step.', { min: 1, whole: true }),
   optimizer: oneOf(optimizers, 'How weights follow their slopes.', 'adam'),

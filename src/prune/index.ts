@@ -9,6 +9,7 @@ export { type Block, blocksOf, type DropOptions, type Dropped, dropBlocks } from
 export { estimator, type Size, sizeOfGraph } from './estimate.ts';
 export { explain } from './explain.ts';
 export { type Group, type Place, type Protection, type Solved, type SolveOptions, solve, type Units } from './group.ts';
+export { type GroupSparseOptions, groupSparse } from './group-sparse.ts';
 export { type LatencyTable, latencyTable } from './latency-table.ts';
 export { mask } from './mask.ts';
 export { type Normalization, normalize } from './normalize.ts';

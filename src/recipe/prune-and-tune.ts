@@ -7,9 +7,9 @@
 import type { Dataset } from '../data/index.ts';
 import { distill, type Recorded, type Recording, record } from '../distill/index.ts';
 import type { Model } from '../graph/model.ts';
-import { type GradualOptions, type Pruned, pruneGradually, type Step } from '../prune/index.ts';
+import { type GradualOptions, groupSparse, type Pruned, pruneGradually, type Step } from '../prune/index.ts';
 import type { Lab } from '../runtime/index.ts';
-import { adam, cosine, type EpochReport, type FitOptions, fit } from '../train/index.ts';
+import { adam, cosine, crossEntropy, type EpochReport, type FitOptions, fit } from '../train/index.ts';
 
 export interface PruneAndTuneOptions extends Omit<GradualOptions, 'after' | 'data'> {
   /** What criteria look at, and what is learned from. */
@@ -20,6 +20,8 @@ export interface PruneAndTuneOptions extends Omit<GradualOptions, 'after' | 'dat
   epochsBetween?: number | undefined;
   /** Share of the loss that comes from the dense model's answers, 0 to 1. Default 0.9; 1 where there are no labels. */
   distill?: number | undefined;
+  /** Passes over the data with weak channels pulled to zero, before the first cut; needs labels. Default 0. */
+  sparseEpochs?: number | undefined;
   /** What the pruned model learns from. Default: the model as it was given. */
   teacher?: Model | undefined;
   /** Batch, optimiser, validation and the rest of `fit`. Default: Adam, cosine from 1e-3. */
@@ -39,7 +41,15 @@ export interface Tuned extends Pruned {
  * its answers kept. Throws what `pruneGradually`, `fit` and `distill` throw.
  */
 export async function pruneAndTune(model: Model, options: PruneAndTuneOptions, lab: Lab): Promise<Tuned> {
-  const { epochs = 3, epochsBetween = 1, teacher = model, fit: how = {}, steps = 1, ...rest } = options;
+  const {
+    epochs = 3,
+    epochsBetween = 1,
+    sparseEpochs = 0,
+    teacher = model,
+    fit: how = {},
+    steps = 1,
+    ...rest
+  } = options;
   const { data } = options;
   const share = data.labels ? (options.distill ?? 0.9) : 1;
   const isLive = data.atEpoch !== undefined;
@@ -65,6 +75,14 @@ export async function pruneAndTune(model: Model, options: PruneAndTuneOptions, l
     reports.push(...report.epochs);
     return learnt;
   };
-  const pruned = await pruneGradually(model, { ...rest, steps, after }, lab);
+  let start = model;
+  for (let epoch = 0; epoch < sparseEpochs; epoch++) {
+    // Strengths change: the pull is told anew for every epoch.
+    const pulled = await groupSparse(start, crossEntropy(), {}, lab);
+    const learnt = await fit(pulled.model, data, { ...how, epochs: 1, loss: pulled.loss }, lab);
+    start = learnt.model;
+    reports.push(...learnt.report.epochs);
+  }
+  const pruned = await pruneGradually(start, { ...rest, steps, after }, lab);
   return { ...pruned, epochs: reports };
 }
