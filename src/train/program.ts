@@ -9,8 +9,8 @@ import { expand, OWN_DOMAIN } from '../grad/expand.ts';
 import { recompute } from '../grad/recompute.ts';
 import { isStatic } from '../graph/dim.ts';
 import type { DType, TypedArray } from '../graph/dtype.ts';
-import { removeDead } from '../graph/edit.ts';
-import { feedsOf, type Graph, type Model, tensorType } from '../graph/model.ts';
+import { readsOf, removeDead } from '../graph/edit.ts';
+import { feedsOf, type Graph, type Model, type Node, tensorType } from '../graph/model.ts';
 import { elements, sizeOf, type Tensor, tensor, zeros } from '../graph/tensor.ts';
 import { opsetOf } from '../nn/layer.ts';
 import { logitsOf } from '../nn/logits.ts';
@@ -70,7 +70,7 @@ export function stepGraph(
     lower(removeDead(expand(whole, infer(whole), ({ domain }) => domain === OWN_DOMAIN)), engine.blockSize),
   );
   return {
-    graph: withStatedOutputs(ready),
+    graph: withStatedOutputs(leavesLast(ready)),
     form,
     parameters: trained.map((name) => {
       const { dims } = form.weights.get(name)!;
@@ -80,6 +80,19 @@ export function stepGraph(
     columns: columnsOf(ready, form),
     lossName: outputs[0]!,
   };
+}
+
+/**
+ * The same nodes, those that nobody reads at the end and backwards: the loss last, before it the slopes in the order of their making.
+ *
+ * The engine orders nodes by walking up from the leaves, the last one first. So it finishes the slopes of one layer before it goes on
+ * to the next, and lets go of what only they read; from the first layer's slope it would walk up the whole network.
+ */
+function leavesLast(graph: Graph): Graph {
+  const read = new Set(graph.nodes.flatMap(readsOf));
+  const isLeaf = (node: Node): boolean => node.outputs.every((name) => !read.has(name));
+  const leaves = graph.nodes.filter(isLeaf);
+  return { ...graph, nodes: [...graph.nodes.filter((node) => !isLeaf(node)), ...leaves.toReversed()] };
 }
 
 /** The graph with the loss behind it. */
