@@ -1,0 +1,58 @@
+"""Static int8 by onnxruntime.quantization or NNCF for bench/quantize/peers: one JSON line in, one out."""
+import json
+import os
+import sys
+import time
+
+import numpy as np
+import onnx
+import onnx.version_converter
+
+peer = sys.argv[1]
+
+
+def samples_of(question):
+    x = np.fromfile(question["samples"], "f4").reshape(-1, *question["dims"])
+    return [{question["input"]: x[i : i + 1]} for i in range(len(x))]
+
+
+def by_onnxruntime(question):
+    from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    class Reader(CalibrationDataReader):
+        def __init__(self):
+            self.rest = iter(samples_of(question))
+
+        def get_next(self):
+            return next(self.rest, None)
+
+    ready = question["out"] + ".pre"
+    quant_pre_process(question["model"], ready, skip_symbolic_shape=True)
+    quantize_static(
+        ready, question["out"], Reader(), quant_format=QuantFormat.QDQ, per_channel=True,
+        activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8,
+    )
+    os.remove(ready)
+
+
+def by_nncf(question):
+    import nncf
+
+    model = onnx.load(question["model"])
+    if model.opset_import[0].version < 13:
+        model = onnx.version_converter.convert_version(model, 13)
+    data = nncf.Dataset(samples_of(question))
+    onnx.save(nncf.quantize(model, data, subset_size=len(samples_of(question))), question["out"])
+
+
+print(json.dumps({"ready": peer}), flush=True)
+for line in sys.stdin:
+    question = json.loads(line)
+    start = time.perf_counter()
+    try:
+        {"onnxruntime": by_onnxruntime, "nncf": by_nncf}[peer](question)
+        answer = {"seconds": time.perf_counter() - start}
+    except Exception as error:
+        answer = {"error": f"{type(error).__name__}: {error}"[:300]}
+    print(json.dumps(answer), flush=True)

@@ -1,0 +1,100 @@
+/**
+ * Static int8 beside onnxruntime.quantization and NNCF: the same models, the same calibration images, everybody's defaults
+ * (peers: per channel, since theirs without loses more).
+ *
+ * Run      npm run build && PARE_PYTHON=venv/bin/python node dist/bench/quantize/peers.js [--samples 300] [--test 1000]
+ *          [--rounds 11] [--json] [part of a model's name …]
+ * Prints   seconds to quantise; file size; latency over the float model's (interleaved, one thread, batch 1); accuracy
+ *          and the share of images with the float model's answer
+ */
+
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { take } from '../../src/data/index.ts';
+import { floats } from '../../src/graph/tensor.ts';
+import { readModelFile, writeModel } from '../../src/onnx/index.ts';
+import { accuracy } from '../../src/quantize/accuracy.ts';
+import { quantize } from '../../src/quantize/index.ts';
+import { feedsFor } from '../../src/quantize/observe.ts';
+import { measure, openEngine } from '../../src/runtime/index.ts';
+import { pythonWith, startPeer } from '../peer/process.ts';
+import { load, MODELS } from './models.ts';
+
+const { values: flags, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    samples: { type: 'string', default: '300' },
+    test: { type: 'string', default: '1000' },
+    rounds: { type: 'string', default: '11' },
+    json: { type: 'boolean', default: false },
+  },
+});
+const root = process.env['PARE_DATA'] ?? '../shared/data';
+using engine = await openEngine();
+const folder = mkdtempSync(join(tmpdir(), 'pare-peers-'));
+const script = 'bench/peers/quantization.py';
+const skipped: string[] = [];
+const peers: { name: string; peer: Awaited<ReturnType<typeof startPeer>> }[] = [];
+for (const name of ['onnxruntime', 'nncf']) {
+  const python = await pythonWith(name);
+  if (python) peers.push({ name, peer: await startPeer(python, [script, name]) });
+  else skipped.push(name);
+}
+
+const workloads = [];
+for (const [name, preparation] of Object.entries(MODELS)) {
+  if (positionals.length > 0 && !positionals.some((part) => name.includes(part))) continue;
+  const file = `${root}/models/${name}.onnx`;
+  const model = await readModelFile(file);
+  const train = take(load(root, preparation.images, preparation.labels, preparation, 2000), Number(flags.samples));
+  const test = preparation.test ? load(root, ...preparation.test, preparation, Number(flags.test)) : train;
+  const all = Array.from({ length: train.size }, (_, i) => i);
+  const [[input, tensor]] = Object.entries(feedsFor(model.graph, train, all)) as [[string, never]];
+  const samples = join(folder, `${name}.f32`);
+  writeFileSync(samples, floats(tensor));
+  const started = performance.now();
+  const { model: ours } = await quantize(model, { data: train }, { engine });
+  const results = [{ name: 'pare', model: ours, seconds: (performance.now() - started) / 1000 }];
+  for (const { name: peerName, peer } of peers) {
+    const out = join(folder, `${name}.${peerName}.onnx`);
+    const dims = Object.values(train.inputs)[0]!.dims;
+    const answer = await peer.ask({ model: file, input, samples, dims, out });
+    if (answer['error']) console.error(`${peerName} on ${name}: ${answer['error']}`);
+    else results.push({ name: peerName, model: await readModelFile(out), seconds: answer['seconds'] as number });
+  }
+  const first = feedsFor(model.graph, train, [0]);
+  const sessions = [];
+  for (const each of [model, ...results.map((result) => result.model)]) {
+    sessions.push(await engine.load(writeModel(each), { threads: 1 }));
+  }
+  const cases = sessions.map((session, i) => ({ name: `${i}`, run: async () => void (await session.run(first)) }));
+  const times = await measure(cases, { rounds: Number(flags.rounds) });
+  for (const session of sessions) session[Symbol.dispose]();
+  for (const [i, { name: by, model: small, seconds }] of results.entries()) {
+    const judged = await accuracy(model, small, test, { engine });
+    const row = {
+      name,
+      by,
+      seconds,
+      bytes: writeModel(small).length,
+      latency: times[i + 1]!.ratio,
+      before: judged.before,
+      accuracy: judged.after,
+      same: judged.sameTop,
+      cosine: judged.cosine,
+    };
+    workloads.push(row);
+    const share = (x: number | undefined): string => (x === undefined ? '-' : (100 * x).toFixed(2));
+    if (!flags.json) {
+      console.log(
+        `${name.padEnd(28)} ${by.padEnd(12)} ${seconds.toFixed(1).padStart(6)} s ${`${row.bytes}`.padStart(9)} B  ${row.latency.toFixed(2)}x ms  top-1 ${share(row.before)} → ${share(row.accuracy)}  same ${share(row.same)}  cosine ${row.cosine.toFixed(4)}`,
+      );
+    }
+  }
+}
+for (const { peer } of peers) peer.end();
+rmSync(folder, { recursive: true, force: true });
+if (flags.json) console.log(JSON.stringify({ workloads, skipped }));
+else if (skipped.length > 0) console.log(`skipped, not installed: ${skipped.join(', ')}`);
