@@ -55,7 +55,8 @@ export function startPulse({ mpi, comm, rank, size, silenceSeconds, onLost }: Pu
   const timer = setInterval(() => {
     if (process.ppid !== parent) endAlone();
     if (comm === undefined || size === 1) return;
-    if (!hasLeft) say(ALIVE);
+    if (hasLeft) return; // the work is done: how long others take to write it down is their business
+    say(ALIVE);
     silent = isHeard() ? 0 : silent + BEAT_MS / 1000;
     if (isLeaving || silent < silenceSeconds) return;
     clearInterval(timer);
