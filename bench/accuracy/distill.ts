@@ -3,7 +3,8 @@
  * hard labels against soft targets and DKD, three seeds each, and the same recipe in PyTorch where it is installed.
  *
  * Run      npm run build && node dist/bench/accuracy/distill.js [--epochs 12] [--seeds 3] [--student resnet8|plain] [--peer]
- *          [--recorded 1000] [--json]      (samples to compare recorded and live teachers on, 0 for none)
+ *          [--recorded 1000: samples to compare recorded and live teachers on] [--samples 10000] [--lesson NAME]
+ *          [--seed 0: the first] [--cache FOLDER for the teacher's answers] [--json]
  * Data     $PARE_DATA or ../shared/data: cifar10 train10k and test2k, models/resnet56_cifar10.onnx and cifar10_small_cnn.onnx
  * Recipe   SGD 0.9 Nesterov, decay 5e-4, cosine, batch 64, no augmentation; labels 10 % beside soft targets (T 4), 50 % beside DKD
  */
@@ -15,7 +16,7 @@ import { parseArgs } from 'node:util';
 import { random } from '../../src/base/random.ts';
 import { costOf } from '../../src/cost/cost.ts';
 import { bind, type Dataset, openData, portsOf, take } from '../../src/data/index.ts';
-import { distill, distillLosses, type Recorded, record } from '../../src/distill/index.ts';
+import { cached, distill, distillLosses, type Recorded, record } from '../../src/distill/index.ts';
 import type { Model } from '../../src/graph/model.ts';
 import { float32, sizeOf } from '../../src/graph/tensor.ts';
 import { resnetCifar } from '../../src/nn/index.ts';
@@ -32,6 +33,10 @@ const { values: flags } = parseArgs({
     student: { type: 'string', multiple: true },
     peer: { type: 'boolean', default: false },
     recorded: { type: 'string', default: '0' },
+    lesson: { type: 'string', multiple: true },
+    seed: { type: 'string', default: '0' },
+    samples: { type: 'string', default: '10000' },
+    cache: { type: 'string' },
     json: { type: 'boolean', default: false },
   },
 });
@@ -69,17 +74,21 @@ const LESSONS = {
 } as const;
 
 const teacher = await readModelFile(`${root}/models/resnet56_cifar10.onnx`);
-const splits = await openData('cifar10', { preset: 'imagenet', folders: [root] });
+const opened = await openData('cifar10', { preset: 'imagenet', folders: [root] });
+const splits = { train: take(opened.train, Number(flags.samples)), test: opened.test };
 using engine = await openEngine({ threads: 2 });
 const lab: Lab = { engine, threads: 2, seed: 0 };
 const under = (data: Dataset, model: Model): Dataset => bind(data, portsOf(model.graph));
-const recorded = await record(teacher, under(splits.train, teacher), lab);
+const seen = under(splits.train, teacher);
+const recorded = flags.cache
+  ? await cached(teacher, seen, { folder: flags.cache, keep: 'float32' }, lab)
+  : await record(teacher, seen, lab);
 const share = (x: number): string => `${(100 * x).toFixed(2)} %`;
 const say = (text: string): void => void (flags.json || process.stdout.write(`${text}\n`));
-say(`teacher: ${share(await scoreModel(teacher, under(splits.test!, teacher), lab))} on test2k`);
+if (!flags.lesson) say(`teacher: ${share(await scoreModel(teacher, under(splits.test!, teacher), lab))} on test2k`);
 
 if (Number(flags.recorded) > 0) await compareLive(Number(flags.recorded));
-const peer = flags.peer ? await torchPeer(recorded) : undefined;
+const peer = flags.peer && 'values' in recorded ? await torchPeer(recorded) : undefined;
 const workloads: Record<string, unknown>[] = [];
 for (const [name, { make, lr }] of Object.entries(STUDENTS)) {
   if (flags.student && !flags.student.includes(name)) continue;
@@ -89,9 +98,10 @@ for (const [name, { make, lr }] of Object.entries(STUDENTS)) {
     `${name}: ${(whole.parameters / cost.parameters).toFixed(1)}x fewer parameters, ${(whole.macs / cost.macs).toFixed(1)}x fewer MACs`,
   );
   for (const [lesson, { labels, loss }] of Object.entries(LESSONS)) {
+    if (flags.lesson && !flags.lesson.includes(lesson)) continue;
     const scores: number[] = [];
     const theirs: number[] = [];
-    for (let seed = 0; seed < seeds; seed++) {
+    for (let seed = Number(flags.seed); seed < Number(flags.seed) + seeds; seed++) {
       const student = await make(seed);
       const train = under(splits.train, student);
       const options = {
