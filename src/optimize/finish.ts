@@ -22,17 +22,20 @@ export interface Ends {
 /** Calibrators from the one that clips nothing to those that clip. */
 const CALIBRATORS = ['minmax', 'mse', 'percentile'] as const;
 const SAMPLES = 300;
+/** Share of the bound that leaves room for samples other than those of the search. */
+const SAFE = 0.5;
 
 /**
  * Adds the ends of `stem` to the trials; the best that holds the bound, or undefined.
  *
- * First integers with the kernels that pay here, by one calibrator after the other; where none holds the bound, the most
- * sensitive layers go back to floats; and always weights that are only stored in 8 bits, then in 16.
+ * First integers with the kernels that pay here, by one calibrator after the other; where none is safely within the bound,
+ * the most sensitive layers go back to floats; and always weights that are only stored in 8 bits, then in 16.
  */
 export async function finish(stem: Trial, ends: Ends, lab: Lab): Promise<Trial | undefined> {
   const { workshop, maxDrop, left } = ends;
   const lean = (await workshop.grow(stem, { step: 'simplify' })) ?? stem;
   const holds = (trial: Trial | undefined): trial is Trial => trial !== undefined && trial.drop <= maxDrop;
+  const isSafe = (trial: Trial): boolean => trial.drop <= maxDrop * SAFE;
   const made: Trial[] = [];
   const grow = async (call: StepCall): Promise<Trial | undefined> => {
     const trial = await workshop.grow(lean, call);
@@ -53,10 +56,10 @@ export async function finish(stem: Trial, ends: Ends, lab: Lab): Promise<Trial |
   for (const calibrate of CALIBRATORS) {
     const call: StepCall = { step: 'quantize', ...(calibrate !== 'minmax' && { calibrate }), ...exclude };
     const trial = await grow(call);
-    if (!trial || holds(trial) || !left()) break;
+    if (!trial || isSafe(trial) || !left()) break;
   }
   const tried = made.filter(({ calls }) => calls.at(-1)!.step === 'quantize');
-  if (tried.length > 0 && !tried.some(holds) && left()) {
+  if (tried.length > 0 && !tried.some(isSafe) && left()) {
     const least = tried.reduce((a, b) => (b.drop < a.drop ? b : a));
     const { step, ...options } = least.calls.at(-1)!;
     const reverted = await sensitiveLayers(lean, kernels, options, ends, lab);
@@ -101,7 +104,7 @@ const sensitiveLayers = (
           samples: Math.min(SAMPLES, data.size),
           exclude: kernels.exclude,
           pairSafe: options['pairSafe'] === true,
-          maxDrop: maxDrop * 0.8, // the search samples are others than these judges see in the end
+          maxDrop: maxDrop * SAFE,
           judge: judge.data,
         },
         lab,

@@ -35,6 +35,8 @@ const LEAST_STEP = 0.88;
 /** Fewer samples than this teach a cut network nothing. */
 const TEACHING = 64;
 const MOST_EPOCHS = 12;
+/** A structure that is not at least this much faster goes behind those that are. */
+const FASTER = 0.95;
 /** Multiply-accumulates that training does in a second before it was ever timed: three passes at 20 GMAC/s. */
 const GUESSED_MACS = 7e9;
 
@@ -56,8 +58,7 @@ export async function search(options: SearchOptions, lab: Lab): Promise<void> {
   await finish(workshop.root, ends, lab);
   tell();
   if (bench.learn.size < TEACHING) {
-    lab.onNote?.(`${bench.learn.size} samples are too few to teach a cut network: structures stay as they are`);
-    return;
+    lab.onNote?.(`${bench.learn.size} samples are too few to teach a cut network: cuts are only mended`);
   }
 
   let stem = workshop.root;
@@ -88,7 +89,7 @@ async function climb(
   stem: Trial,
   stepDown: number,
   rung: number,
-  { workshop, bench }: SearchOptions,
+  { workshop, bench, budget }: SearchOptions,
   leftMs: () => number,
   lab: Lab,
 ): Promise<Trial | undefined> {
@@ -99,8 +100,11 @@ async function climb(
     if (cut && cut.macs < stem.macs * 0.98) cuts.push(cut);
   }
   if (cuts.length === 0) return undefined;
-  cuts.sort((a, b) => a.drop - b.drop);
+  const gains = (cut: Trial): boolean =>
+    budget.objective === 'size' ? cut.bytes < stem.bytes : cut.latencyRatio < stem.latencyRatio * FASTER;
+  cuts.sort((a, b) => Number(gains(b)) - Number(gains(a)) || a.drop - b.drop);
   const size = bench.learn!.size;
+  if (size < TEACHING) return cuts[0];
   const epochMs = (cut: Trial): number => (cut.macs * size * 1000) / macsPerSecond(workshop, size);
   const rungMs = Math.max(leftMs() / 4, Math.min(leftMs(), 8000));
   const affordable = (cut: Trial): number => Math.floor((rungMs * 0.9) / epochMs(cut));

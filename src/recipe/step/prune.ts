@@ -3,8 +3,8 @@
 import { showShare } from '../../base/unit.ts';
 import { costOf } from '../../cost/cost.ts';
 import { modernize } from '../../ops/modern.ts';
-import { criteria, prune as pruneModel, type Rank } from '../../prune/index.ts';
-import { count, oneOf, share } from '../option.ts';
+import { criteria, prune as pruneModel, type Rank, usesBatchNorm } from '../../prune/index.ts';
+import { count, flag, oneOf, share } from '../option.ts';
 import { step } from '../step.ts';
 
 const RANKS = { global: true, local: true, isomorphic: true } satisfies Record<Rank, true>;
@@ -19,9 +19,10 @@ export const prune = step({
     maxShare: share('the largest share that a group may lose', 0.9),
     roundTo: count('widths of convolutions are multiples of this; default: what this engine likes'),
     samples: count('samples for slopes and activations', 256),
+    mend: flag('fit what stays to the answers before the cut, where there are samples', true),
   },
   needsSamples: false,
-  async run(model, { keepMacs, keepParameters, by, rank, maxShare, roundTo, samples }, { learn }, lab) {
+  async run(model, { keepMacs, keepParameters, by, rank, maxShare, roundTo, samples, mend }, { learn }, lab) {
     const whole = costOf(modernize(model));
     let [now, round] = [model, roundTo];
     for (const [what, wanted] of [
@@ -32,7 +33,12 @@ export const prune = step({
       const keep = (wanted * whole[what]) / Math.max(1, costOf(modernize(now))[what]);
       if (keep >= 1) continue;
       const budget = what === 'macs' ? { macs: keep } : { parameters: keep };
-      const how = { keep: budget, by, rank, maxShare, samples, data: learn, roundTo: round };
+      const isMended = mend && learn !== undefined;
+      const how = {
+        ...{ keep: budget, by, rank, maxShare, samples, data: learn, roundTo: round },
+        reconstruct: isMended,
+        reestimate: isMended && usesBatchNorm(now),
+      };
       const { model: cut, report } = await pruneModel(now, how, lab);
       if (report.fault === undefined) now = cut;
       round ??= report.roundTo;
