@@ -70,14 +70,18 @@ const padded = (low: number, high: number): { low: number; high: number } => {
   return { low: low - room, high: high + room };
 };
 
-/** 1, 2 and 5 times powers of ten within the axis, at most seven. */
+/** Round numbers within the axis, at most seven: 1, 2 and 5 times powers of ten, or all tenths where those are too few. */
 function logTicks({ low, high }: { low: number; high: number }): number[] {
-  const all: number[] = [];
-  for (let power = Math.floor(low / Math.LN10); power <= high / Math.LN10; power++)
-    for (const times of [1, 2, 5]) all.push(times * 10 ** power);
-  const inside = all.filter((tick) => Math.log(tick) >= low && Math.log(tick) <= high);
-  const step = Math.ceil(inside.length / 7);
-  return inside.filter((_, i) => i % step === 0);
+  const inside = (times: readonly number[]): number[] => {
+    const all: number[] = [];
+    for (let power = Math.floor(low / Math.LN10); power <= high / Math.LN10; power++)
+      for (const digit of times) all.push(digit * 10 ** power);
+    return all.filter((tick) => Math.log(tick) >= low && Math.log(tick) <= high);
+  };
+  const coarse = inside([1, 2, 5]);
+  const ticks = coarse.length >= 3 ? coarse : inside([1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9]);
+  const step = Math.ceil(ticks.length / 7);
+  return ticks.filter((_, i) => i % step === 0);
 }
 
 /** Zero, and powers of ten times the knee, within the axis. */
