@@ -81,13 +81,15 @@ export function choose(solved: Solved, scores: readonly Float64Array[], options:
     channels: (kept) => kept.reduce((a, b) => a + b, 0),
     latency: options.latency ?? missingTable,
   };
-  const whole = costs[what](all) || 1;
-  const measure = (kept: readonly number[]): number => costs[what](kept) / whole;
+  const whole = costs[what](all);
+  // Where nothing can be counted (all work lies in sub-graphs), no cut brings the budget nearer.
+  const measure = (kept: readonly number[]): number => (whole > 0 ? costs[what](kept) / whole : 1);
   const fixed = fixedBy(rules, groups);
   const orders = scores.map((own) => Array.from(own.keys()).sort((a, b) => own[a]! - own[b]! || a - b));
   const sequence = sequenceOf(solved, scores, orders, rank).filter((group) => !fixed.has(group));
 
   const attempt = (round: number): readonly number[] => {
+    if (whole === 0) return all;
     const snaps = snapsOf(solved, round, minimum, maxShare);
     const after = (gone: number): number[] => {
       const wanted = [...all];

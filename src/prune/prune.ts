@@ -111,7 +111,7 @@ export async function prune(model: Model, options: PruneOptions, lab: Lab): Prom
   const small = cut(settled, solved, choice.cuts);
   let proof: Agreement;
   try {
-    proof = await agreement(settled, solved, choice.cuts, lab, data && firstBatch(settled, data, lab));
+    proof = await agreement(settled, solved, choice.cuts, lab, data && firstBatch(settled, solved, data, lab));
     insist(proof);
   } catch (thrown) {
     if (!(thrown instanceof PareError)) throw thrown;
@@ -150,8 +150,11 @@ async function mend(
   return { model, report };
 }
 
-const firstBatch = (model: Model, data: Dataset, lab: Lab) =>
-  feeding(model.graph, data, { samples: 8, batch: 8, seed: lab.seed }).each().next().value?.feeds;
+/** A few samples, as many as the links were solved with: gates on axes such as "4*N" are of that size. */
+const firstBatch = (model: Model, { bound }: Solved, data: Dataset, lab: Lab) => {
+  const batch = Object.values(bound.inputs)[0]?.[0] ?? 1;
+  return feeding(model.graph, data, { samples: batch, batch, seed: lab.seed }).each().next().value?.feeds;
+};
 
 function tell(choice: Choice, { groups, protections }: Solved, { onNote }: Lab): void {
   if (!onNote) return;
