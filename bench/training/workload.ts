@@ -38,7 +38,7 @@ export const workloads: readonly Workload[] = [
     input: [784],
     classes: 10,
     batch: 128,
-    steps: 20,
+    steps: 60,
   },
   {
     name: 'W2',
@@ -47,9 +47,9 @@ export const workloads: readonly Workload[] = [
     input: [32],
     classes: 10,
     batch: 32,
-    steps: 200,
+    steps: 1000,
   },
-  { name: 'W3', about: 'CNN 28x28, batch 64', model: cnn28, input: [1, 28, 28], classes: 10, batch: 64, steps: 4 },
+  { name: 'W3', about: 'CNN 28x28, batch 64', model: cnn28, input: [1, 28, 28], classes: 10, batch: 64, steps: 12 },
   {
     name: 'W4',
     about: 'seed CNN 224x224, batch 8',
@@ -66,7 +66,7 @@ export const workloads: readonly Workload[] = [
     input: [3, 32, 32],
     classes: 10,
     batch: 64,
-    steps: 1,
+    steps: 2,
   },
   {
     name: 'W6',
@@ -75,7 +75,7 @@ export const workloads: readonly Workload[] = [
     input: [64, 64],
     classes: 10,
     batch: 32,
-    steps: 2,
+    steps: 20,
   },
   {
     name: 'W7',
@@ -95,6 +95,6 @@ export const workloads: readonly Workload[] = [
     input: [64, 128],
     classes: 10,
     batch: 16,
-    steps: 2,
+    steps: 8,
   },
 ];

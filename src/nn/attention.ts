@@ -30,8 +30,9 @@ export const multiHeadAttention =
     const [steps, width] = [fixed(x.dims[1]), fixed(x.dims[2])];
     const size = width / heads;
     const packed = projection(`${layer}.in_proj`, 3 * width, { init: glorotUniform })(x, make); // [N, T, 3 D]
-    const split = g.Reshape(packed, [0, steps, 3, heads, size]);
-    const [q, k, v] = [0, 1, 2].map((i) => g.Gather(split, g.scalar(i, 'int64'), { axis: 2 })); // [N, T, heads, d]
+    const [q, k, v] = g
+      .emit('Split', [packed], { axis: 2, num_outputs: 3 }, { outputs: 3 })
+      .map((part) => g.Reshape(part, [0, steps, heads, size])); // [N, T, heads, d]
     const scaled = g.Mul(g.Transpose(q!, { perm: [0, 2, 1, 3] }), 1 / Math.sqrt(size));
     let scores = g.MatMul(scaled, g.Transpose(k!, { perm: [0, 2, 3, 1] })); // [N, heads, T, T]
     if (bias) scores = g.Add(scores, bias);

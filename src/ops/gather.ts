@@ -21,10 +21,18 @@ export const Gather = op({
       ints: isVector ? picked.map((i) => X.ints![fromFront(i, X.ints!.length)] ?? null) : undefined,
     };
   },
-  // ScatterElements adds exactly; ScatterND races on repeated indices.
+  // A known run of places is put back by a border of zeros. ScatterElements adds exactly; ScatterND races on repeated indices.
   grad: ({ X, indices, dY }, { axis }, g) => {
     const at = fromFront(axis, X.dims.length);
+    const size = X.dims[at]!;
     const dims = [...X.dims.slice(0, at), count(indices.dims), ...X.dims.slice(at + 1)];
+    const picked = knownInts(indices)?.map((i) => fromFront(i, size));
+    if (picked?.every((place, i) => place === picked[0]! + i)) {
+      const border = (width: number): number[] => dims.map((_, i) => (i === at ? width : 0));
+      const pads = [...border(picked[0]!), ...border(size - picked[0]! - picked.length)];
+      const slope = g.reshape(dY, dims);
+      return { X: pads.every((pad) => pad === 0) ? slope : g.Pad(slope, pads) };
+    }
     const view = dims.map((dim, i) => (i === at ? dim : 1));
     const places = g.Expand(g.reshape(indices, view), dims);
     return { X: g.ScatterElements(zerosOf(X.dims, g), places, g.reshape(dY, dims), { axis: at, reduction: 'add' }) };
@@ -44,6 +52,7 @@ export const Gather = op({
     { X: [5, 3], indices: exactly('int64', [2, 2], [0, 4, 4, 1]) },
     { X: [2, 5], indices: exactly('int64', [3], [0, -1, 2]), attrs: { axis: 1 } },
     { X: [3, 2], indices: exactly('int64', [], [1]) },
+    { X: [2, 5, 2], indices: exactly('int64', [2], [-3, -2]), attrs: { axis: 1 } },
   ],
 });
 

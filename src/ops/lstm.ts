@@ -6,7 +6,7 @@
  */
 
 import { count, zerosOf } from './answer.ts';
-import { int, op } from './op.ts';
+import { int, op, type StaticValue } from './op.ts';
 import {
   biasesOf,
   heldBy,
@@ -35,11 +35,18 @@ export const LSTM = op({
     if (P || a.input_forget === 1 || !isStandard(a, ['Sigmoid', 'Tanh', 'Tanh'])) return undefined;
     return inDirections(X, R.dims[2]!, sequence_lens, a, g, ({ direction, rows, time, batch, first, mask }) => {
       const bias = B && biasesOf(B, direction, g);
-      const z = g.Gemm(rows, partOf(W, direction, g), bias && g.Add(bias.input, bias.state), { transB: 1 });
-      const perStep = g.reshape(z, [time, batch, W.dims[1]!]);
-      const operands = [perStep, partOf(R, direction, g), first(initial_h), first(initial_c), mask];
-      const [all, h, c] = g.emit('LstmSteps', operands, {}, { outputs: 8 });
-      return { all: all!, last: [h!, c!] };
+      const perGate = bias && g.reshape(g.Add(bias.input, bias.state), [W.dims[1]!, 1]);
+      const z = g.Gemm(partOf(W, direction, g), rows, perGate, { transB: 1 }); // [4H, T·N]
+      const turned = (x: StaticValue, perm: readonly number[]): StaticValue => g.Transpose(x, { perm: [...perm] });
+      const operands = [
+        g.reshape(z, [W.dims[1]!, time, batch]),
+        partOf(R, direction, g),
+        turned(first(initial_h), [1, 0]),
+        turned(first(initial_c), [1, 0]),
+        mask && g.reshape(mask, [time, 1, batch]),
+      ];
+      const [all, h, c] = g.emit('LstmSteps', operands, {}, { outputs: 10 });
+      return { all: turned(all!, [0, 2, 1]), last: [turned(h!, [1, 0]), turned(c!, [1, 0])] };
     });
   },
   couple: ({ X, W, R, B, sequence_lens, initial_h, initial_c, P, Y, Y_h, Y_c }, { layout }) =>
@@ -78,61 +85,73 @@ export const LSTM = op({
   ],
 });
 
-/** All steps of one direction over inputs that are multiplied already: z [T, N, 4H]. What its slope needs comes out too. */
+/**
+ * All steps of one direction over inputs that are multiplied already: z [4H, T, N], states [H, N].
+ *
+ * Samples lie along the last axis: the engine repacks the right factor of every product, and here that is the small one.
+ * The gates, j = i ⊙ g, k = f ⊙ c and t = tanh c' of every step come out too. From them all that the slopes are multiplied with is made at
+ * once, outside the loop over time, which then has six small nodes a step:
+ *
+ *   dc = dc' + dh ⊙ (o − o·t·t);  dz = [dc, dh, dc, dc] ⊙ [j·(1 − i), o·t·(1 − o), k·(1 − f), i − j·g]
+ *   back to the step before:  dh = Rᵀ·dz,  dc = dc ⊙ f
+ */
 export const LstmSteps = op({
   type: 'LstmSteps',
   domain: 'pare',
   inputs: ['z', 'R', 'h', 'c', 'mask?'],
-  outputs: ['all', 'lastH', 'lastC', 'beforeH', 'beforeC', 'gates', 'news', 'tanhC'],
+  outputs: ['all', 'lastH', 'lastC', 'i', 'o', 'f', 'n', 't', 'j', 'k'],
   attrs: {},
   shape: ({ z, h }) => {
-    const [time, batch] = z.dims;
-    const hidden = h.dims[1]!;
-    const steps = { dims: [time!, batch!, hidden], dtype: z.dtype };
+    const steps = { dims: [z.dims[1]!, ...h.dims], dtype: z.dtype };
     const state = { dims: h.dims, dtype: z.dtype };
-    const gates = { dims: [time!, batch!, 3 * (hidden as number)], dtype: z.dtype };
-    return [steps, state, state, steps, steps, gates, steps, steps];
+    return [steps, state, state, ...new Array<typeof steps>(7).fill(steps)];
   },
   decompose: ({ z, R, h, c, mask }, _, g) => {
-    const hidden = h.dims[1]!;
-    const [lastH, lastC, ...rest] = scanOver([h, c], [z, ...(mask ? [mask] : [])], 6, false, g, (b, states, [x, m]) => {
+    const hidden = h.dims[0]!;
+    const perStep = [g.Transpose(z, { perm: [1, 0, 2] }), ...(mask ? [mask] : [])];
+    const [lastH, lastC, ...saved] = scanOver([h, c], perStep, mask ? 8 : 7, false, g, (b, states, [x, m]) => {
       const [before, cell] = states as [typeof h, typeof c];
-      const sum = b.Gemm(before, R, x, { transB: 1 }); // [N, 4H]
-      const [three, fresh] = b.emit('Split', [sum, [3 * hidden, hidden]], { axis: 1 }, { outputs: 2 });
-      const s = b.Sigmoid(three);
+      const sum = b.Gemm(R, before, x); // [4H, N]
+      const [three, fresh] = b.emit('Split', [sum, [3 * hidden, hidden]], { axis: 0 }, { outputs: 2 });
+      const [i, o, f] = b.emit('Split', [b.Sigmoid(three)], { axis: 0, num_outputs: 3 }, { outputs: 3 });
       const n = b.Tanh(fresh);
-      const [i, o, f] = b.emit('Split', [s], { axis: 1, num_outputs: 3 }, { outputs: 3 });
-      const after = b.Add(b.Mul(f, cell), b.Mul(i, n));
+      const [j, k] = [b.Mul(i, n), b.Mul(f, cell)];
+      const after = b.Add(k, j);
       const t = b.Tanh(after);
       const nextH = heldBy(m, b.Mul(o, t), before, b);
-      const nextC = heldBy(m, after, cell, b);
-      return { states: [nextH, nextC], out: [nextH, before, cell, s, n, t] };
+      const gates = [i!, o!, f!, n, t, j, k];
+      return { states: [nextH, heldBy(m, after, cell, b)], out: m ? [...gates, nextH] : gates };
     });
-    const [all, ...saved] = rest;
-    return [all!, lastH!, lastC!, ...saved];
+    const all = saved[7] ?? g.Mul(saved[1], saved[4]);
+    return [all, lastH!, lastC!, ...saved.slice(0, 7)];
   },
-  grad: ({ z, R, h, c, mask, beforeH, beforeC, gates, news, tanhC, dall, dlastH, dlastC }, _, g) => {
-    const [time, batch, width] = z.dims as [number, number, number];
-    const hidden = h.dims[1]!;
-    const saved = [dall ?? zerosOf([time, batch, hidden], g), beforeC, gates, news, tanhC, ...(mask ? [mask] : [])];
+  grad: ({ z, R, h, c, mask, all, i, o, f, n, t, j, k, dall, dlastH, dlastC }, _, g) => {
+    const [width, time, batch] = z.dims as [number, number, number];
+    const hidden = h.dims[0]!;
+    const made = mask ? g.Mul(o, t) : all;
+    const bends = [g.Mul(j, g.Sub(1, i)), g.Mul(made, g.Sub(1, o)), g.Mul(k, g.Sub(1, f)), g.Sub(i, g.Mul(j, n))];
+    const gain = g.Sub(o, g.Mul(made, t));
+    const perStep = [g.Concat(...bends, { axis: 1 }), gain, f, ...(dall ? [dall] : []), ...(mask ? [mask] : [])];
+    const turnedR = g.Transpose(R, { perm: [1, 0] });
     const start = [dlastH ?? zerosOf(h.dims, g), dlastC ?? zerosOf(c.dims, g)];
-    const [dh, dc, dz] = scanOver(start, saved, 1, true, g, (b, states, [dy, cell, s, n, t, m]) => {
-      const [i, o, f] = b.emit('Split', [s], { axis: 1, num_outputs: 3 }, { outputs: 3 });
-      const slopeH = splitBy(m, b.Add(states[0], dy), b);
+    const [dh, dc, dz] = scanOver(start, perStep, 1, true, g, (b, states, [bend, gained, kept, ...rest]) => {
+      const m = mask && rest.at(-1);
+      const slopeH = splitBy(m, dall ? b.Add(states[0], rest[0]) : states[0]!, b);
       const slopeC = splitBy(m, states[1]!, b);
-      const dAfter = b.Add(slopeC.here, b.Mul(b.Mul(slopeH.here, o), b.Sub(1, b.Mul(t, t))));
-      const dThree = b.Concat(b.Mul(dAfter, n), b.Mul(slopeH.here, t), b.Mul(dAfter, cell), { axis: 1 });
-      const dFresh = b.Mul(b.Mul(dAfter, i), b.Sub(1, b.Mul(n, n)));
-      const dSum = b.Concat(b.Mul(dThree, b.Mul(s, b.Sub(1, s))), dFresh, { axis: 1 }); // [N, 4H]
-      const back = [rejoin(b.Gemm(dSum, R), slopeH.past, b), rejoin(b.Mul(dAfter, f), slopeC.past, b)];
+      const dAfter = b.Add(slopeC.here, b.Mul(slopeH.here, gained));
+      const dSum = b.Mul(b.Concat(dAfter, slopeH.here, dAfter, dAfter, { axis: 0 }), bend); // [4H, N]
+      const back = [rejoin(b.Gemm(turnedR, dSum), slopeH.past, b), rejoin(b.Mul(dAfter, kept), slopeC.past, b)];
       return { states: back, out: [dSum] };
     });
-    const rows = g.reshape(dz!, [time * batch, width]);
-    const R_ = g.Gemm(rows, g.reshape(beforeH, [time * batch, hidden]), { transA: 1 });
-    return { z: dz!, R: R_, h: dh!, c: dc! };
+    const perGate = g.Transpose(dz!, { perm: [1, 0, 2] });
+    const first = g.reshape(h, [1, hidden, batch]);
+    const before = time > 1 ? g.Concat(first, g.Slice(all, [0], [time - 1], [0]), { axis: 0 }) : first;
+    const perUnit = g.reshape(g.Transpose(before, { perm: [1, 0, 2] }), [hidden, time * batch]);
+    const dR = g.Gemm(g.reshape(perGate, [width, time * batch]), perUnit, { transB: 1 });
+    return { z: perGate, R: dR, h: dh!, c: dc! };
   },
   couple: 'none',
-  cost: ({ z, R }) => ({ macs: z.dims[0]! * z.dims[1]! * count(R.dims) }),
+  cost: ({ z, R }) => ({ macs: z.dims[1]! * z.dims[2]! * count(R.dims) }),
   quant: 'float',
   samples: [],
 });
