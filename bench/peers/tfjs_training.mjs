@@ -1,14 +1,26 @@
-/** TensorFlow.js's side of bench/training (WASM, else CPU): one JSON line in, one out. Dense networks only: its WASM backend has no convolution gradient. */
+/**
+ * TensorFlow.js's side of bench/training: one JSON line in, one out. Its WASM backend trains dense and recurrent networks;
+ * convolutions have gradients in its plain CPU backend only, which takes seconds a step and is tried on the smallest of them.
+ */
 import { createInterface } from 'node:readline';
 import * as tf from '@tensorflow/tfjs';
 import * as wasm from '@tensorflow/tfjs-backend-wasm';
 
 const folder = new URL('.', import.meta.resolve('@tensorflow/tfjs-backend-wasm/package.json')).pathname;
 wasm.setWasmPaths(`${folder}wasm-out/`);
-await tf.setBackend('wasm').then((ok) => ok || tf.setBackend('cpu'));
-await tf.ready();
-const UNITS = { W1: [512, 256], W2: [64] };
-console.log(JSON.stringify({ ready: true, version: `${tf.version.tfjs} ${tf.getBackend()}` }));
+const { dense, conv2d, maxPooling2d, flatten, lstm } = tf.layers;
+const conv = (filters, more = {}) => conv2d({ filters, kernelSize: 3, activation: 'relu', ...more });
+const pool = () => maxPooling2d({ poolSize: 2 });
+const relu = (units, more = {}) => dense({ units, activation: 'relu', ...more });
+const last = () => dense({ units: 10, activation: 'softmax' });
+const NETWORKS = {
+  W1: () => [relu(512, { inputShape: [784] }), relu(256), last()],
+  W2: () => [relu(64, { inputShape: [32] }), last()],
+  W3: () => [conv(32, { inputShape: [28, 28, 1] }), pool(), conv(64), pool(), flatten(), relu(128), last()],
+  W6: () => [lstm({ units: 128, inputShape: [64, 64] }), last()],
+};
+const NEEDS_CPU = new Set(['W3']);
+console.log(JSON.stringify({ ready: true, version: `${tf.version.tfjs} (WASM; convolutions on its CPU backend)` }));
 
 let model;
 let x;
@@ -16,23 +28,20 @@ let y;
 for await (const line of createInterface({ input: process.stdin })) {
   const ask = JSON.parse(line);
   if (ask.do === 'load') {
-    const units = UNITS[ask.name];
-    if (!units) {
-      console.log(JSON.stringify({ skip: 'no convolution gradient in this backend' }));
+    const layers = NETWORKS[ask.name];
+    if (!layers) {
+      console.log(JSON.stringify({ skip: 'not written for TensorFlow.js, or minutes a step in it' }));
       continue;
     }
-    const layers = [...units, ask.classes].map((n, i) =>
-      tf.layers.dense({
-        units: n,
-        activation: i < units.length ? 'relu' : 'softmax',
-        ...(i === 0 && { inputShape: ask.input }),
-      }),
-    );
-    model = tf.sequential({ layers });
+    if (NEEDS_CPU.has(ask.name) || !(await tf.setBackend('wasm'))) await tf.setBackend('cpu');
+    await tf.ready();
+    model = tf.sequential({ layers: layers() });
     model.compile({ optimizer: tf.train.adam(1e-3), loss: 'sparseCategoricalCrossentropy' });
-    x = tf.randomUniform([ask.batch, ...ask.input]);
+    x = tf.randomUniform([ask.batch, ...model.inputs[0].shape.slice(1)]);
     y = tf.randomUniform([ask.batch, 1], 0, ask.classes, 'int32').toFloat();
     console.log(JSON.stringify({ ok: true }));
+  } else if (ask.do === 'memory') {
+    console.log(JSON.stringify({ peakMb: process.resourceUsage().maxRSS / 1024 }));
   } else {
     const begin = performance.now();
     for (let i = 0; i < ask.count; i++) await model.trainOnBatch(x, y);

@@ -1,5 +1,6 @@
 """PyTorch's side of bench/training: one JSON line in, one out."""
 import json
+import resource
 import sys
 import time
 
@@ -81,6 +82,8 @@ for line in sys.stdin:
         x = torch.rand([ask["batch"], *ask["input"]])
         y = torch.randint(0, ask["classes"], (ask["batch"],))
         print(json.dumps({"ok": True}), flush=True)
+    elif ask["do"] == "memory":
+        print(json.dumps({"peakMb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}), flush=True)
     else:
         begin = time.perf_counter()
         for _ in range(ask["count"]):

@@ -1,13 +1,22 @@
-/** Milliseconds per training step (forward, backward, Adam), beside peers, interleaved. `-- --peer torch,tfjs --only W1,W3 --json` */
+/**
+ * Milliseconds per training step (forward, backward, Adam) and peak memory, beside peers.
+ *
+ *   npm run bench:training -- --peer torch,tfjs --only W1,W3 --json
+ *
+ * Every contender is a process of its own, started afresh for each workload, so that its peak memory is that of one workload.
+ * They take turns. A turn begins with a pause, in which the others' threads stop spinning, and a step that is not timed, which
+ * brings the caches back; then come as many steps as make a turn of some tenths of a second.
+ */
 
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
-import { openEngine } from '../../src/runtime/index.ts';
 import { type PeerProcess, pythonWith, startPeer } from '../peer/process.ts';
-import { pareContender } from './pare.ts';
-import { workloads } from './workload.ts';
+import { type Workload, workloads } from './workload.ts';
 
 const ROUNDS = 9;
+/** A peer that takes longer than this for a step makes few. */
+const SLOW_MS = 600;
+const PAUSE_MS = 60;
 const { values } = parseArgs({
   options: {
     peer: { type: 'string', default: '' },
@@ -18,69 +27,118 @@ const { values } = parseArgs({
 });
 const threads = Number(values.threads) || cpus().length;
 const median = (list: readonly number[]): number => [...list].sort((a, b) => a - b)[list.length >> 1]!;
+const geometricMean = (list: readonly number[]): number =>
+  Math.exp(list.reduce((sum, x) => sum + Math.log(x), 0) / list.length);
 
-const engine = await openEngine({ threads });
-const peers: Record<string, PeerProcess> = {};
+const torch = values.peer.includes('torch') ? await pythonWith('torch') : undefined;
+const starts: Record<string, () => ReturnType<typeof startPeer>> = {
+  pare: () => startPeer(process.execPath, ['dist/bench/training/pare.js', `${threads}`]),
+  torch: () => {
+    if (!torch) throw new Error('no Python with torch found: see bench/peers/requirements.txt');
+    const env = { OMP_NUM_THREADS: `${threads}`, OPENBLAS_NUM_THREADS: `${threads}`, MKL_NUM_THREADS: `${threads}` };
+    return startPeer(torch, ['bench/peers/torch_training.py', `${threads}`], env);
+  },
+  tfjs: () => startPeer(process.execPath, ['bench/peers/tfjs_training.mjs']),
+};
+const names = ['pare', ...values.peer.split(',').filter(Boolean)];
 const skipped: Record<string, string> = {};
-const versions: Record<string, string> = { pare: '0.1.0', onnxruntime: engine.version, node: process.version };
-for (const name of values.peer.split(',').filter(Boolean)) {
+const versions: Record<string, string> = {};
+
+interface Contender {
+  readonly name: string;
+  readonly peer: PeerProcess;
+  readonly times: number[];
+  readonly count: number;
+}
+
+/** A contender with the workload loaded and warm; undefined where it cannot run it. */
+async function enter(name: string, { name: workload, batch, input, classes, steps }: Workload) {
+  if (skipped[name]) return undefined;
   try {
-    const peer =
-      name === 'torch' ? await startTorch() : await startPeer(process.execPath, ['bench/peers/tfjs_training.mjs']);
-    peers[name] = peer;
+    const peer = await starts[name]!();
     versions[name] = `${peer.ready['version']}`;
+    const answer = await peer.ask({ do: 'load', name: workload, batch, input, classes });
+    if (!answer['ok']) {
+      peer.end();
+      skipped[`${name} ${workload}`] = `${answer['skip']}`;
+      return undefined;
+    }
+    const first = (await peer.ask({ do: 'step', count: 1 }))['ms'] as number;
+    if (first < SLOW_MS) await peer.ask({ do: 'step', count: Math.ceil(steps / 2) });
+    return { name, peer, times: [], count: first < SLOW_MS ? steps : 1 } satisfies Contender;
   } catch (error) {
+    if (name === 'pare') throw error;
     skipped[name] = (error as Error).message;
+    return undefined;
   }
 }
 
-async function startTorch() {
-  const python = await pythonWith('torch');
-  if (!python) throw new Error('no Python with torch found: see bench/peers/requirements.txt');
-  return await startPeer(python, ['bench/peers/torch_training.py', `${threads}`], {
-    OMP_NUM_THREADS: `${threads}`,
-    OPENBLAS_NUM_THREADS: `${threads}`,
-  });
+async function turn({ peer, times, count }: Contender): Promise<void> {
+  const slow = times.length > 0 && times.at(-1)! > SLOW_MS;
+  await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+  if (!slow) await peer.ask({ do: 'step', count: 1 });
+  times.push((await peer.ask({ do: 'step', count }))['ms'] as number);
 }
 
-const results = [];
+interface Result {
+  readonly name: string;
+  readonly about: string;
+  readonly pareMs: number;
+  readonly peers: Record<string, number>;
+  readonly ratio: Record<string, number>;
+  readonly peakMb: Record<string, number>;
+}
+
+const results: Result[] = [];
 for (const workload of workloads) {
   if (values.only && !values.only.split(',').includes(workload.name)) continue;
-  const { name, about, batch, input, classes, steps } = workload;
-  const pare = await pareContender(workload, engine);
-  const contenders = [{ name: 'pare', step: (count: number) => pare.step(count) }];
-  for (const [peerName, peer] of Object.entries(peers)) {
-    const answer = await peer.ask({ do: 'load', name, batch, input, classes });
-    if (answer['ok'])
-      contenders.push({
-        name: peerName,
-        step: async (count) => (await peer.ask({ do: 'step', count }))['ms'] as number,
-      });
+  const contenders: Contender[] = [];
+  for (const name of names) {
+    const contender = await enter(name, workload);
+    if (contender) contenders.push(contender);
   }
-  const times: Record<string, number[]> = Object.fromEntries(contenders.map((contender) => [contender.name, []]));
-  for (const contender of contenders) await contender.step(Math.max(2, steps >> 1));
-  for (let round = 0; round < ROUNDS; round++)
-    for (const contender of contenders) times[contender.name]!.push(await contender.step(steps));
-  pare.end();
-  const others = contenders.slice(1).map((contender) => contender.name);
-  const ratioTo = (peer: string): number => median(times['pare']!.map((ms, i) => ms / times[peer]![i]!));
-  results.push({
-    name,
-    about,
-    pareMs: median(times['pare']!),
-    peers: Object.fromEntries(others.map((peer) => [peer, median(times[peer]!)])),
-    ratio: Object.fromEntries(others.map((peer) => [peer, ratioTo(peer)])),
-  });
-  const last = results.at(-1)!;
-  if (!values.json) {
-    const cells = others.map(
-      (peer) => `${peer} ${last.peers[peer]!.toFixed(2)} ms (pare / ${peer} = ${last.ratio[peer]!.toFixed(2)})`,
-    );
-    console.log(`${name}  ${about.padEnd(38)} pare ${last.pareMs.toFixed(2)} ms  ${cells.join('  ')}`);
+  for (let round = 0; round < ROUNDS; round++) {
+    for (const contender of contenders) {
+      // Three turns say enough of a contender that is many times slower.
+      if (round < 3 || contender.times[0]! < 4 * SLOW_MS) await turn(contender);
+    }
   }
+  const [pare, ...others] = contenders as [Contender, ...Contender[]];
+  const peakMb: Record<string, number> = {};
+  for (const { name, peer } of contenders) {
+    peakMb[name] = Math.round((await peer.ask({ do: 'memory' }))['peakMb'] as number);
+    peer.end();
+  }
+  const of = (what: (contender: Contender) => number): Record<string, number> =>
+    Object.fromEntries(others.map((contender) => [contender.name, what(contender)]));
+  const result = {
+    name: workload.name,
+    about: workload.about,
+    pareMs: median(pare.times),
+    peers: of(({ times }) => median(times)),
+    ratio: of(({ times }) => median(times.map((ms, i) => pare.times[i]! / ms))),
+    peakMb,
+  };
+  results.push(result);
+  if (values.json) continue;
+  const cells = others.map(
+    ({ name }) =>
+      `${name} ${result.peers[name]!.toFixed(2)} ms, ${peakMb[name]} MB (time ${result.ratio[name]!.toFixed(3)}, memory ${(peakMb['pare']! / peakMb[name]!).toFixed(2)})`,
+  );
+  const own = `${result.pareMs.toFixed(2)} ms, ${peakMb['pare']} MB`;
+  console.log(`${result.name}  ${result.about.padEnd(38)} pare ${own.padEnd(20)}  ${cells.join('  ')}`);
 }
-for (const peer of Object.values(peers)) peer.end();
-engine[Symbol.dispose]();
-for (const [name, why] of Object.entries(skipped)) if (!values.json) console.log(`skipped ${name}: ${why}`);
-if (values.json)
-  console.log(JSON.stringify({ workloads: results, machine: { cpu: cpus()[0]?.model, threads }, versions, skipped }));
+const means = Object.fromEntries(
+  names.slice(1).flatMap((name) => {
+    const ratios = results.flatMap(({ ratio }) => ratio[name] ?? []);
+    return ratios.length > 0 ? [[name, geometricMean(ratios)]] : [];
+  }),
+);
+if (values.json) {
+  const machine = { cpu: cpus()[0]?.model, threads };
+  console.log(JSON.stringify({ workloads: results, geometricMean: means, machine, versions, skipped }));
+} else {
+  for (const [name, mean] of Object.entries(means)) console.log(`pare / ${name}: geometric mean ${mean.toFixed(3)}`);
+  for (const [name, version] of Object.entries(versions)) console.log(`${name}: ${version}`);
+  for (const [name, why] of Object.entries(skipped)) console.log(`skipped ${name}: ${why}`);
+}

@@ -20,6 +20,17 @@ export function expand(
   facts: Facts = infer(graph),
   which: (row: Row) => boolean = ({ domain }) => domain !== OWN_DOMAIN,
 ): Graph {
+  const isLeft = (node: Node): boolean => node.domain === OWN_DOMAIN && isComposite(node, which);
+  let done = expandOnce(graph, facts, which);
+  // Ops of our own may be made of others.
+  for (let depth = 1; depth < DEEPEST && done.nodes.some(isLeft); depth++) done = expandOnce(done, infer(done), which);
+  return done;
+}
+
+/** Ops of our own within ops of our own, at most. */
+const DEEPEST = 4;
+
+function expandOnce(graph: Graph, facts: Facts, which: (row: Row) => boolean): Graph {
   if (!graph.nodes.some((node) => isComposite(node, which))) return graph;
   const building = draft({ ...graph, nodes: [] }, facts);
   const names = new Map<string, string>();

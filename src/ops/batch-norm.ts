@@ -1,10 +1,8 @@
 /** Normalisation over the batch, with running statistics. */
 
-import { float32 } from '../graph/tensor.ts';
 import { count, noMacs } from './answer.ts';
-import { sumPerChannel } from './conv-slope.ts';
 import { tie } from './link.ts';
-import { alongChannels, statistics } from './moments.ts';
+import { alongChannels } from './moments.ts';
 import { float, int, op, type StaticValue } from './op.ts';
 import { positive } from './sample.ts';
 
@@ -66,7 +64,7 @@ export const BatchNormalization = op({
 /**
  * Batch normalisation while learning, whole so that neither it nor its slope reads the batch more often than it must.
  *
- *   c = X − μ;  r = 1 / √(σ² + ε);  a = scale · r;  Y = a · X + (B − a · μ)
+ *   c = X − μ;  r = 1 / √(σ² + ε);  a = scale · r;  Y = a · c + B
  *   dB = Σ dY;  dscale = r · Σ dY · c;  dX = a · dY − (a · r² / m · Σ dY · c) · c − a / m · Σ dY        m = elements per channel
  */
 export const BatchStandardize = op({
@@ -77,32 +75,24 @@ export const BatchStandardize = op({
   attrs: { epsilon: float(1e-5) },
   shape: ({ X, scale }) => [X.dims, scale.dims, scale.dims, X.dims].map((dims) => ({ dims, dtype: X.dtype })),
   decompose: ({ X, scale, B }, { epsilon }, g) => {
-    const axes = X.dims.flatMap((_, i) => (i === 1 ? [] : [i]));
-    const { mean, variance, centred } = statistics(X, axes, g);
-    const [m, v] = [mean, variance].map((x) => g.reshape(x, scale.dims)) as [StaticValue, StaticValue];
-    // The engine's own op is one pass where two are needed otherwise; it takes no vectors.
-    if (X.dims.length > 2) return [g.BatchNormalization(X, scale, B, m, v, { epsilon }), m, v, centred];
-    const gain = g.Mul(scale, g.Div(1, g.Sqrt(g.Add(v, epsilon))));
-    return [g.Add(g.Mul(centred, gain), B), m, v, centred];
+    const many = count(X.dims) / X.dims[1]!;
+    const sum = g.emit('ChannelSum', [X])[0]!;
+    const mean = g.Mul(sum, 1 / many);
+    const centred = g.emit('ChannelAffine', [X, null, g.Mul(sum, -1 / many)])[0]!;
+    const variance = g.Mul(g.emit('ChannelDot', [centred, centred])[0]!, 1 / many);
+    const gain = g.Div(scale, g.Sqrt(g.Add(variance, epsilon)));
+    return [g.emit('ChannelAffine', [centred, gain, B])[0]!, mean, variance, centred];
   },
   grad: ({ X, scale, variance, centred, dY }, { epsilon }, g) => {
-    const rank = X.dims.length;
     const many = count(X.dims) / X.dims[1]!;
-    const sum = sumPerChannel(dY, g);
-    const weighted = sumPerChannel(g.Mul(dY, centred), g);
+    const sum = g.emit('ChannelSum', [dY])[0]!;
+    const weighted = g.emit('ChannelDot', [dY, centred])[0]!;
     const r = g.Div(1, g.Sqrt(g.Add(variance, epsilon)));
     const a = g.Mul(scale, r);
-    const b = g.Mul(g.Mul(a, g.Mul(r, r)), g.Mul(weighted, -1 / many));
-    const d = g.Mul(g.Mul(a, sum), -1 / many);
-    const along = (v: StaticValue): StaticValue => (rank > 2 ? alongChannels(v, rank, g) : v);
-    const line = (): StaticValue => {
-      const [zero, one] = [0, 1].map((x) =>
-        g.constant(float32(scale.dims, new Float32Array(count(scale.dims)).fill(x))),
-      );
-      return g.BatchNormalization(dY, a, d, zero, one, { epsilon: 0 });
-    };
-    const bent = rank > 2 ? line() : g.Add(g.Mul(dY, a), d);
-    return { X: g.Add(bent, g.Mul(centred, along(b))), scale: g.Mul(weighted, r), B: sum };
+    const dScale = g.Mul(weighted, r);
+    const perElement = g.Mul(a, -1 / many);
+    const bend = g.emit('ChannelAffine', [centred, g.Mul(perElement, g.Mul(dScale, r)), g.Mul(perElement, sum)])[0]!;
+    return { X: g.emit('ChannelAffine', [dY, a, null, bend])[0]!, scale: dScale, B: sum };
   },
   couple: 'none',
   cost: noMacs,

@@ -13,12 +13,8 @@ import type { Builder } from './builder.ts';
 import type { StaticValue } from './op.ts';
 import type { Window } from './window.ts';
 
-/** dY [N, O, ...out] summed to [O]: over places first, which is contiguous, then over samples. */
-export function sumPerChannel(dY: StaticValue, g: Builder): StaticValue {
-  const [n, channels, ...rest] = dY.dims as [number, number, ...number[]];
-  const flat = g.reshape(dY, [n, channels, count(rest)]);
-  return g.ReduceSum(g.ReduceSum(flat, [2], { keepdims: 0 }), [0], { keepdims: 0 });
-}
+/** dY [N, O, ...out] summed to [O]. */
+export const sumPerChannel = (dY: StaticValue, g: Builder): StaticValue => g.emit('ChannelSum', [dY])[0]!;
 
 /** dX [N, C, ...size] from dY [N, O, ...out] and W [O, C/group, ...kernel]. */
 export function convInputSlope(

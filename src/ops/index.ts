@@ -6,6 +6,7 @@ import * as arithmetic from './arithmetic.ts';
 import * as attention from './attention.ts';
 import * as batchNorm from './batch-norm.ts';
 import * as cast from './cast.ts';
+import * as channel from './channel.ts';
 import * as col2im from './col2im.ts';
 import * as composite from './composite.ts';
 import * as constant from './constant.ts';
@@ -53,6 +54,7 @@ import * as strings from './strings.ts';
 import * as trigonometric from './trigonometric.ts';
 
 const families = {
+  ...channel,
   ...strings,
   ...signal,
   ...image,

@@ -6,7 +6,7 @@
  * Overlapping windows scatter each slope to the place of its maximum.
  */
 
-import { zeros } from '../graph/tensor.ts';
+import { float32, zeros } from '../graph/tensor.ts';
 import type { Builder } from './builder.ts';
 import type { StaticValue } from './op.ts';
 import type { Window, WindowAttrs } from './window.ts';
@@ -45,6 +45,24 @@ const padEnd = (x: StaticValue, dims: readonly number[], g: Builder): StaticValu
     ? x
     : g.Pad(x, [...dims.map(() => 0), ...dims.map((dim, i) => dim - x.dims[i]!)]);
 
+/** Up to this many elements of a row of windows a product with ones sums them faster than the pool of the engine does. */
+const MOST_SUMMED = 128;
+
+/** The sum of each window of x [N, C, h·kh, w·kw], tiled by a plane of kernels: [N, C, h, w]. */
+function windowSums(x: StaticValue, kernel: readonly number[], g: Builder): StaticValue {
+  const [n, channels, height, width] = x.dims as [number, number, number, number];
+  const [kh, kw] = kernel as [number, number];
+  if (kernel.length !== 2 || kh * width > MOST_SUMMED) {
+    return g.Mul(g.AveragePool(x, { kernel_shape: [...kernel], strides: [...kernel] }), product(kernel));
+  }
+  const wide = width / kw;
+  const ones = new Float32Array(kh * width * wide);
+  for (let i = 0; i < kh * width; i++) ones[i * wide + Math.floor((i % width) / kw)] = 1;
+  const rows = g.reshape(x, [(n * channels * height) / kh, kh * width]);
+  const sums = g.MatMul(rows, g.constant(float32([kh * width, wide], ones), 'window_sums'));
+  return g.reshape(sums, [n, channels, height / kh, wide]);
+}
+
 /** dX of a max-pool. */
 export function maxPoolSlope(
   X: StaticValue,
@@ -58,8 +76,8 @@ export function maxPoolSlope(
   const tiles = Y.dims.map((dim, i) => (i < 2 ? dim : dim * kernel[i - 2]!));
   if (isTiling(window) && tiles.every((dim, i) => dim <= X.dims[i]!)) {
     const isMax = g.Cast(g.Equal(crop(X, tiles, g), upsample(Y, kernel, g)), { to: 1 });
-    const count = g.Mul(g.AveragePool(isMax, { kernel_shape: [...kernel], strides: [...kernel] }), product(kernel));
-    return padEnd(g.Mul(isMax, upsample(g.Div(dY, count), kernel, g)), X.dims, g);
+    const maxima = windowSums(isMax, kernel, g);
+    return padEnd(g.Mul(isMax, upsample(g.Div(dY, maxima), kernel, g)), X.dims, g);
   }
   const [, indices] = g.emit('MaxPool', [X], { ...attrs, kernel_shape: [...kernel] }, { outputs: 2 });
   const flat = g.constant(zeros('float32', [product(X.dims)]), 'pool_zeros');

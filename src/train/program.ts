@@ -17,8 +17,9 @@ import { logitsOf } from '../nn/logits.ts';
 import { writeModel } from '../onnx/index.ts';
 import { draft } from '../ops/builder.ts';
 import { infer } from '../ops/infer.ts';
+import type { Row } from '../ops/op.ts';
 import { STEP } from '../ops/random-uniform.ts';
-import { lower } from '../rewrite/lower/lower.ts';
+import { isLowered, lower } from '../rewrite/lower/lower.ts';
 import type { Binding, Engine, Lab } from '../runtime/index.ts';
 import { type LearningForm, type LearningOptions, learningForm } from './learning-form.ts';
 import type { Loss } from './loss/loss.ts';
@@ -66,9 +67,10 @@ export function stepGraph(
   const states = [...form.state.values()];
   const kept = removeDead({ ...named, outputs: [...outputs, ...states].map((name) => ({ name })) });
   const whole = repeats ? removeDead(recompute(kept, [outputs[0]!, ...states])) : kept;
-  const ready = removeDead(
-    lower(removeDead(expand(whole, infer(whole), ({ domain }) => domain === OWN_DOMAIN)), engine.blockSize),
-  );
+  const isOwn = ({ domain }: Row): boolean => domain === OWN_DOMAIN;
+  const open = removeDead(expand(whole, infer(whole), (row) => isOwn(row) && !isLowered(row)));
+  const lowered = lower(open, engine.blockSize);
+  const ready = removeDead(expand(lowered, infer(lowered), isOwn));
   return {
     graph: withStatedOutputs(leavesLast(ready)),
     form,
