@@ -66,7 +66,7 @@ export const workloads: readonly Workload[] = [
     input: [3, 32, 32],
     classes: 10,
     batch: 64,
-    steps: 2,
+    steps: 4,
   },
   {
     name: 'W6',
@@ -75,7 +75,7 @@ export const workloads: readonly Workload[] = [
     input: [64, 64],
     classes: 10,
     batch: 32,
-    steps: 20,
+    steps: 60,
   },
   {
     name: 'W7',
@@ -95,6 +95,6 @@ export const workloads: readonly Workload[] = [
     input: [64, 128],
     classes: 10,
     batch: 16,
-    steps: 8,
+    steps: 16,
   },
 ];
