@@ -16,6 +16,12 @@ def samples_of(question):
     return [{question["input"]: x[i : i + 1]} for i in range(len(x))]
 
 
+def modern(question):
+    """Scales per channel came with opset 13."""
+    model = onnx.load(question["model"])
+    return model if model.opset_import[0].version >= 13 else onnx.version_converter.convert_version(model, 13)
+
+
 def by_onnxruntime(question):
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
@@ -28,7 +34,8 @@ def by_onnxruntime(question):
             return next(self.rest, None)
 
     ready = question["out"] + ".pre"
-    quant_pre_process(question["model"], ready, skip_symbolic_shape=True)
+    onnx.save(modern(question), ready)
+    quant_pre_process(ready, ready, skip_symbolic_shape=True)
     quantize_static(
         ready, question["out"], Reader(), quant_format=QuantFormat.QDQ, per_channel=True,
         activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8,
@@ -39,9 +46,7 @@ def by_onnxruntime(question):
 def by_nncf(question):
     import nncf
 
-    model = onnx.load(question["model"])
-    if model.opset_import[0].version < 13:
-        model = onnx.version_converter.convert_version(model, 13)
+    model = modern(question)
     data = nncf.Dataset(samples_of(question))
     onnx.save(nncf.quantize(model, data, subset_size=len(samples_of(question))), question["out"])
 

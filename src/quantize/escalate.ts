@@ -1,24 +1,29 @@
-/** Takes the most sensitive layers back to floats until no more than a bound is lost. */
+/** Gives the most sensitive layers more bits, or takes them back to floats, until no more than a bound is lost. */
 
 import type { Dataset } from '../data/dataset.ts';
 import type { Lab } from '../runtime/index.ts';
 import { dropOf, judged } from './accuracy.ts';
 import { against, record } from './agreement.ts';
 import { type Calibrated, chooseSamples, type Escalation, type WriteOptions, write } from './quantize.ts';
-import { type LayerSensitivity, sensitivity } from './sensitivity.ts';
+import { sensitivity } from './sensitivity.ts';
 
 /** Samples for ranking layers, and for judging the whole model. */
 const RANKED_ON = 64;
 const JUDGED_ON = 2000;
 
 export interface Escalated {
-  readonly exclude: readonly string[];
+  /** How the quantised model is to be written. */
+  readonly options: WriteOptions;
   readonly report: Escalation;
 }
 
+/** What happens to the worst layers: the options that do it to these. */
+type Rung = (layers: readonly string[], all: readonly string[]) => Pick<WriteOptions, 'exclude' | 'wide'>;
+
 /**
- * Layers are ranked by what each loses alone. The count of reverted layers doubles until the bound holds, then halves
- * its last stride, so that about 2·log2(layers) models are judged and few layers more than needed are given up.
+ * Layers are ranked by what each loses alone. The count of layers that give in doubles until the bound holds, then halves
+ * its last stride, so that about 2·log2(layers) models are judged and few layers more than needed are given up. Layers
+ * of fewer than 8 bits first get 8; where that is not enough for any count, the worst go back to floats.
  */
 export async function escalate(
   calibrated: Calibrated,
@@ -30,35 +35,64 @@ export async function escalate(
   const samples = chooseSamples(judge, JUDGED_ON, lab.seed);
   const truth = await record(calibrated.model, judge, samples, lab);
   const base = options.exclude ?? [];
-  let layers: LayerSensitivity[] = [];
-  const excluding = (count: number): string[] => [...base, ...layers.slice(0, count).map(({ node }) => node)];
-  const drops = new Map<number, number>();
-  const dropAt = async (count: number): Promise<number> => {
-    const known = drops.get(count);
-    if (known !== undefined) return known;
-    const { written } = write(calibrated, { ...options, exclude: excluding(count) });
+  const isNarrow = (options.weightBits ?? 8) < 7;
+  let judgements = 0;
+  const dropOfWritten = async (more: Pick<WriteOptions, 'exclude' | 'wide'>, count: number): Promise<number> => {
+    const { written } = write(calibrated, { ...options, ...more });
     const drop = dropOf(judged(await against(truth, written, lab), judge, samples));
-    drops.set(count, drop);
-    lab.onProgress?.({ task: 'escalate', done: drops.size, total: drops.size + 1, figures: { drop, reverted: count } });
+    judgements++;
+    lab.onProgress?.({ task: 'escalate', done: judgements, total: judgements + 1, figures: { drop, layers: count } });
     return drop;
   };
-  const dropBefore = await dropAt(0);
+  const dropBefore = await dropOfWritten({}, 0);
   if (dropBefore <= maxDrop) {
-    return { exclude: base, report: { reverted: [], dropBefore, drop: dropBefore, held: true, sensitivity: [] } };
+    const report = { reverted: [], lifted: [], dropBefore, drop: dropBefore, held: true, sensitivity: [] };
+    return { options, report };
   }
-  layers = await sensitivity(calibrated, options, data, chooseSamples(data, RANKED_ON, lab.seed), lab);
-  let [bad, good] = [0, 1];
-  while (good < layers.length && (await dropAt(good)) > maxDrop)
-    [bad, good] = [good, Math.min(layers.length, good * 2)];
+  const ranked = await sensitivity(calibrated, options, data, chooseSamples(data, RANKED_ON, lab.seed), lab);
+  const names = ranked.map(({ node }) => node);
+  const lift: Rung = (layers) => ({ wide: layers });
+  const revert: Rung = (layers, all) => ({ exclude: [...base, ...layers], ...(isNarrow && { wide: all }) });
+  const outcome = async (rung: Rung) => {
+    const { count, drop } = await fewest(names.length, maxDrop, (n) =>
+      dropOfWritten(rung(names.slice(0, n), names), n),
+    );
+    return { ...rung(names.slice(0, count), names), count, drop };
+  };
+  const lifted = isNarrow ? await outcome(lift) : undefined;
+  const isEnough = lifted !== undefined && lifted.drop <= maxDrop;
+  const { count, drop, ...more } = isEnough ? lifted : await outcome(revert);
+  return {
+    options: { ...options, ...more },
+    report: {
+      reverted: isEnough ? [] : names.slice(0, count),
+      lifted: isEnough ? names.slice(0, count) : isNarrow ? names.slice(count) : [],
+      dropBefore,
+      drop,
+      held: drop <= maxDrop,
+      sensitivity: ranked,
+    },
+  };
+}
+
+/** About the least count whose drop is within the bound, by doubling and halving; `most` when none is. */
+async function fewest(
+  most: number,
+  maxDrop: number,
+  dropAt: (count: number) => Promise<number>,
+): Promise<{ count: number; drop: number }> {
+  const known = new Map<number, number>();
+  const ask = async (count: number): Promise<number> => {
+    const drop = known.get(count) ?? (await dropAt(count));
+    known.set(count, drop);
+    return drop;
+  };
+  let [bad, good] = [0, Math.min(1, most)];
+  while (good < most && (await ask(good)) > maxDrop) [bad, good] = [good, Math.min(most, good * 2)];
   while (good - bad > 1) {
     const middle = (bad + good) >> 1;
-    if ((await dropAt(middle)) > maxDrop) bad = middle;
+    if ((await ask(middle)) > maxDrop) bad = middle;
     else good = middle;
   }
-  const drop = await dropAt(good);
-  const reverted = layers.slice(0, good).map(({ node }) => node);
-  return {
-    exclude: excluding(good),
-    report: { reverted, dropBefore, drop, held: drop <= maxDrop, sensitivity: layers },
-  };
+  return { count: good, drop: await ask(good) };
 }

@@ -16,7 +16,7 @@ import { meanShift } from './correct/means.ts';
 import { type Grid, gridOf, roundEven } from './grid.ts';
 import { missingLanes, widenCodes } from './lanes.ts';
 import { pairSafe, pairSafeCodes, type Weights } from './pair-safe.ts';
-import { operandsOf, type Plan } from './plan.ts';
+import { labelOf, operandsOf, type Plan } from './plan.ts';
 import { rangeOf } from './range.ts';
 import type { Role } from './role.ts';
 import { along, dequantizeWeight, INT4_LIMIT, limitOf, packInt4, quantizeWeight, weightScales } from './weight.ts';
@@ -26,6 +26,8 @@ export interface InsertOptions {
   perChannel?: boolean;
   /** Bits of a weight, 2 to 8; up to 4 are stored as int4, which engines widen when they load the file. Default 8. */
   weightBits?: number;
+  /** Layers, by node name or first output, whose weights have 8 bits whatever `weightBits` says. */
+  wide?: readonly string[];
   /** Keep sums of neighbouring products within int16, in convolutions and matrix products. Default false. */
   pairSafe?: boolean;
   /** Weights to quantise instead of the graph's, by name: rounded or clipped by another method. */
@@ -54,7 +56,7 @@ export function insertPairs(
   options: InsertOptions = {},
 ): Inserted {
   const { perChannel = true, weightBits = 8 } = options;
-  const weightLimit = limitOf(weightBits);
+  const wide = new Set(options.wide);
   const raw = new Map<string, string>();
   const { kernels, movers, dropped, groupOf } = plan;
   const rename = renaming(dropped);
@@ -132,7 +134,10 @@ export function insertPairs(
     const fits = biasValue?.dtype === 'float32' && sizeOf(biasValue.dims) === lie.channels && plainBias(maker);
     const inputScale = gridFor(maker.inputs[input]!)!.scale;
     const guarded = options.pairSafe === true && !isDepthwise(value.dims, axis, facts.get(maker.inputs[input]!)?.dims);
-    const chosen = options.weights?.get(name) ?? (guarded ? pairSafe(w, value.dims, axis, vector) : undefined);
+    const weightLimit = limitOf(wide.has(labelOf(maker)) ? 8 : weightBits);
+    const chosen =
+      (weightLimit === limitOf(weightBits) ? options.weights?.get(name) : undefined) ??
+      (guarded ? pairSafe(w, value.dims, axis, vector) : undefined);
     const scales = (chosen?.scales ?? weightScales(w, lie, weightLimit, vector)).slice();
     const isWider = fits && widenForBias(scales, floats(biasValue), inputScale, vector);
     const codes =
@@ -147,7 +152,12 @@ export function insertPairs(
     const more = integers ? missingLanes(value.dims, axis, facts.get(read)?.dims) : 0;
     if (integers && more > 0) replaced.set(input, widened(integers, read, more));
     const dims = more > 0 ? value.dims.map((dim, i) => (i === 1 ? dim + more : dim)) : value.dims;
-    const q = storedCodes(`${name} ${scaleName}`, dims, more > 0 ? widenCodes(codes, value.dims, more) : codes);
+    const q = storedCodes(
+      weightLimit,
+      `${name} ${scaleName}`,
+      dims,
+      more > 0 ? widenCodes(codes, value.dims, more) : codes,
+    );
     replaced.set(weight, dequantized(q, scaleName, zeros(vector ? [lie.channels] : []), vector ? axis : undefined));
 
     const b = fits ? floats(biasValue).slice() : undefined;
@@ -170,7 +180,7 @@ export function insertPairs(
   };
 
   /** Codes as they are stored: narrow ones two to a byte, behind a Cast that engines fold when they load the file. */
-  const storedCodes = (key: string, dims: readonly number[], codes: Int8Array): string => {
+  const storedCodes = (weightLimit: number, key: string, dims: readonly number[], codes: Int8Array): string => {
     if (weightLimit > INT4_LIMIT) return share(`w ${key}`, () => tensor('int8', dims, codes));
     const packed = share(`w4 ${key}`, () => packInt4(dims, codes));
     const known = shared.get(`c4 ${key}`);

@@ -205,3 +205,24 @@ it('finds the layer that integers hurt, and takes it back to floats', async () =
   expect(ranked[0]!.loss).toBeGreaterThan(10 * ranked[2]!.loss);
   expect(write(ready, { only: ranked[2]!.node }).plan.kernels.size).toBe(1);
 });
+
+it('gives layers of few bits more bits before it takes any back to floats', async () => {
+  const data = samples();
+  const quantized = (maxDrop?: number) =>
+    quantize(
+      net(seed),
+      { data, weightBits: 2, pairSafe: false, ...(maxDrop !== undefined && { maxDrop }) },
+      { engine },
+    );
+  const before = (await quantized()).report;
+  const { report, model } = await quantized(0.1);
+  expect(report.escalation!.dropBefore).toBeGreaterThan(0.1);
+  expect(report.escalation!.held).toBe(true);
+  expect(report.escalation!.reverted).toEqual([]);
+  expect(report.escalation!.lifted.length).toBeGreaterThan(0);
+  expect(report.quantized).toBe(before.quantized);
+  const stored = [...model.graph.initializers.values()].filter(
+    ({ dtype, dims }) => dtype === 'int8' && dims.length > 1,
+  );
+  expect(stored).toHaveLength(report.escalation!.lifted.length);
+});

@@ -69,6 +69,8 @@ export interface QuantizeOptions extends PlanOptions {
 export interface Escalation {
   /** Layers that went back to floats, the most sensitive first. */
   readonly reverted: readonly string[];
+  /** Layers of fewer bits that got 8. */
+  readonly lifted: readonly string[];
   /** Lost with all layers on integers, and in the end: share of accuracy (or of answers that changed), 0 to 1. */
   readonly dropBefore: number;
   readonly drop: number;
@@ -158,7 +160,7 @@ export async function quantize(model: Model, options: QuantizeOptions, lab: Lab)
   const settled = { ...rounded, ...(await correction.run({ ...task, options: rounded, original: model }, lab)) };
   const escalated =
     options.maxDrop === undefined ? undefined : await escalate(calibrated, settled, options.maxDrop, options, lab);
-  const { plan, written } = write(calibrated, { ...settled, ...(escalated && { exclude: escalated.exclude }) });
+  const { plan, written } = write(calibrated, escalated?.options ?? settled);
   if (plan.kernels.size === 0) {
     throw new PareError('quantize/nothing', 'No node of this model can run on integers.', {
       where: model.graph.name,
