@@ -25,15 +25,23 @@ export const inspect = verb({
     } catch (thrown) {
       desk.note(`not valid ONNX: ${asPareError(thrown).message}`);
     }
-    const { parameters, macs, unknown } = costOfAny(model);
+    const open = openDims(feeds(model)).filter((symbol) => desk.dims[symbol] === undefined);
+    const lengths = (length: number) => ({
+      ...Object.fromEntries(open.map((symbol) => [symbol, length])),
+      ...desk.dims,
+    });
+    // A map that is halved five times is nothing at length 1.
+    const length =
+      costOfAny(model, lengths(1)).unknown.length > costOfAny(model, lengths(LONG)).unknown.length ? LONG : 1;
+    const { parameters, macs, unknown } = costOfAny(model, lengths(length));
     const ops = opCounts(model.graph);
     if (unknown.length > 0) {
       desk.note(`the cost of ${unknown.length} of ${model.graph.nodes.length} nodes is not known and counts as 0`);
     }
-    const open = openDims(feeds(model));
-    if (open.length > 0) desk.note(`MACs are of one sample with ${open.join(', ')} at 1`);
+    if (open.length > 0)
+      desk.note(`MACs are of one sample with ${open.join(', ')} at ${length} (--dim ${open[0]}=… sets it)`);
     const bytes = await subjectBytes(subject);
-    const layers = [...layersOf(model)].map(([name, layer]) => ({ name, ...layer }));
+    const layers = [...layersOf(model, lengths(length))].map(([name, layer]) => ({ name, ...layer }));
     const [inputs, outputs] = [feeds(model), model.graph.outputs].map((infos) => infos.map(portOf)) as [Port[], Port[]];
     return {
       result: {
@@ -100,6 +108,9 @@ export const inspect = verb({
     };
   },
 });
+
+/** Length of open axes where 1 is too short for the model. */
+const LONG = 64;
 
 interface Port {
   readonly name: string;

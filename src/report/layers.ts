@@ -29,9 +29,9 @@ export interface LayerChange {
 type Layers = ReadonlyMap<string, LayerSize & { readonly op: string }>;
 
 /** The layers that hold weights or do arithmetic, in the order of the model. */
-export function layersOf(model: Model): Layers {
+export function layersOf(model: Model, dims: Readonly<Record<string, number>> = {}): Layers {
   const { graph } = model;
-  const macs = new Map(costOfAny(model).layers.map((layer) => [layer.node, layer.macs]));
+  const macs = new Map(costOfAny(model, dims).layers.map((layer) => [layer.node, layer.macs]));
   const weights = weightsByNode(graph);
   const layers = new Map<string, LayerSize & { op: string }>();
   for (const node of graph.nodes) {

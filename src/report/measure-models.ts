@@ -55,12 +55,12 @@ export interface MeasureModelsOptions extends Pick<MeasureOptions, 'rounds' | 'w
  * What the model costs, in whatever opset it is and however little of it is known.
  *
  * MACs and layers are of the model in today's forms; parameters are counted in the model as it is, since a modern form
- * may hold constants that were attributes.
+ * may hold constants that were attributes. Open axes count as 1, or as `dims` says by symbol.
  */
-export function costOfAny(model: Model): Omit<ModelCost, 'weightBytes'> {
+export function costOfAny(model: Model, dims: Readonly<Record<string, number>> = {}): Omit<ModelCost, 'weightBytes'> {
   const attempt = (make: () => Model): ModelCost | undefined => {
     try {
-      return costOf(make());
+      return costOf(make(), dims);
     } catch {
       return undefined; // shapes that contradict each other, or ops in between that nobody knows: the file can still be looked at
     }
