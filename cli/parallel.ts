@@ -1,6 +1,7 @@
 /** The flags of parallel work, and who works as they ask. */
 
 import { PareError } from '../src/base/error.ts';
+import type { Among } from '../src/report/evaluate.ts';
 import type { Workers } from '../src/train/workers.ts';
 import { flag, number, path } from './arg.ts';
 import type { Desk } from './desk.ts';
@@ -67,3 +68,14 @@ export const sharingOf = ({ replicas = 1, stages = 1, tensor = 1 }: ParallelValu
   replicas * stages * size === 1
     ? undefined
     : { ranks: size, stages, tensor, replicas: Math.max(1, (replicas * size) / (stages * tensor)) };
+
+/** The ranks of this job as those who score together. */
+export async function amongRanks({ collective }: Desk): Promise<Among> {
+  const { broadcastNumbers } = await import('../src/parallel/tell.ts');
+  const { rank, size } = collective;
+  return {
+    rank,
+    size,
+    spread: async (outputs, from) => (size === 1 ? outputs! : broadcastNumbers(collective, outputs, from)),
+  };
+}

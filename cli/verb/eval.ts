@@ -2,6 +2,7 @@
 
 import { PareError } from '../../src/base/error.ts';
 import { number, path, required } from '../arg.ts';
+import { amongRanks } from '../parallel.ts';
 import { verb } from '../verb.ts';
 
 export const evalVerb = verb({
@@ -13,6 +14,7 @@ export const evalVerb = verb({
     reference: path('A model whose answers count as right: the metric is then agreement, and labels are not needed.'),
     batch: number('Samples per run; a model with a fixed batch keeps its own.', { min: 1, whole: true }),
   },
+  isParallel: true,
   async run({ model: file, reference: other, batch }, desk) {
     const { agreement, evaluate } = await import('../../src/report/evaluate.ts');
     const { showMetric } = await import('../../src/report/summary-table.ts');
@@ -37,7 +39,7 @@ export const evalVerb = verb({
       );
     }
     const lab = await desk.lab();
-    const options = batch === undefined ? {} : { batch };
+    const options = { among: await amongRanks(desk), ...(batch !== undefined && { batch }) };
     const score = reference
       ? { loss: null, ...(await agreement(subject, reference, evaluation, lab, options)) }
       : await evaluate(subject, evaluation, lab, options);

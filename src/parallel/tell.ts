@@ -45,6 +45,18 @@ export async function broadcastData<T>(collective: Collective, value: T, root = 
   return isRoot ? value : (unpacked(message.header, body) as T);
 }
 
+/** Float64 numbers from rank `root` to all, bit by bit; the others need not know how many. */
+export async function broadcastNumbers(
+  collective: Collective,
+  values: Float64Array | undefined,
+  root: number,
+): Promise<Float64Array> {
+  const length = await broadcastData(collective, values?.length ?? 0, root);
+  const all = values ? values.slice() : new Float64Array(length);
+  await collective.broadcast(new Float32Array(all.buffer), root);
+  return all;
+}
+
 /** Plain data to one rank. */
 export async function sendData(collective: Collective, value: unknown, to: number): Promise<void> {
   const { header, body } = packed(value);

@@ -21,7 +21,19 @@ export interface EvaluateOptions {
   readonly batch?: number;
   /** What the progress is called. Default 'evaluate'. */
   readonly task?: string;
+  /** Ranks that run the batches in turn; each gets all outputs, in order, and so the very score of one. Default: this process alone. */
+  readonly among?: Among;
 }
+
+/** How ranks share outputs. */
+export interface Among {
+  readonly rank: number;
+  readonly size: number;
+  /** The outputs that rank `from` has, on all ranks. */
+  spread(outputs: Float64Array | undefined, from: number): Promise<Float64Array>;
+}
+
+const ALONE: Among = { rank: 0, size: 1, spread: async (outputs) => outputs! };
 
 export interface Evaluation {
   readonly samples: number;
@@ -130,21 +142,33 @@ async function eachBatch(
   subject: Subject,
   dataset: Dataset,
   lab: Lab,
-  { batch, task = 'evaluate' }: EvaluateOptions,
+  { batch, task = 'evaluate', among = ALONE }: EvaluateOptions,
   take: (outputs: Float64Array, indices: Int32Array) => void,
 ): Promise<void> {
   const fixed = fixedBatch(subject.model.graph);
   const size = fixed ?? batch ?? comfortableBatch(dataset);
   using session: Session = await loadSubject(subject, lab);
   const first = session.outputs[0]!.name;
-  for (let from = 0; from < dataset.size; from += size) {
-    stopIfAborted(lab.signal);
+  const outputsFrom = async (from: number): Promise<Float64Array> => {
     const count = Math.min(size, dataset.size - from);
     const padded = Int32Array.from({ length: fixed ?? count }, (_, i) => from + Math.min(i, count - 1));
     await dataset.prepare?.(padded);
     const { [first]: output } = await session.run(feedsOf(dataset, padded), [first], lab.signal);
-    take(rowsOf(output!, padded.length, count, subject), padded.subarray(0, count));
-    lab.onProgress?.({ task, done: from + count, total: dataset.size });
+    return rowsOf(output!, padded.length, count, subject);
+  };
+  for (let round = 0; round < dataset.size; round += size * among.size) {
+    stopIfAborted(lab.signal);
+    const mine = round + among.rank * size;
+    const own = mine < dataset.size ? await outputsFrom(mine) : undefined;
+    for (let rank = 0, from = round; rank < among.size && from < dataset.size; rank++, from += size) {
+      const count = Math.min(size, dataset.size - from);
+      const outputs = await among.spread(rank === among.rank ? own : undefined, rank);
+      take(
+        outputs,
+        Int32Array.from({ length: count }, (_, i) => from + i),
+      );
+      lab.onProgress?.({ task, done: from + count, total: dataset.size });
+    }
   }
 }
 
