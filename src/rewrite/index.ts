@@ -43,6 +43,9 @@ export const rewriteChecked = (
   chosen: readonly (RuleName | Rule)[] = SIMPLIFYING,
 ): Promise<Checked> => applyChecked(model, named(chosen), options);
 
+/** What a computed constant may add to the file: a shape or a scalar, and no weight that a fill made for nothing. */
+const GROWTH = 256;
+
 /**
  * As `rewriteChecked` with every rule that simplifies; then sub-graphs of constants are computed, and the rules run
  * again on what that laid open. All of it is compared with the original.
@@ -53,7 +56,7 @@ export async function simplifyChecked(
 ): Promise<Checked> {
   const expected = check.run(model);
   const first = await rewriteChecked(model, { ...check, run: (one) => (one === model ? expected : check.run(one)) });
-  const folded = await foldConstants(first.model, evaluate);
+  const folded = await foldConstants(first.model, evaluate, { maxGrowthBytes: GROWTH });
   if (folded.report.fired.length === 0) return first;
   const second = await rewriteChecked(folded.model, check);
   const relativeError = difference(await check.run(second.model), await expected);
