@@ -2,6 +2,7 @@
 
 import { PareError } from '../../src/base/error.ts';
 import { showBytes, showTimes } from '../../src/base/unit.ts';
+import { blockedMethods } from '../../src/quantize/blocked/index.ts';
 import { calibrators } from '../../src/quantize/calibrate/index.ts';
 import { corrections } from '../../src/quantize/correct/index.ts';
 import { roundings } from '../../src/quantize/round/index.ts';
@@ -24,7 +25,11 @@ export const quantize = verb({
     scheme: oneOf(schemes, 'What becomes integers, and when.', 'static'),
     bits: number('Bits of a weight; default: the scheme decides.', { min: 2, max: 8, whole: true }),
     calibrate: oneOf(calibrators, 'How the range of an activation is chosen.', 'minmax'),
-    round: oneOf(roundings, 'How weights are rounded.', 'nearest'),
+    round: oneOf(
+      { ...roundings, ...blockedMethods },
+      'How weights are rounded; hqq, gptq and awq are for weight-only.',
+      'nearest',
+    ),
     iterations: number('Updates for each layer or block, where rounding is learnt; default 1000.', {
       min: 1,
       whole: true,
@@ -35,6 +40,10 @@ export const quantize = verb({
     target: oneOf(targets, 'Where the model will run; default: here.'),
     format: oneOf(FORMATS, 'Pairs of QuantizeLinear and DequantizeLinear, or integer operators (static).', 'qdq'),
     equalize: flag('Even out the channels of neighbouring layers first.'),
+    smooth: number('Move outliers of activations into weights first (static): α of SmoothQuant, such as 0.5.', {
+      min: 0,
+      max: 1,
+    }),
     samples: number('Samples to calibrate on.', { min: 1, whole: true }, 300),
     block: number('Weights that share a scale (weight-only).', { min: 16, max: 256, whole: true }),
     perTensor: flag('One weight scale per tensor, not per channel.'),

@@ -3,6 +3,7 @@
 export { type AbsorbReport, absorbBiases } from './absorb.ts';
 export { type Accuracy, accuracy, dropOf } from './accuracy.ts';
 export { type Agreement, agreement } from './agreement.ts';
+export { type BlockedMethodName, blockedMethods } from './blocked/index.ts';
 export { type BlockBits, type BlockShape, type Blocks, fromBlocks, packBits, roundToNearest } from './blocks.ts';
 export {
   type Calibrator,
@@ -23,6 +24,7 @@ export { type FakeGrid, fakeQuantize } from './fake-quantize.ts';
 export { type Grid, gridOf } from './grid.ts';
 export { type HalfOptions, toHalfStorage } from './half.ts';
 export { Histogram } from './histogram.ts';
+export { type NormalFloatOptions, toNormalFloat } from './normal-float.ts';
 export type { Kept } from './plan.ts';
 export { type QatOptions, type QatReport, quantizeAware } from './qat.ts';
 export { toQOperators } from './qoperator.ts';
@@ -42,5 +44,6 @@ export { type RoundingName, roundings } from './round/index.ts';
 export { saturates } from './saturate.ts';
 export { type Answer, type Request, type Scheme, type SchemeName, schemes } from './scheme/index.ts';
 export { type LayerSensitivity, lossOf, sensitivity } from './sensitivity.ts';
+export { type SmoothOptions, smooth } from './smooth.ts';
 export { type Target, type TargetName, targetOf, targets } from './target.ts';
 export { quantizeWeights, type WeightOnlyOptions } from './weight-only.ts';

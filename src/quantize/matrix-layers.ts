@@ -35,13 +35,30 @@ export interface MatrixOptions {
   least?: number;
 }
 
+/** The model in the form in which its dense layers are found: every product with a constant matrix stands alone. */
+export const prepareMatrices = (model: Model): Model => applyRules(prepare(model), [rules['gemm-to-matmul-add']]).model;
+
+/** The dense layers that `replaceMatrixLayers` would show. */
+export function matrixLayersOf(model: Model, options: MatrixOptions = {}): MatrixLayer[] {
+  const layers: MatrixLayer[] = [];
+  replaceMatrixLayers(
+    model,
+    (layer) => {
+      layers.push(layer);
+      return false;
+    },
+    options,
+  );
+  return layers;
+}
+
 /** The model in which `replace` has written other nodes for each dense layer; false leaves one as it is. */
 export function replaceMatrixLayers(
   model: Model,
   replace: (layer: MatrixLayer, pen: Pen) => boolean,
   { exclude = [], least = 0 }: MatrixOptions = {},
 ): { model: Model; replaced: string[]; kept: Kept[] } {
-  const prepared = applyRules(prepare(model), [rules['gemm-to-matmul-add']]).model;
+  const prepared = prepareMatrices(model);
   const facts = infer(prepared.graph);
   const initializers = new Map(prepared.graph.initializers);
   const fresh = freshNames(namesOf(prepared.graph));

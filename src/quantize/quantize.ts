@@ -28,6 +28,7 @@ import type { Range } from './range.ts';
 import { type Rounding, type RoundingName, roundings } from './round/index.ts';
 import { saturates } from './saturate.ts';
 import type { LayerSensitivity } from './sensitivity.ts';
+import { smooth } from './smooth.ts';
 
 export interface QuantizeOptions extends PlanOptions {
   /** Samples to calibrate on, as the model is fed in use. Labels are not needed. */
@@ -61,6 +62,8 @@ export interface QuantizeOptions extends PlanOptions {
   biasCorrect?: CorrectionName | boolean;
   /** Even out the channels of neighbouring layers first, then let high biases move on. Default false. */
   equalize?: boolean;
+  /** Move outliers of what dense layers read into their weights (SmoothQuant): its α, 0 to 1. Default: not at all. */
+  smooth?: number;
   /** Samples to judge by, best none of those calibrated on. Default: `data`. At most 2000 are used. */
   judge?: Dataset;
 }
@@ -146,7 +149,9 @@ export async function quantize(model: Model, options: QuantizeOptions, lab: Lab)
   const pairSafe = weightBits === 8 && (options.pairSafe ?? (await saturates(lab.engine)));
   const chosen = chooseSamples(data, samples, lab.seed);
   const everywhere = options.maxDrop !== undefined;
-  const ready = evens ? (await absorbBiases(equalize(model).model, data, chosen, lab)).model : prepare(model);
+  const calm =
+    options.smooth === undefined ? model : (await smooth(model, data, chosen, { alpha: options.smooth }, lab)).model;
+  const ready = evens ? (await absorbBiases(equalize(calm).model, data, chosen, lab)).model : prepare(calm);
   const calibrated = await calibrate(ready, calibrator, data, chosen, lab, {
     ...options,
     everywhere,

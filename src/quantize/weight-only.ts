@@ -4,32 +4,33 @@
  */
 
 import { PareError } from '../base/error.ts';
+import { pick } from '../base/suggest.ts';
+import type { Dataset } from '../data/dataset.ts';
 import type { Model } from '../graph/model.ts';
 import { float32, tensor } from '../graph/tensor.ts';
 import { writeModel } from '../onnx/write.ts';
-import {
-  type BlockBits,
-  type BlockShape,
-  type Blocks,
-  blockCount,
-  packCodes,
-  packZeros,
-  roundToNearest,
-} from './blocks.ts';
+import type { Lab } from '../runtime/index.ts';
+import { scaleForBlocks } from './awq.ts';
+import { type BlockedMethod, type BlockedMethodName, blockedMethods } from './blocked/index.ts';
+import { type BlockBits, type BlockShape, blockCount, packCodes, packZeros } from './blocks.ts';
 import type { WeightReport } from './dynamic.ts';
-import { hqq } from './hqq.ts';
-import { type MatrixOptions, replaceMatrixLayers } from './matrix-layers.ts';
-import { parametersOf } from './quantize.ts';
+import { type MatrixOptions, matrixLayersOf, prepareMatrices, replaceMatrixLayers } from './matrix-layers.ts';
+import { secondMoments } from './moments.ts';
+import { chooseSamples, parametersOf } from './quantize.ts';
 
 export interface WeightOnlyOptions extends MatrixOptions {
   /** Default 4. */
   bits?: BlockBits;
   /** Weights that share a scale: 16, 32, 64, 128 or 256. Default 32; 128 is smaller and faster, and less exact. */
   block?: number;
-  /** Codes symmetric about 0, so that no zero points are stored. Default true (`rtn`) or false (`hqq`). */
+  /** Codes symmetric about 0, so that no zero points are stored. Default: what the method likes. */
   symmetric?: boolean;
-  /** How codes are chosen: to nearest, or half-quadratic (zero points fitted to the bulk of the weights). Default `rtn`. */
-  method?: 'rtn' | 'hqq';
+  /** How codes are chosen. Default `nearest`. */
+  method?: BlockedMethodName;
+  /** Samples for the methods that look at what layers read; labels are not needed. */
+  data?: Dataset;
+  /** How many of them. Default 128. */
+  samples?: number;
   /** 4: the engine may compute in int8, which is up to 40 times faster on a CPU; 0: in float32. Default 4. */
   accuracyLevel?: 0 | 1 | 4;
 }
@@ -37,24 +38,34 @@ export interface WeightOnlyOptions extends MatrixOptions {
 const SIZES = [16, 32, 64, 128, 256];
 
 /**
- * Stores the matrix of every dense layer in few bits. Needs no samples.
+ * Stores the matrix of every dense layer in few bits.
  *
- * Throws   quantize/block for a block size that the engine does not have.
+ * Throws   quantize/block for a block size that the engine does not have; quantize/data when the method needs samples
+ *          and there are none; option/unknown; work/aborted.
  */
-export function quantizeWeights(model: Model, options: WeightOnlyOptions = {}): { model: Model; report: WeightReport } {
-  const { bits = 4, block = 32, method = 'rtn', accuracyLevel = 4 } = options;
-  const symmetric = options.symmetric ?? method === 'rtn';
+export async function quantizeWeights(
+  original: Model,
+  options: WeightOnlyOptions,
+  lab: Lab,
+): Promise<{ model: Model; report: WeightReport }> {
+  const { bits = 4, block = 32, method = 'nearest', accuracyLevel = 4 } = options;
+  const by: BlockedMethod = pick<BlockedMethod>(blockedMethods, method, 'way to choose codes');
+  const symmetric = options.symmetric ?? by.isSymmetric;
   if (!SIZES.includes(block)) {
     throw new PareError('quantize/block', `Blocks of ${block} weights cannot be stored.`, {
       expected: SIZES.join(', '),
       got: `${block}`,
     });
   }
+  const moments = by.needsMoments ? await momentsFor(original, method, options, lab) : undefined;
+  const model = by.scalesInputs
+    ? scaleForBlocks(prepareMatrices(original), moments!, { bits, size: block, symmetric }, options)
+    : original;
   const done = replaceMatrixLayers(
     model,
     ({ input, output, weight, w, K, N, node }, pen) => {
       const shape: BlockShape = { K, N, bits, size: block };
-      const rounded: Blocks = method === 'hqq' ? hqq(w, shape) : roundToNearest(w, shape, symmetric);
+      const rounded = by.run(w, shape, symmetric, moments?.get(input));
       const blocks = blockCount(shape);
       const B = tensor('uint8', [N, blocks, (block * bits) / 8], packCodes(rounded, shape));
       if (B.bytes.length + 4 * N * blocks >= 4 * K * N) return false;
@@ -86,11 +97,29 @@ export function quantizeWeights(model: Model, options: WeightOnlyOptions = {}): 
   return {
     model: written,
     report: {
-      before: { bytes: writeModel(model).length, parameters: parametersOf(model) },
-      after: { bytes: writeModel(written).length, parameters: parametersOf(model) },
+      before: { bytes: writeModel(original).length, parameters: parametersOf(original) },
+      after: { bytes: writeModel(written).length, parameters: parametersOf(original) },
       scheme: `weights of ${bits} bits (${method}, blocks of ${block}${symmetric ? '' : ', zero points'})`,
       quantized: done.replaced,
       kept: done.kept,
     },
   };
+}
+
+/** Second moments of all that dense layers read, by name. */
+async function momentsFor(
+  model: Model,
+  method: string,
+  { data, samples = 128, ...options }: WeightOnlyOptions,
+  lab: Lab,
+): Promise<Map<string, Float64Array>> {
+  if (!data) {
+    throw new PareError('quantize/data', `${method} looks at what layers read and needs samples.`, {
+      expected: 'data; labels are not needed',
+      hint: 'give data, or take nearest or hqq',
+    });
+  }
+  const prepared = prepareMatrices(model);
+  const widths = new Map(matrixLayersOf(prepared, options).map(({ input, K }) => [input, K]));
+  return await secondMoments(prepared, widths, data, chooseSamples(data, samples, lab.seed), lab);
 }

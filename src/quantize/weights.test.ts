@@ -6,10 +6,10 @@ import { float32, floats } from '../graph/tensor.ts';
 import { writeModel } from '../onnx/index.ts';
 import { draft } from '../ops/builder.ts';
 import { type Engine, openEngine } from '../runtime/index.ts';
+import { hqq } from './blocked/hqq.ts';
 import { type BlockBits, fromBlocks, packBits, roundToNearest } from './blocks.ts';
 import { quantizeDynamic } from './dynamic.ts';
 import { toHalfStorage } from './half.ts';
-import { hqq } from './hqq.ts';
 import { quantizeWeights } from './weight-only.ts';
 
 let engine: Engine;
@@ -52,17 +52,21 @@ describe.each([2, 4, 8] as const)('%s bits', (bits: BlockBits) => {
     const [K, N] = [300, 24]; // the last block is not full
     const w = noise(K * N);
     const x = noise(2 * K);
-    for (const method of ['rtn', 'asymmetric', 'hqq'] as const) {
+    for (const method of ['nearest', 'asymmetric', 'hqq'] as const) {
       const shape = { K, N, bits, size };
-      const blocks = method === 'hqq' ? hqq(w, shape) : roundToNearest(w, shape, method === 'rtn');
+      const blocks = method === 'hqq' ? hqq(w, shape) : roundToNearest(w, shape, method === 'nearest');
       const model = dense(w, K, N);
-      const { model: small, report } = quantizeWeights(model, {
-        bits,
-        block: size,
-        accuracyLevel: 0,
-        method: method === 'hqq' ? 'hqq' : 'rtn',
-        symmetric: method === 'rtn',
-      });
+      const { model: small, report } = await quantizeWeights(
+        model,
+        {
+          bits,
+          block: size,
+          accuracyLevel: 0,
+          method: method === 'hqq' ? 'hqq' : 'nearest',
+          symmetric: method === 'nearest',
+        },
+        { engine },
+      );
       expect(report.quantized).toHaveLength(1);
       const meant = {
         ...model,
@@ -105,10 +109,10 @@ it('hqq comes nearer than rounding where a few weights are far out', () => {
   );
 });
 
-it('refuses a block size that the engine lacks', () => {
-  expect(() => quantizeWeights(dense(noise(64), 8, 8), { block: 48 })).toThrow(
-    expect.objectContaining({ code: 'quantize/block' }),
-  );
+it('refuses a block size that the engine lacks, and methods that get no samples', async () => {
+  const model = dense(noise(64), 8, 8);
+  await expect(quantizeWeights(model, { block: 48 }, { engine })).rejects.toMatchObject({ code: 'quantize/block' });
+  await expect(quantizeWeights(model, { method: 'gptq' }, { engine })).rejects.toMatchObject({ code: 'quantize/data' });
 });
 
 it('dynamic int8 stays close, fuses, and shares the integers of one input', async () => {

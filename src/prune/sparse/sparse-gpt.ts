@@ -7,8 +7,7 @@
  * Source   Frantar and Alistarh 2023, "SparseGPT", arXiv:2301.00774, algorithm 1; scores are compared in blocks of 128 columns.
  */
 
-import { cholesky, solveCholesky } from '../../linear/cholesky.ts';
-import { type Matrix, matrix } from '../../linear/matrix.ts';
+import { inverseFactor } from '../../linear/inverse-factor.ts';
 import { keepStrongest, type Pattern } from './pattern.ts';
 
 const BLOCK = 128;
@@ -22,7 +21,7 @@ const DAMPING = 0.01;
  */
 export function sparsifyRows(W: Float64Array, width: number, gram: Float64Array, pattern: Pattern): Uint8Array {
   const height = W.length / width;
-  const { U, dead } = inverseFactor(width, gram);
+  const { U, dead } = inverseFactor(width, gram, DAMPING);
   for (const j of dead) for (let r = 0; r < height; r++) W[r * width + j] = 0;
   const kept = new Uint8Array(W.length).fill(1);
   // N of M are chosen when their turn comes, by what earlier errors have made of them.
@@ -49,33 +48,3 @@ export function sparsifyRows(W: Float64Array, width: number, gram: Float64Array,
   }
   return kept;
 }
-
-/** The upper Cholesky factor of the damped H⁻¹, row by row, and the columns that never see anything. */
-function inverseFactor(n: number, gram: Float64Array): { U: Float64Array; dead: number[] } {
-  const H = matrix(
-    n,
-    n,
-    gram.map((value) => 2 * value),
-  );
-  const dead: number[] = [];
-  let mean = 0;
-  for (let j = 0; j < n; j++) {
-    if (H.data[j * n + j] === 0) {
-      dead.push(j);
-      H.data[j * n + j] = 1;
-    }
-    mean += H.data[j * n + j]! / n;
-  }
-  for (let j = 0; j < n; j++) H.data[j * n + j]! += DAMPING * mean;
-  const inverse = solveCholesky(cholesky(H), unit(n));
-  const L = cholesky(inverse).data;
-  const U = new Float64Array(n * n);
-  for (let i = 0; i < n; i++) for (let j = i; j < n; j++) U[i * n + j] = L[j * n + i]!;
-  return { U, dead };
-}
-
-const unit = (n: number): Matrix => {
-  const I = matrix(n, n);
-  for (let i = 0; i < n; i++) I.data[i * n + i] = 1;
-  return I;
-};

@@ -1,5 +1,6 @@
 /** The schemes by name. A new one is a file and a row here. */
 
+import { bnb4Scheme } from './bnb4.ts';
 import { dynamicScheme } from './dynamic.ts';
 import { fp16Scheme } from './fp16.ts';
 import { qatScheme } from './qat.ts';
@@ -13,6 +14,7 @@ export const schemes = {
   static: staticScheme,
   dynamic: dynamicScheme,
   'weight-only': weightOnlyScheme,
+  bnb4: bnb4Scheme,
   fp16: fp16Scheme,
   qat: qatScheme,
 } as const satisfies Record<string, Scheme>;

@@ -25,6 +25,8 @@ export interface Request {
   readonly block?: number | undefined;
   /** Even out the channels of neighbouring layers first. */
   readonly equalize?: boolean | undefined;
+  /** Move outliers of activations into weights first: α of SmoothQuant. */
+  readonly smooth?: number | undefined;
   readonly biasCorrect?: CorrectionName | undefined;
   /** Updates for each layer or block where rounding is learnt. */
   readonly iterations?: number | undefined;

@@ -9,7 +9,7 @@
  * Source   Badri & Shaji 2023, "Half-Quadratic Quantization of Large Machine Learning Models", Mobius Labs.
  */
 
-import { type BlockShape, type Blocks, blockCount, roundToNearest } from './blocks.ts';
+import { type BlockShape, type Blocks, blockCount, roundToNearest } from '../blocks.ts';
 
 const P = 0.7;
 const ROUNDS = 20;

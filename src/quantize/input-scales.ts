@@ -1,0 +1,77 @@
+/**
+ * Scales between what dense layers read and their weights: the same function, with grids that suit it better.
+ *
+ *   x · W = (x ⊘ s) · (s ⊙ W)        s > 0, one for each input channel
+ *
+ * 1 / s goes into what makes x (a normalisation's scale, a layer's weights); where it cannot, x stays as it is.
+ */
+
+import { producers } from '../graph/edit.ts';
+import type { Model } from '../graph/model.ts';
+import { float32 } from '../graph/tensor.ts';
+import { applyRules, rules } from '../rewrite/index.ts';
+import { type MatrixLayer, type MatrixOptions, matrixLayersOf, replaceMatrixLayers } from './matrix-layers.ts';
+
+/** Dense layers that read the same value: their inputs are scaled together. */
+export interface Siblings {
+  readonly input: string;
+  readonly K: number;
+  readonly layers: readonly MatrixLayer[];
+}
+
+const ABSORBING = [rules['fold-scale'], rules['scale-into-layer-normalization']];
+
+/** The model with the factors [K] that `factorsOf` gives for each input, as far as they can be absorbed. */
+export function scaleInputs(
+  model: Model,
+  factorsOf: (siblings: Siblings) => Float32Array | undefined,
+  options: MatrixOptions = {},
+): { model: Model; scaled: string[] } {
+  const byInput = new Map<string, MatrixLayer[]>();
+  for (const layer of matrixLayersOf(model, options))
+    byInput.set(layer.input, [...(byInput.get(layer.input) ?? []), layer]);
+  const factors = new Map<string, Float32Array>();
+  for (const [input, layers] of byInput) {
+    const s = factorsOf({ input, K: layers[0]!.K, layers });
+    if (s) factors.set(input, s);
+  }
+  // Who cannot absorb shows only when it is tried.
+  const tried = written(model, factors, options);
+  const makers = producers(tried.model.graph);
+  for (const [input, name] of tried.scaledNames) if (makers.get(name)?.inputs.includes(input)) factors.delete(input);
+  if (factors.size === 0) return { model, scaled: [] };
+  return { model: written(model, factors, options).model, scaled: [...factors.keys()] };
+}
+
+function written(model: Model, factors: ReadonlyMap<string, Float32Array>, options: MatrixOptions) {
+  const scaledNames = new Map<string, string>();
+  const done = replaceMatrixLayers(
+    model,
+    ({ node, input, weight, w, K, N }, pen) => {
+      const s = factors.get(input);
+      if (!s) return false;
+      let scaled = scaledNames.get(input);
+      if (scaled === undefined) {
+        scaled = pen.fresh(`${input}_scaled`);
+        const inverse = pen.constant(
+          `${input}_inverse`,
+          float32(
+            [K],
+            s.map((value) => 1 / value),
+          ),
+        );
+        pen.add({ op: 'Mul', inputs: [input, inverse], outputs: [scaled] });
+        scaledNames.set(input, scaled);
+      }
+      const moved = float32(
+        [K, N],
+        w.map((value, i) => value * s[Math.floor(i / N)]!),
+      );
+      const name = pen.constant(weight, moved);
+      pen.add({ ...node, inputs: node.inputs.map((own) => (own === input ? scaled : own === weight ? name : own)) });
+      return true;
+    },
+    options,
+  );
+  return { model: applyRules(done.model, ABSORBING).model, scaledNames };
+}
