@@ -76,7 +76,7 @@ export const measureOf = (objective: Objective, cost: Cost, original: Cost): num
 /** Is this worse than the original in what should be small? Of a latency, beyond what a timing can tell. */
 export const isWorse = (objective: Objective, cost: Cost, original: Cost): boolean =>
   objective === 'latency' ? timeOf(cost, original) > NOISE : measureOf(objective, cost, original) > 1;
-const NOISE = 1.02;
+const NOISE = 1.03;
 
 /** Throws option/budget for a bound that no model can be held to. */
 export function checkBudget(budget: Budget): void {
