@@ -14,8 +14,8 @@ import { type PeerProcess, pythonWith, startPeer } from '../peer/process.ts';
 import { type Workload, workloads } from './workload.ts';
 
 const ROUNDS = 9;
-/** A peer that takes longer than this for a step makes few. */
-const SLOW_MS = 600;
+/** A turn takes no longer than this where a step is shorter. */
+const TURN_MS = 1000;
 const PAUSE_MS = 60;
 const { values } = parseArgs({
   options: {
@@ -63,9 +63,11 @@ async function enter(name: string, { name: workload, batch, input, classes, step
       skipped[`${name} ${workload}`] = `${answer['skip']}`;
       return undefined;
     }
-    const first = (await peer.ask({ do: 'step', count: 1 }))['ms'] as number;
-    if (first < SLOW_MS) await peer.ask({ do: 'step', count: Math.ceil(steps / 2) });
-    return { name, peer, times: [], count: first < SLOW_MS ? steps : 1 } satisfies Contender;
+    await peer.ask({ do: 'step', count: 1 });
+    const ms = (await peer.ask({ do: 'step', count: 1 }))['ms'] as number;
+    const count = Math.max(1, Math.min(steps, Math.round(TURN_MS / ms)));
+    await peer.ask({ do: 'step', count: Math.ceil(count / 2) });
+    return { name, peer, times: [], count } satisfies Contender;
   } catch (error) {
     if (name === 'pare') throw error;
     skipped[name] = (error as Error).message;
@@ -74,9 +76,8 @@ async function enter(name: string, { name: workload, batch, input, classes, step
 }
 
 async function turn({ peer, times, count }: Contender): Promise<void> {
-  const slow = times.length > 0 && times.at(-1)! > SLOW_MS;
   await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
-  if (!slow) await peer.ask({ do: 'step', count: 1 });
+  if (count > 1) await peer.ask({ do: 'step', count: 1 });
   times.push((await peer.ask({ do: 'step', count }))['ms'] as number);
 }
 
@@ -98,10 +99,7 @@ for (const workload of workloads) {
     if (contender) contenders.push(contender);
   }
   for (let round = 0; round < ROUNDS; round++) {
-    for (const contender of contenders) {
-      // Three turns say enough of a contender that is many times slower.
-      if (round < 3 || contender.times[0]! < 4 * SLOW_MS) await turn(contender);
-    }
+    for (const contender of contenders) await turn(contender);
   }
   const [pare, ...others] = contenders as [Contender, ...Contender[]];
   const peakMb: Record<string, number> = {};
