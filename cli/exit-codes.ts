@@ -28,6 +28,7 @@ const TABLE: readonly (readonly [pattern: string, exit: ExitCode])[] = [
   ['quantize/nothing', EXIT.unsupported],
   ['distill/live', EXIT.unsupported],
   ['distill/shape', EXIT.unsupported],
+  ['train/nothing', EXIT.unsupported],
   ['*/unsupported', EXIT.unsupported],
   // what the user gave: words, settings, files, shapes
   ['usage/*', EXIT.usage],
@@ -48,6 +49,9 @@ const TABLE: readonly (readonly [pattern: string, exit: ExitCode])[] = [
   ['distill/*', EXIT.usage],
   ['train/exists', EXIT.usage],
   ['train/resume', EXIT.usage],
+  ['train/batch', EXIT.usage],
+  ['train/shape', EXIT.usage],
+  ['train/accumulate', EXIT.usage],
   ['quantize/range', EXIT.usage],
   ['engine/option', EXIT.usage],
   ['optim/parameter', EXIT.usage],

@@ -100,6 +100,17 @@ it.each([
   }
 });
 
+it('fades colours towards grey, and leaves grey as it is', () => {
+  const size = { channels: 3, height: 1, width: 2 };
+  const image = Float32Array.of(3, 1, 0, 1, 0, 1); // a red pixel and a grey one
+  const out = new Float32Array(6);
+  colour({ brightness: 0, contrast: 0, saturation: 0.5 })(image, size, random(4, 'colour'), out);
+  expect(out[0]! + out[2]! + out[4]!).toBeCloseTo(3, 6);
+  expect((out[0]! - 1) / 2).toBeCloseTo(1 - out[2]!, 6);
+  expect(out[0]).not.toBeCloseTo(3, 2);
+  expect([out[1], out[3], out[5]]).toEqual([1, 1, 1]);
+});
+
 it('refuses what is no image', () => {
   const table = inMemory({ name: 'table', inputs: { x: { dtype: 'float32', dims: [3], data: new Float32Array(6) } } });
   expect(() => augment(table, [flip()])).toThrow(/holds no images/);

@@ -84,13 +84,32 @@ function warp(
   }
 }
 
-/** Brightness and contrast: every channel times 1 ± `contrast`, all plus ± `brightness` (in standard deviations). */
+/**
+ * Brightness, contrast and saturation: all numbers times 1 ± `contrast` plus ± `brightness` (in standard deviations), and the distance of each
+ * channel from the pixel's grey times 1 ± `saturation`. Defaults 0.2, 0.2 and 0.
+ */
 export const colour =
-  ({ brightness = 0.2, contrast = 0.2 }: { brightness?: number; contrast?: number } = {}): ImageTransform =>
-  (image, _, random, out) => {
+  ({
+    brightness = 0.2,
+    contrast = 0.2,
+    saturation = 0,
+  }: {
+    brightness?: number;
+    contrast?: number;
+    saturation?: number;
+  } = {}): ImageTransform =>
+  (image, { channels, height, width }, random, out) => {
     const draw = (most: number): number => most * (2 * random.uniform() - 1);
     const [factor, more] = [1 + draw(contrast), draw(brightness)];
     for (let i = 0; i < image.length; i++) out[i] = image[i]! * factor + more;
+    if (saturation === 0 || channels === 1) return;
+    const keep = 1 + draw(saturation);
+    const area = height * width;
+    for (let i = 0; i < area; i++) {
+      let grey = 0;
+      for (let c = 0; c < channels; c++) grey += out[c * area + i]! / channels;
+      for (let c = 0; c < channels; c++) out[c * area + i] = grey + (out[c * area + i]! - grey) * keep;
+    }
   };
 
 /** Blanks one rectangle of `area` (default 2 to 20 %) of the image with probability `share`. Zhong et al. 2020, arXiv:1708.04896. */

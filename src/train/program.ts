@@ -59,10 +59,7 @@ export function stepGraph(
   const wanted = [...form.weights.keys()].filter((name) => learns(name) && !form.state.has(name));
   const { graph: joint, slopes } = differentiate(forward, lossName, wanted, infer(forward));
   const trained = wanted.filter((name) => slopes.has(name));
-  if (trained.length === 0)
-    throw new PareError('train/nothing', 'The loss depends on no weight that may learn.', {
-      hint: 'look at what is frozen',
-    });
+  if (trained.length === 0) throw nothingLearns(model, wanted.length > 0);
   const { graph: named, outputs } = withOwnOutputs(joint, [lossName, ...trained.map((name) => slopes.get(name)!)]);
   const states = [...form.state.values()];
   const kept = removeDead({ ...named, outputs: [...outputs, ...states].map((name) => ({ name })) });
@@ -82,6 +79,21 @@ export function stepGraph(
     columns: columnsOf(ready, form),
     lossName: outputs[0]!,
   };
+}
+
+/** Why no weight gets a slope: none is float32, or none that may learn matters to the loss. */
+function nothingLearns({ graph }: Model, mayLearn: boolean): PareError {
+  const kinds = new Map<string, number>();
+  for (const { dtype } of graph.initializers.values()) kinds.set(dtype, (kinds.get(dtype) ?? 0) + 1);
+  const isFloat = kinds.has('float32');
+  return new PareError('train/nothing', 'The loss depends on no weight that may learn.', {
+    expected: 'float32 weights',
+    got: [...kinds].map(([dtype, count]) => `${count} ${dtype}`).join(', ') || 'no stored weights',
+    hint:
+      mayLearn || isFloat
+        ? 'look at what is frozen, and at what the loss reads'
+        : 'train the float32 model, then make it narrow',
+  });
 }
 
 /**

@@ -12,6 +12,7 @@ import { learningForm } from './learning-form.ts';
 import type { Metric } from './metric/metric.ts';
 import { poolFirst } from './pool-first.ts';
 import { columnsOf, engineBytes, withStatedOutputs } from './program.ts';
+import { fixedBatch } from './task.ts';
 
 export interface Scorer extends Disposable {
   /** The metric over the whole data set, with the weights as they are now. */
@@ -30,7 +31,7 @@ export async function scorer(
   model: Model,
   data: Dataset,
   weights: ReadonlyMap<string, Tensor>,
-  { metric, batch = Math.min(BATCH, data.size) }: { metric: Metric; batch?: number },
+  { metric, batch = fixedBatch(model) ?? Math.min(BATCH, data.size) }: { metric: Metric; batch?: number },
   lab: Lab,
 ): Promise<Scorer> {
   const samples = Object.fromEntries(Object.entries(data.inputs).map(([name, { dims }]) => [name, dims]));

@@ -79,7 +79,8 @@ export function outputWidth(model: Model, data: Dataset): number {
   return isStatic(dims) ? sizeOf(dims) / batch : 0;
 }
 
-function fixedBatch({ graph }: Model): number | undefined {
+/** The batch size that a model insists on, if it does. */
+export function fixedBatch({ graph }: Model): number | undefined {
   const type = graph.inputs.find(({ name }) => !graph.initializers.has(name))?.type;
   const dim = type?.kind === 'tensor' ? type.dims?.[0] : undefined;
   return typeof dim === 'number' ? dim : undefined;

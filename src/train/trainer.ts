@@ -3,7 +3,7 @@
 import { PareError } from '../base/error.ts';
 import { batchCount, batches } from '../data/batches.ts';
 import type { Dataset } from '../data/dataset.ts';
-import { feedsOf, type Model, tensorType } from '../graph/model.ts';
+import type { Model } from '../graph/model.ts';
 import { floats, type Tensor, tensor } from '../graph/tensor.ts';
 import type { Binding, Lab } from '../runtime/index.ts';
 import { diagnose } from './diagnose.ts';
@@ -16,6 +16,7 @@ import type { RunningOptimizer } from './optim/running.ts';
 import { mapSegments } from './optim/segment.ts';
 import type { Optimizer } from './optim/transform.ts';
 import { bindStep, type StepGraph, stepGraph } from './program.ts';
+import { fixedBatch } from './task.ts';
 import type { Agreement } from './workers.ts';
 
 export interface TrainerOptions {
@@ -194,11 +195,4 @@ async function turn(binding: Binding, isShort: boolean, meanwhile?: () => void):
   const run = binding.run();
   meanwhile?.();
   await run;
-}
-
-/** The batch size a model insists on, if it does. */
-function fixedBatch(model: Model): number | undefined {
-  const type = feedsOf(model.graph).map(tensorType)[0];
-  const dim = type?.dims?.[0];
-  return typeof dim === 'number' ? dim : undefined;
 }
