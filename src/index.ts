@@ -11,6 +11,7 @@ export { mlp, resnetCifar, seedCnn, sequential } from './nn/index.ts';
 export { readModel, readModelFile as read, writeModel, writeModelFile as write } from './onnx/index.ts';
 export { modernize } from './ops/modern.ts';
 export { type Budget, type Optimized, type OptimizeOptions, openJournal, optimize } from './optimize/index.ts';
+export { fitParallel as fit, type ParallelFitOptions as FitOptions } from './parallel/index.ts';
 export { criteria, type PruneOptions, prune } from './prune/index.ts';
 export { calibrators, type QuantizeOptions, quantize } from './quantize/index.ts';
 export {
@@ -28,8 +29,6 @@ export {
   adam,
   cosine,
   crossEntropy,
-  type FitOptions,
-  fit,
   losses,
   metrics,
   optimizers,
