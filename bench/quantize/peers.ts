@@ -73,7 +73,11 @@ for (const [name, preparation] of Object.entries(MODELS)) {
   const times = await measure(cases, { rounds: Number(flags.rounds) });
   for (const session of sessions) session[Symbol.dispose]();
   for (const [i, { name: by, model: small, seconds }] of results.entries()) {
-    const judged = await accuracy(model, small, test, { engine });
+    const judged = await accuracy(model, small, test, { engine }).catch((error: Error) => error);
+    if (judged instanceof Error) {
+      console.error(`${by} on ${name}: ${judged.message}`);
+      continue;
+    }
     const row = {
       name,
       by,
