@@ -153,6 +153,19 @@ export const many = <T>(one: Arg<T>): Arg<readonly NonNullable<T>[]> => ({
   read: (words, name) => words.map((word) => one.read([word], name)) as NonNullable<T>[],
 });
 
+/** The same, and one word may hold several with commas between them. */
+export const listed = <T>(one: Arg<T>): Arg<readonly NonNullable<T>[]> => {
+  const each = many(one);
+  return {
+    ...each,
+    read: (words, name) =>
+      each.read(
+        words.flatMap((word) => word.split(',')),
+        name,
+      ),
+  };
+};
+
 /** A positional argument that must be there. */
 export const required = <T>(one: Arg<T>): Arg<NonNullable<T>> => one as Arg<NonNullable<T>>;
 /** A positional argument that may be left out. */

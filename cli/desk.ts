@@ -16,6 +16,8 @@ export interface Written {
   readonly out: string;
   /** With external data. */
   readonly bytes: number;
+  /** How many files hold it: one, and those of its external data. */
+  readonly files: number;
 }
 
 export interface Desk {
@@ -132,7 +134,7 @@ export function deskFor(options: DeskOptions): { desk: Desk; close: () => Promis
       const { writeModelFile } = await import('../src/onnx/write-file.ts');
       const files = await writeModelFile(out, model);
       if (values.out === undefined) note(`written to ${out} (--out names another place)`);
-      return { out, bytes: files.reduce((sum, { bytes }) => sum + bytes, 0) };
+      return { out, bytes: files.reduce((sum, { bytes }) => sum + bytes, 0), files: files.length };
     },
 
     writeText: collective.rank === 0 ? replaceText : async () => undefined,

@@ -347,3 +347,25 @@ describe('the program', () => {
     expect(code).toBe(130);
   });
 });
+
+describe('forms for the Hub', () => {
+  it('writes the names, the configurations, and files that run', async () => {
+    const args = ['--dtype', 'q8,q4,bnb4,fp16', '--exclude', 'nothing', '--out', at('hub'), '--json'];
+    const { code, out } = await pare('quantize', at('cnn.onnx'), ...args);
+    expect(code).toBe(0);
+    const files = ['model_quantized', 'model_q4', 'model_bnb4', 'model_fp16'].map((name) => `${name}.onnx`);
+    expect(readdirSync(at('hub/onnx')).sort()).toEqual([...files].sort());
+    const told = JSON.parse(out) as { files: { dtype: string; latencyMs: Record<string, number> }[] };
+    expect(told.files.map(({ dtype }) => dtype)).toEqual(['q8', 'q4', 'bnb4', 'fp16']);
+    for (const { latencyMs } of told.files) expect(latencyMs['b1']).toBeGreaterThan(0);
+    const config = JSON.parse(readFileSync(at('hub/config.json'), 'utf8')) as Record<string, unknown>;
+    expect(config['transformers.js_config']).toEqual({ dtype: 'q8' });
+    writeFileSync(at('hub/config.json'), '{"model_type":"vit","id2label":{"0":"a"}}');
+    expect((await pare('quantize', at('cnn.onnx'), '--dtype', 'fp16', '--out', at('hub'), '--json')).code).toBe(0);
+    expect(JSON.parse(readFileSync(at('hub/config.json'), 'utf8'))).toEqual({
+      model_type: 'vit',
+      id2label: { 0: 'a' },
+      'transformers.js_config': { dtype: 'fp16' },
+    });
+  });
+});

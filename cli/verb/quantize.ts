@@ -5,12 +5,15 @@ import { showBytes, showTimes } from '../../src/base/unit.ts';
 import { blockedMethods } from '../../src/quantize/blocked/index.ts';
 import { calibrators } from '../../src/quantize/calibrate/index.ts';
 import { corrections } from '../../src/quantize/correct/index.ts';
+import { dtypes } from '../../src/quantize/dtype.ts';
+import { given } from '../../src/quantize/given.ts';
 import { roundings } from '../../src/quantize/round/index.ts';
 import { type Scheme, schemes } from '../../src/quantize/scheme/index.ts';
 import { targets } from '../../src/quantize/target.ts';
-import { flag, many, number, oneOf, path, required, text } from '../arg.ts';
+import { flag, listed, many, number, oneOf, path, required, text } from '../arg.ts';
 import type { Desk } from '../desk.ts';
 import { finish, methodArgs, stopwatch } from '../finish.ts';
+import { writeHub } from '../hub.ts';
 import type { Sets } from '../sets.ts';
 import { type Outcome, verb } from '../verb.ts';
 
@@ -22,6 +25,12 @@ export const quantize = verb({
   example: 'pare quantize resnet18.onnx --data imagenet/val --preset imagenet --out int8.onnx',
   takes: { model: required(path('The ONNX model to quantise.')) },
   args: {
+    dtype: listed(
+      oneOf(
+        dtypes,
+        'Forms that transformers.js loads, with commas between them, instead of one scheme; --out is their folder.',
+      ),
+    ),
     scheme: oneOf(schemes, 'What becomes integers, and when.', 'static'),
     bits: number('Bits of a weight; default: the scheme decides.', { min: 2, max: 8, whole: true }),
     calibrate: oneOf(calibrators, 'How the range of an activation is chosen.', 'minmax'),
@@ -52,9 +61,16 @@ export const quantize = verb({
     portable: flag('Keep weights safe for processors that add 8-bit products in 16 bits, whatever this one does.'),
     ...methodArgs,
   },
-  async run({ model: file, scheme: name, maxDrop, report: page, ...request }, desk) {
+  async run({ model: file, dtype, scheme: name, maxDrop, report: page, ...request }, desk) {
     const scheme: Scheme = schemes[name];
     const before = await desk.read(file);
+    if (dtype.length > 0)
+      return await writeHub(
+        desk,
+        { ...before, file },
+        dtype,
+        given({ block: request.block, exclude: request.exclude }),
+      );
     const sets = await desk.sets(before.model);
     const data = samplesFor(scheme, sets, desk);
     const seconds = stopwatch();

@@ -20,6 +20,8 @@ import { along, quantizeWeight, weightScales } from './weight.ts';
 export interface DynamicOptions extends MatrixOptions {
   /** A weight scale per output channel. Default true. */
   perChannel?: boolean;
+  /** Weights from −127 to 127, or shifted to 1 to 255 for engines that only have that kernel. Default `s8`. */
+  weights?: 's8' | 'u8';
   /** As in `quantize`. Default: whether this engine needs it. */
   pairSafe?: boolean;
 }
@@ -34,13 +36,16 @@ export interface WeightReport {
   readonly kept: readonly Kept[];
 }
 
+/** The code that stands for 0 among u8 weights. */
+const MIDDLE = 128;
+
 /** Quantises every matrix product with a constant matrix; the model takes and gives the same float32 tensors. */
 export async function quantizeDynamic(
   model: Model,
   options: DynamicOptions,
   lab: Pick<Lab, 'engine'>,
 ): Promise<{ model: Model; report: WeightReport }> {
-  const { perChannel = true } = options;
+  const { perChannel = true, weights = 's8' } = options;
   const pairSafe = options.pairSafe ?? (await saturates(lab.engine));
   const integers = new Map<string, readonly [string, string, string]>();
   const done = replaceMatrixLayers(
@@ -50,7 +55,18 @@ export async function quantizeDynamic(
       const chosen = pairSafe ? pairSafeWeights(w, [K, N], 1, perChannel) : undefined;
       const scales = chosen?.scales ?? weightScales(w, lie, 127, perChannel);
       const codes = chosen?.codes ?? quantizeWeight(w, scales, lie, 127);
-      const wq = pen.constant(`${weight}_q`, tensor('int8', [K, N], codes));
+      const shifted = weights === 'u8';
+      const wq = pen.constant(
+        `${weight}_q`,
+        shifted
+          ? tensor(
+              'uint8',
+              [K, N],
+              Uint8Array.from(codes, (code) => code + MIDDLE),
+            )
+          : tensor('int8', [K, N], codes),
+      );
+      const wz = shifted ? [pen.constant(`${weight}_z`, tensor('uint8', [], Uint8Array.of(MIDDLE)))] : [];
       const ws = pen.constant(`${weight}_s`, perChannel ? float32([N], scales) : float32([], [scales[0]!]));
       let parts = integers.get(input);
       if (!parts) {
@@ -59,7 +75,7 @@ export async function quantizeDynamic(
         integers.set(input, parts);
       }
       const [sum, asFloat, scale] = [pen.fresh(`${output}_i`), pen.fresh(`${output}_f`), pen.fresh(`${output}_s`)];
-      pen.add({ op: 'MatMulInteger', inputs: [parts[0], wq, parts[2]], outputs: [sum] });
+      pen.add({ op: 'MatMulInteger', inputs: [parts[0], wq, parts[2], ...wz], outputs: [sum] });
       pen.add({ op: 'Cast', inputs: [sum], outputs: [asFloat], attrs: { to: { kind: 'int', value: 1 } } });
       pen.add({ op: 'Mul', inputs: [parts[1], ws], outputs: [scale] });
       pen.add({ op: 'Mul', inputs: [asFloat, scale], outputs: [output] });
@@ -72,7 +88,7 @@ export async function quantizeDynamic(
     report: {
       before: { bytes: writeModel(model).length, parameters: parametersOf(model) },
       after: { bytes: writeModel(done.model).length, parameters: parametersOf(model) },
-      scheme: `int8 dynamic, s8 weights${pairSafe ? ', pairs checked,' : ''} per ${perChannel ? 'channel' : 'tensor'}`,
+      scheme: `int8 dynamic, ${weights} weights${pairSafe ? ', pairs checked,' : ''} per ${perChannel ? 'channel' : 'tensor'}`,
       quantized: done.replaced,
       kept: done.kept,
     },

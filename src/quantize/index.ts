@@ -16,6 +16,7 @@ export {
   percentile,
 } from './calibrate/index.ts';
 export { type CorrectionName, corrections } from './correct/index.ts';
+export { type Dtype, type DtypeName, type DtypeOptions, dtypes } from './dtype.ts';
 export { type DynamicOptions, quantizeDynamic, type WeightReport } from './dynamic.ts';
 export type { EngineView } from './engine-view.ts';
 export { viewOf } from './engine-view.ts';
