@@ -76,7 +76,11 @@ export function sharedLink(length: number, ring: number): Link {
   };
 }
 
-const TAG = { values: 11, slopes: 12 } as const;
+/**
+ * Every micro-batch has tags of its own: messages of one tag are only kept in order when one thread sends them, and two
+ * that are on their way at once are sent by two.
+ */
+const tagOf = (kind: 'values' | 'slopes', micro: number): number => 16 + 2 * micro + (kind === 'values' ? 0 : 1);
 
 /** Two stages in two ranks: `isUpper` is the one in front, which gives values and takes slopes. */
 export function rankLink(collective: Collective, isUpper: boolean, length: number, ring: number): Link {
@@ -89,11 +93,11 @@ export function rankLink(collective: Collective, isUpper: boolean, length: numbe
       await sending.get(`${kind} ${micro % ring}`);
     },
     give(kind, micro) {
-      const sent = collective.send(memory[kind][micro % ring]!, other, TAG[kind]);
+      const sent = collective.send(memory[kind][micro % ring]!, other, tagOf(kind, micro));
       sent.catch(() => undefined); // whoever next frees or closes is told
       sending.set(`${kind} ${micro % ring}`, sent);
     },
-    take: (kind, micro) => collective.receive(memory[kind][micro % ring]!, other, TAG[kind]),
+    take: (kind, micro) => collective.receive(memory[kind][micro % ring]!, other, tagOf(kind, micro)),
     async close() {
       await Promise.all(sending.values());
       sending.clear();
