@@ -1,6 +1,7 @@
 /** The public names, one by one. */
 
 export { PareError } from './base/error.ts';
+export { collapse, factorize, sharePalette, storeNarrow } from './compress/index.ts';
 export { costOf, type LayerCost, type ModelCost } from './cost/cost.ts';
 export { type Dataset, openData, split } from './data/index.ts';
 export { type DistillOptions, distill, record, softTargets, withTeacher } from './distill/index.ts';
@@ -13,7 +14,16 @@ export { modernize } from './ops/modern.ts';
 export { type Budget, type Optimized, type OptimizeOptions, openJournal, optimize } from './optimize/index.ts';
 export { fitParallel as fit, type ParallelFitOptions as FitOptions } from './parallel/index.ts';
 export { criteria, type PruneOptions, prune } from './prune/index.ts';
-export { calibrators, type QuantizeOptions, quantize } from './quantize/index.ts';
+export {
+  calibrators,
+  dtypes,
+  type QuantizeOptions,
+  quantize,
+  quantizeAware,
+  quantizeDynamic,
+  quantizeWeights,
+  toHalfStorage,
+} from './quantize/index.ts';
 export {
   follow,
   parseRecipe,
