@@ -10,6 +10,7 @@ import type { Model } from '../graph/model.ts';
 import { float32, tensor } from '../graph/tensor.ts';
 import { writeModel } from '../onnx/write.ts';
 import type { Lab } from '../runtime/index.ts';
+import { quantizeLstms } from './dynamic-lstm.ts';
 import { type MatrixOptions, replaceMatrixLayers } from './matrix-layers.ts';
 import { pairSafe as pairSafeWeights } from './pair-safe.ts';
 import type { Kept } from './plan.ts';
@@ -39,7 +40,7 @@ export interface WeightReport {
 /** The code that stands for 0 among u8 weights. */
 const MIDDLE = 128;
 
-/** Quantises every matrix product with a constant matrix; the model takes and gives the same float32 tensors. */
+/** Quantises every matrix product with a constant matrix, and LSTMs; the model takes and gives the same float32 tensors. */
 export async function quantizeDynamic(
   model: Model,
   options: DynamicOptions,
@@ -83,14 +84,15 @@ export async function quantizeDynamic(
     },
     options,
   );
+  const recurrent = quantizeLstms(done.model, { ...options, pairSafe });
   return {
-    model: done.model,
+    model: recurrent.model,
     report: {
       before: { bytes: writeModel(model).length, parameters: parametersOf(model) },
-      after: { bytes: writeModel(done.model).length, parameters: parametersOf(model) },
+      after: { bytes: writeModel(recurrent.model).length, parameters: parametersOf(model) },
       scheme: `int8 dynamic, ${weights} weights${pairSafe ? ', pairs checked,' : ''} per ${perChannel ? 'channel' : 'tensor'}`,
-      quantized: done.replaced,
-      kept: done.kept,
+      quantized: [...done.replaced, ...recurrent.replaced],
+      kept: [...done.kept.filter(({ node }) => !recurrent.replaced.includes(node)), ...recurrent.kept],
     },
   };
 }
