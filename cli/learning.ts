@@ -29,12 +29,15 @@ const AROUND = {
   sam: ['rho', 'adaptive'],
 } as const;
 
+/** Optimisers by name with their options, and the race among them. */
+export const OPTIMIZERS = { ...optimizerOptions, auto: ['seconds', 'updates'] } as const;
+
 export const learningArgs = {
   epochs: number('Passes over the data.', { min: 1, whole: true }, 5),
   batch: number('Samples per step.', { min: 1, whole: true }),
   accumulate: number('Batches whose mean gradient makes one update.', { min: 1, whole: true }),
   optimizer: called(
-    { ...optimizerOptions, auto: ['seconds', 'updates'] },
+    OPTIMIZERS,
     'How weights follow their slopes, with options such as adam:b1=0.8,eps=1e-7; auto races several (auto:seconds=30).',
     'adam',
   ),

@@ -3,7 +3,7 @@
  * block, then fine-tuning by distillation from the original. Samples only; labels score, and teach nothing.
  *
  * Run      npm run build && node dist/bench/accuracy/collapse.js [--on mnist|cifar10|resnet56] [--keep 0.75,0.5,0.35]
- *          [--samples 4000] [--epochs 4] [--block-epochs 6] [--test 2000] [--json]
+ *          [--samples 4000] [--epochs 10] [--block-epochs 10] [--test 2000] [--json]
  * Data     $PARE_DATA or ../shared/data: mnist; cifar10 train10k and test2k; models/resnet56_cifar10.onnx
  */
 
@@ -16,15 +16,15 @@ import { seedCnn } from '../../src/nn/index.ts';
 import { readModelFile } from '../../src/onnx/index.ts';
 import { agreement } from '../../src/report/index.ts';
 import { type Lab, openEngine } from '../../src/runtime/index.ts';
-import { adam, cosine, fit, scoreModel } from '../../src/train/index.ts';
+import { adam, cosine, fit, lamb, scoreModel } from '../../src/train/index.ts';
 
 const { values: flags } = parseArgs({
   options: {
     on: { type: 'string', multiple: true },
     keep: { type: 'string', default: '0.75,0.5,0.35' },
     samples: { type: 'string', default: '4000' },
-    epochs: { type: 'string', default: '4' },
-    'block-epochs': { type: 'string', default: '6' },
+    epochs: { type: 'string', default: '10' },
+    'block-epochs': { type: 'string', default: '10' },
     test: { type: 'string', default: '2000' },
     json: { type: 'boolean', default: false },
   },
@@ -35,6 +35,7 @@ using engine = await openEngine({ threads: 2 });
 const lab: Lab = { engine, threads: 2, seed: 0 };
 const say = (text: string): void => void (flags.json || process.stdout.write(`${text}\n`));
 const rate = (updates: number) => adam({ lr: cosine(1e-3, updates) });
+const tuning = (updates: number) => lamb({ lr: cosine(3e-3, updates) });
 
 interface Case {
   readonly data: { readonly train: Dataset; readonly test: Dataset };
@@ -82,7 +83,7 @@ for (const [name, open] of Object.entries(CASES)) {
     const how: CollapseOptions = { keep: { macs } };
     const closed = await collapse(original, how, seen, lab);
     const trained = await collapse(original, { ...how, train: { epochs: Number(flags['block-epochs']) } }, seen, lab);
-    const learning = { epochs: Number(flags.epochs), optimizer: rate, recorded, clipNorm: 5 };
+    const learning = { epochs: Number(flags.epochs), optimizer: tuning, recorded };
     const { model: tuned } = await distill(trained.model, original, seen, learning, lab);
     const left = closed.report.after.macs / closed.report.before.macs;
     const rows = { closed: await judge(closed.model), trained: await judge(trained.model), tuned: await judge(tuned) };

@@ -11,7 +11,7 @@ import { flag, many, number, oneOf, path, percent, required, text } from '../arg
 import { type Call, called } from '../call.ts';
 import type { Desk } from '../desk.ts';
 import { finish, methodArgs, stopwatch } from '../finish.ts';
-import { fitOptions, learningArgs } from '../learning.ts';
+import { fitOptions, learningArgs, OPTIMIZERS } from '../learning.ts';
 import type { Sets } from '../sets.ts';
 import { type Block, verb } from '../verb.ts';
 
@@ -67,7 +67,9 @@ export const compress = verb({
     ),
     store: oneOf(STORES, 'Weights in the smallest exact type, as float16 rounded, or as they are.', 'exact'),
     ...learningArgs,
-    epochs: number('Passes of fine-tuning by distillation after lossy steps; 0: none.', { min: 0, whole: true }, 3),
+    optimizer: called(OPTIMIZERS, 'What fine-tunes; LAMB moves each weight by a share of its own length.', 'lamb'),
+    lr: text('Peak learning rate of fine-tuning.', '3e-3'),
+    epochs: number('Passes of fine-tuning by distillation after lossy steps; 0: none.', { min: 0, whole: true }, 10),
     ...methodArgs,
   },
   async run(values, desk) {

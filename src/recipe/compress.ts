@@ -27,8 +27,11 @@ import { writeModel } from '../onnx/index.ts';
 import { raiseOpset } from '../ops/modern.ts';
 import { type Evaluate, type RuleName, rewriteChecked, simplifyChecked } from '../rewrite/index.ts';
 import type { Lab } from '../runtime/index.ts';
-import { adam, cosine, type EpochReport, type FitOptions } from '../train/index.ts';
+import { cosine, type EpochReport, type FitOptions, lamb } from '../train/index.ts';
 import { withinDrop } from './within-drop.ts';
+
+/** Peak learning rate of fine-tuning by LAMB, as a share of each weight's length. */
+const TUNING_RATE = 3e-3;
 
 /** How weights are stored at the end. */
 export const STORES = { exact: true, float16: true, plain: true } as const;
@@ -54,7 +57,7 @@ export interface CompressModelOptions {
   keepMacs?: number | undefined;
   /** Without `keepMacs`: the smallest share whose score is at most `most` below the original's. */
   drop?: { readonly most: number; readonly score: (model: Model) => Promise<number> } | undefined;
-  /** Fine-tuning by distillation from the original after lossy steps; false for none. Default 3 epochs of Adam. */
+  /** Fine-tuning by distillation from the original after lossy steps; false for none. Default 10 epochs of LAMB. */
   tune?: FitOptions | false | undefined;
   palette?: PaletteOptions | undefined;
   /** Default 'exact': the smallest types that hold every value as it is. */
@@ -199,10 +202,10 @@ async function lossy(
     teacher,
     data,
     {
-      epochs: 3,
+      epochs: 10,
       batch: Math.min(64, data.size),
-      optimizer: (updates: number) => adam({ lr: cosine(1e-3, updates) }),
-      clipNorm: 5,
+      // Each weight moves by a share of its own length: the same rate suits raw pixels and normalised ones.
+      optimizer: (updates: number) => lamb({ lr: cosine(TUNING_RATE, updates) }),
       ...tune,
     },
     lab,

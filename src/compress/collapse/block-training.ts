@@ -2,22 +2,32 @@
 
 import { bind, type Dataset, inMemory, portsOf, split, take } from '../../data/index.ts';
 import type { Model } from '../../graph/model.ts';
-import { float32, floats } from '../../graph/tensor.ts';
+import { float32, floats, sizeOf } from '../../graph/tensor.ts';
 import { draft } from '../../ops/builder.ts';
 import { MODERN_OPSET } from '../../ops/modern.ts';
 import type { Value } from '../../ops/op.ts';
 import type { Lab } from '../../runtime/index.ts';
-import { adam, cosine, fit, meanSquaredError, predictAll, scoreModel } from '../../train/index.ts';
+import { cosine, fit, lamb, meanSquaredError, predictAll, scoreModel } from '../../train/index.ts';
 import type { Piece, Weight } from './place.ts';
 import type { Single } from './shape.ts';
 
 export interface BlockTraining {
   /** Passes over the recorded samples. Default 10. */
   readonly epochs?: number | undefined;
-  /** Peak learning rate (Adam, cosine). Default 1e-3. */
+  /** Peak learning rate (LAMB, cosine), as a share of each weight's length. Default 3e-3. */
   readonly lr?: number | undefined;
-  /** Samples to record: as many as memory holds twice. Default 512. */
+  /** Samples to record. Default 2048, or as many as make 128 MB of each end of the run. */
   readonly samples?: number | undefined;
+}
+
+const SAMPLES = 2048;
+const FEWEST = 32;
+const BYTES = 2 ** 27;
+
+/** Samples whose recorded values fit in memory at either end of the run. */
+function samplesThatFit({ input, output }: Single): number {
+  const bytes = 4 * Math.max(sizeOf(input), sizeOf(output));
+  return Math.max(FEWEST, Math.min(SAMPLES, Math.floor(BYTES / bytes)));
 }
 
 /** The pieces with better weights, and R² of the run's outputs before and after on samples kept apart. */
@@ -27,7 +37,7 @@ export async function trainBlock(
   current: Model,
   original: Model,
   data: Dataset,
-  { epochs = 10, lr = 1e-3, samples = 512 }: BlockTraining,
+  { epochs = 10, lr = 3e-3, samples = samplesThatFit(single) }: BlockTraining,
   lab: Lab,
 ): Promise<{ pieces: readonly Piece[]; before: number; after: number }> {
   const few = take(bind(data, portsOf(current.graph)), samples);
@@ -49,7 +59,7 @@ export async function trainBlock(
       epochs,
       batch: Math.min(32, train.size),
       loss: meanSquaredError(),
-      optimizer: (steps) => adam({ lr: cosine(lr, steps) }),
+      optimizer: (steps) => lamb({ lr: cosine(lr, steps) }),
       validation: validation!,
     },
     lab,
