@@ -7,7 +7,7 @@ import { random } from '../../src/base/random.ts';
 import { costOf } from '../../src/cost/cost.ts';
 import { differentiate } from '../../src/grad/differentiate.ts';
 import { expand, OWN_DOMAIN } from '../../src/grad/expand.ts';
-import { removeDead } from '../../src/graph/edit.ts';
+import { removeDead, valueInfo } from '../../src/graph/edit.ts';
 import { feedsOf, type Model, tensorType } from '../../src/graph/model.ts';
 import { floats, numbers, sizeOf, type Tensor, tensor } from '../../src/graph/tensor.ts';
 import { readModelFile, readTensorProto, writeModel } from '../../src/onnx/index.ts';
@@ -28,7 +28,8 @@ const names = present
  * Multiply-accumulates of one sample as published, in millions, and the share that counting may differ by.
  * MobileNet V2 1.0 224: Sandler et al. 2018, table 4 · ResNet-20/56: 41 and 126 M (akamaster/pytorch_resnet_cifar10,
  * counted by fvcore) · ResNet-50, VGG-19: 4.09 and 19.63 G, SqueezeNet 1.1 (these weights, whatever the file is
- * called): 0.35 G, torchvision · YOLOX-nano at 416: 1.08 GFLOPs = 0.54 G with its BatchNorms counted, which are folded here.
+ * called): 0.35 G, torchvision · YOLOX-nano at 416: 1.08 GFLOPs = 540 M, of which two for each of
+ * the 8.38 M elements behind its convolutions are BatchNorms, folded here: 523 M.
  */
 const PUBLISHED: Readonly<Record<string, readonly [number, number]>> = {
   'mobilenet_v2_1.0_224_fp32': [300, 0.02],
@@ -39,7 +40,7 @@ const PUBLISHED: Readonly<Record<string, readonly [number, number]>> = {
   light_vgg19: [19630, 0.02],
   light_squeezenet: [350, 0.02],
   'squeezenet1.0_fp32': [350, 0.02],
-  yolox_nano: [540, 0.04],
+  yolox_nano: [523, 0.02],
 };
 
 /** Inputs stored beside the models, by the graph's own names. */
@@ -146,11 +147,11 @@ const typeOf = ({ dtype, dims }: { dtype: Tensor['dtype']; dims: readonly (numbe
   dims,
 });
 
-/**
- * Those with float weights: not the architectures without weights, half precision, and integers. Two more are left to
- * longer runs: fifty runs of theirs take a minute.
- */
-const LEARNERS = names.filter((name) => !/^light_|_fp16$|int8|^mobilenet|^yolox/.test(name));
+/** Those with float weights: not the architectures without weights, half precision, and integers. */
+const LEARNERS = names.filter((name) => !/^light_|_fp16$|int8/.test(name));
+
+/** Of each weight, as shares of its size: rounding spoils short nudges, curvature and kinks spoil long ones. */
+const NUDGES = [5e-6, 2e-5];
 
 describe.skipIf(!present).each(LEARNERS)('%s, learning', (name) => {
   it('has slopes that agree with central differences along ten directions', async () => {
@@ -186,69 +187,69 @@ describe.skipIf(!present).each(LEARNERS)('%s, learning', (name) => {
       type: { kind: 'tensor' as const, dtype: 'float32' as const },
     }));
     const learned = await run(engine, { ...model, graph: removeDead({ ...ready, outputs: wanted }) }, feeds);
-    const lossAt = async (moved: ReadonlyMap<string, Tensor>): Promise<number> => {
-      const at = {
-        ...model,
-        graph: { ...model.graph, initializers: new Map([...model.graph.initializers, ...moved]) },
-      };
-      const result = await run(engine, at, feeds);
-      return floats(result[model.graph.outputs[0]!.name]!).reduce((sum, y, i) => sum + y * c[i]!, 0);
-    };
     const rooted = weights.filter(([weight]) => slopes.has(weight));
     expect(rooted.length).toBeGreaterThan(0);
-    const pairs: { told: number; seen: number; unsure: number }[] = [];
+    // Weights as inputs: one session answers for all of them, wherever they have moved.
+    const still = new Map(model.graph.initializers);
+    for (const [weight] of rooted) still.delete(weight);
+    const inputs = [
+      ...feedsOf(model.graph),
+      ...rooted.map(([weight, { dims, dtype }]) => valueInfo(weight, dtype, dims)),
+    ];
+    const first = model.graph.outputs.slice(0, 1);
+    using session = await engine.load(
+      writeModel({ ...model, graph: removeDead({ ...model.graph, inputs, outputs: first, initializers: still }) }),
+      { optimize: 'none' },
+    );
+    /** The loss with each weight `by` times its step further on, summed in float64. */
+    const lossAt = async (by: number, step: ReadonlyMap<string, Float32Array>): Promise<number> => {
+      const moved = rooted.map(([weight, t]): [string, Tensor] => {
+        const [at, to] = [floats(t).slice(), step.get(weight)!];
+        for (let i = 0; i < at.length; i++) at[i]! += by * to[i]!;
+        return [weight, tensor('float32', t.dims, at)];
+      });
+      const result = await session.run({ ...feeds, ...Object.fromEntries(moved) });
+      return floats(result[first[0]!.name]!).reduce((sum, y, i) => sum + y * c[i]!, 0);
+    };
+    const slopeOf = new Map(rooted.map(([weight]) => [weight, floats(learned[slopes.get(weight)!]!)]));
     for (let round = 0; round < 10; round++) {
-      // Each element moves in proportion to its size: a variance must not become negative.
+      // Each element moves in proportion to its size (a variance must not become negative), each weight as a whole more
+      // or less than others; three elements of four move uphill, so that the slope stands out from the rounding of
+      // float32 and from the kinks of ReLUs and pools, which a nudge crosses both ways.
       const step = new Map(
         rooted.map(([weight, t]) => {
-          return [weight, floats(t).map((x) => (Math.abs(x) + 1e-3) * source.normal())] as const;
+          const [at, slope] = [floats(t), slopeOf.get(weight)!];
+          const gain = Math.exp(source.normal());
+          const to = at.map((x, i) => {
+            const [size, isUphill] = [2 * source.uniform(), source.uniform() < 0.75];
+            return gain * size * (Math.abs(x) + 1e-3) * (slope[i]! < 0 === isUphill ? -1 : 1);
+          });
+          return [weight, to] as const;
         }),
       );
       const told = rooted.reduce((sum, [weight]) => {
-        const slope = floats(learned[slopes.get(weight)!]!);
+        const slope = slopeOf.get(weight)!;
         return sum + step.get(weight)!.reduce((part, d, i) => part + d * slope[i]!, 0);
       }, 0);
-      const moved = (by: number) =>
-        lossAt(
-          new Map(
-            rooted.map(([weight, t]) => [
-              weight,
-              tensor(
-                'float32',
-                t.dims,
-                floats(t).map((x, i) => x + by * step.get(weight)![i]!),
-              ),
-            ]),
-          ),
-        );
-      // Richardson: what curvature adds to a central difference cancels between two steps.
-      const difference = async (by: number) => ((await moved(by)) - (await moved(-by))) / (2 * by);
-      const [near, far] = [await difference(3e-4), await difference(6e-4)];
-      pairs.push({ told, seen: (4 * near - far) / 3, unsure: Math.abs(near - far) });
-    }
-    // A nudge crosses kinks of ReLUs and pools: what is off is measured against the usual size of a slope, and against
-    // what two nudges of different length disagree by.
-    const usual = Math.sqrt(pairs.reduce((sum, { seen }) => sum + seen * seen, 0) / pairs.length);
-    for (const { told, seen, unsure } of pairs) {
-      expect((Math.abs(told - seen) - 2 * unsure) / usual, `told ${told}, seen ${seen} ± ${unsure}`).toBeLessThan(0.05);
+      const differences: number[] = [];
+      for (const by of NUDGES) differences.push(((await lossAt(by, step)) - (await lossAt(-by, step))) / (2 * by));
+      const seen = differences.reduce((sum, one) => sum + one, 0) / NUDGES.length;
+      expect(Math.abs(told - seen) / Math.abs(seen), `told ${told}, seen ${seen}`).toBeLessThan(0.02);
     }
 
     // A step down the slope, each element in proportion to its size, lowers the loss by about what the slope says.
-    const slopeOf = new Map(rooted.map(([weight]) => [weight, floats(learned[slopes.get(weight)!]!)]));
     const steep = rooted.reduce((sum, [weight, t]) => {
       const at = floats(t);
       return sum + slopeOf.get(weight)!.reduce((part, d, i) => part + d * d * (Math.abs(at[i]!) + 1e-3), 0);
     }, 0);
-    const before = await lossAt(new Map());
-    const by = (1e-3 * Math.max(Math.abs(before), usual)) / steep;
-    const stepped = rooted.map(([weight, t]): [string, Tensor] => [
-      weight,
-      tensor(
-        'float32',
-        t.dims,
-        floats(t).map((x, i) => x - by * slopeOf.get(weight)![i]! * (Math.abs(x) + 1e-3)),
-      ),
-    ]);
-    expect(await lossAt(new Map(stepped))).toBeLessThan(before);
+    const down = new Map(
+      rooted.map(([weight, t]) => {
+        const at = floats(t);
+        return [weight, slopeOf.get(weight)!.map((slope, i) => -slope * (Math.abs(at[i]!) + 1e-3))] as const;
+      }),
+    );
+    const before = await lossAt(0, down);
+    const by = (1e-3 * Math.max(Math.abs(before), 1)) / steep;
+    expect(await lossAt(by, down)).toBeLessThan(before);
   });
 });
