@@ -24,6 +24,8 @@ export const prune = step({
   needsSamples: false,
   async run(model, { keepMacs, keepParameters, by, rank, maxShare, roundTo, samples, mend }, { learn }, lab) {
     const whole = costOf(modernize(model));
+    // widths of whole blocks are what the engine is fast with; where that leaves nothing to cut, finer ones
+    const rounds = lab.engine.blockSize > 0 ? [lab.engine.blockSize, undefined] : [undefined];
     let [now, round] = [model, roundTo];
     for (const [what, wanted] of [
       ['macs', keepMacs],
@@ -35,13 +37,17 @@ export const prune = step({
       const budget = what === 'macs' ? { macs: keep } : { parameters: keep };
       const isMended = mend && learn !== undefined;
       const how = {
-        ...{ keep: budget, by, rank, maxShare, samples, data: learn, roundTo: round },
+        ...{ keep: budget, by, rank, maxShare, samples, data: learn },
         reconstruct: isMended,
         reestimate: isMended && usesBatchNorm(now),
       };
-      const { model: cut, report } = await pruneModel(now, how, lab);
-      if (report.fault === undefined) now = cut;
-      round ??= report.roundTo;
+      for (const widths of round === undefined ? rounds : [round]) {
+        const { model: cut, report } = await pruneModel(now, { ...how, roundTo: widths }, lab);
+        if (report.fault !== undefined || costOf(modernize(cut))[what] >= costOf(modernize(now))[what]) continue;
+        now = cut;
+        round = report.roundTo;
+        break;
+      }
     }
     const left = costOf(modernize(now));
     return {
