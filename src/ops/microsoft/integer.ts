@@ -6,7 +6,7 @@ import { count, fromFront } from '../answer.ts';
 import { carried } from '../carried.ts';
 import { QLinearConv as ConvRow, QLinearMatMul as MatMulRow } from '../integer.ts';
 import { MatMul } from '../matmul.ts';
-import { float, int, ints, type Row, text, type Value } from '../op.ts';
+import { float, int, ints, type Row, type StaticValue, text, type Value } from '../op.ts';
 import { DequantizeLinear as Dequantize, QuantizeLinear as Quantize } from '../quant.ts';
 import { exactly } from '../sample.ts';
 import { windowOf } from '../window.ts';
@@ -114,11 +114,30 @@ export const DynamicQuantizeMatMul = carried('DynamicQuantizeMatMul', {
   attrs: {},
   shape: ({ A, B }, a, outputs, scope) => MatMul.shape({ A, B }, a, outputs, scope),
   cost: ({ A, Y }) => ({ macs: count(Y.dims) * A.dims[A.dims.length - 1]! }),
+  // Frozen weights; the input's rounding passes its slope straight through.
+  decompose: ({ A, B, b_scale, b_zero, bias }, _, g) => {
+    const [steps, scale, zero] = g.emit('DynamicQuantizeLinear', [A], {}, { outputs: 3 });
+    const rounding = g.Detach(g.Sub(g.DequantizeLinear(steps, scale, zero), A));
+    // One scale, or one for each column.
+    const flat = (v: StaticValue) => (count(v.dims) === 1 ? g.reshape(v, []) : v);
+    const axis = B.dims.length - 1;
+    const weight = g.DequantizeLinear(B, flat(b_scale), b_zero && flat(b_zero), { axis });
+    const y = g.MatMul(g.Add(A, rounding), weight);
+    return [bias ? g.Add(y, bias) : y];
+  },
   samples: [
     {
       A: exactly('float32', [2, 2], [1, 2, 3, 4]),
       B: exactly('int8', [2, 3], [1, 2, 3, 4, 5, 6]),
       b_scale: exactly('float32', [1], [0.5]),
+      macs: 2 * 3 * 2,
+    },
+    {
+      A: exactly('float32', [2, 2], [1, -2, 0.3, 4]),
+      B: exactly('int8', [2, 3], [1, -2, 3, 4, 5, -6]),
+      b_scale: exactly('float32', [3], [0.5, 0.1, 0.2]),
+      b_zero: exactly('int8', [3], [0, 1, 2]),
+      bias: exactly('float32', [3], [1, 2, 3]),
       macs: 2 * 3 * 2,
     },
   ],
