@@ -37,7 +37,7 @@ export const demo = verb({
     const input = Object.values(train.inputs)[0]!.dims as readonly [number, number, number];
     const untrained = seedCnn({ input, classes: train.classes?.length ?? 10, seed: desk.values.seed });
     const seconds = stopwatch();
-    const passes = epochs ?? Math.min(12, Math.max(5, Math.round(SEEN / train.size)));
+    const passes = epochs ?? Math.min(12, Math.max(7, Math.round(SEEN / train.size)));
     const { model: trained, report } = await fit(
       untrained,
       train,
