@@ -8,7 +8,7 @@ import type { Desk } from './desk.ts';
 
 export const parallelArgs = {
   replicas: number(
-    'Copies of the model that learn at the same time in this process; --batch counts the samples of all.',
+    'Copies of the model that learn at the same time in this process; --batch counts the samples of all. Default: as many as pay.',
     {
       min: 1,
       whole: true,
@@ -64,10 +64,14 @@ export async function workersOf(values: ParallelValues, { collective }: Desk): P
 }
 
 /** How the work was shared, for the result; undefined when it was not. */
-export const sharingOf = ({ replicas = 1, stages = 1, tensor = 1 }: ParallelValues, { collective: { size } }: Desk) =>
-  replicas * stages * size === 1
-    ? undefined
-    : { ranks: size, stages, tensor, replicas: Math.max(1, (replicas * size) / (stages * tensor)) };
+export function sharingOf(
+  { stages = 1, tensor = 1 }: ParallelValues,
+  { replicas = () => 1 }: Workers,
+  { collective: { size } }: Desk,
+) {
+  if (replicas() * stages * size === 1) return undefined;
+  return { ranks: size, stages, tensor, replicas: Math.max(1, (replicas() * size) / (stages * tensor)) };
+}
 
 /** The ranks of this job as those who score together. */
 export async function amongRanks({ collective }: Desk): Promise<Among> {

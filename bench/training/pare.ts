@@ -2,10 +2,13 @@
 
 import { createInterface } from 'node:readline';
 import { random } from '../../src/base/random.ts';
-import { floats, sizeOf } from '../../src/graph/tensor.ts';
+import { inMemory } from '../../src/data/dataset.ts';
+import { sizeOf } from '../../src/graph/tensor.ts';
+import { alone } from '../../src/parallel/alone.ts';
+import { createCrew } from '../../src/parallel/crew.ts';
+import { replicasFor } from '../../src/parallel/replicas-for.ts';
 import { openEngine } from '../../src/runtime/index.ts';
-import { adam, createArena, crossEntropy } from '../../src/train/index.ts';
-import { bindStep, type Program, stepGraph } from '../../src/train/program.ts';
+import { adam, crossEntropy } from '../../src/train/index.ts';
 import { type Workload, workloads } from './workload.ts';
 
 const threads = Number(process.argv[2]);
@@ -24,33 +27,38 @@ for await (const line of createInterface({ input: process.stdin })) {
 }
 engine[Symbol.dispose]();
 
-/** One bound step and its optimiser on a random batch. */
+/** A step as `fit` takes it, with as many replicas as it would, on a random batch. */
 async function prepare({ model, batch, input, classes }: Workload) {
-  const step = stepGraph(model(), { loss: crossEntropy(), batch }, engine);
-  const optimizer = adam({ lr: 1e-3 });
-  const arena = createArena(step.parameters, { slots: optimizer.slots });
-  for (const { name } of step.parameters) arena.view('w', name).set(floats(step.form.weights.get(name)!));
-  const program: Program = await bindStep(step, arena, { engine });
   const source = random(1, 'bench');
-  const x = Float32Array.from({ length: batch * sizeOf(input) }, () => source.uniform());
-  const labels = BigInt64Array.from({ length: batch }, () => BigInt(source.integer(classes)));
-  for (const feeds of program.feeds) {
-    (feeds['x'] as Float32Array).set(x);
-    (feeds['labels'] as BigInt64Array).set(labels);
-  }
-  const running = optimizer.start(arena);
+  const data = inMemory({
+    name: 'bench',
+    inputs: {
+      x: {
+        dtype: 'float32',
+        dims: input,
+        data: Float32Array.from({ length: batch * sizeOf(input) }, () => source.uniform()),
+      },
+    },
+    labels: { dtype: 'int64', dims: [], data: Int32Array.from({ length: batch }, () => source.integer(classes)) },
+  });
+  const how = { loss: crossEntropy(), batch };
+  const replicas = await replicasFor(model(), data, how, { engine });
+  const collective = alone();
+  const crew = await createCrew(model(), { ...how, replicas, collective, optimizer: adam({ lr: 1e-3 }) }, { engine });
+  const rows = Int32Array.from({ length: batch }, (_, i) => i);
+  for (const set of [0, 1] as const) crew.fill(data, rows, set);
+  const running = crew.optimizer.start(crew.arena);
   let n = 0;
   return async (count: number): Promise<{ ms: number; loss: number }> => {
     const started = performance.now();
     for (let i = 0; i < count; i++) {
-      program.setStep(n);
-      const run = program.runs[(n++ % 2) as 0 | 1];
-      if (run.runSync) run.runSync();
-      else await run.run();
-      program.flow();
+      crew.setStep(n);
+      await crew.run((n++ % 2) as 0 | 1);
+      await crew.join();
+      crew.flow();
       running.step();
-      if (!Number.isFinite(program.loss())) throw new Error('the loss diverged');
+      if (!Number.isFinite(crew.loss())) throw new Error('the loss diverged');
     }
-    return { ms: (performance.now() - started) / count, loss: program.loss() };
+    return { ms: (performance.now() - started) / count, loss: crew.loss() };
   };
 }

@@ -49,6 +49,7 @@ export const train = verb({
     if (plot !== undefined && range) await desk.writeText(plot, rangePlot({ ...range, chosen: rateIn(range) }));
     if (values.checkpoint !== undefined) desk.checkpoint(values.checkpoint, `${desk.command} --resume`);
     const seconds = stopwatch();
+    const workers = await workersOf(values, desk);
     const { model, report } = await fit(
       before.model,
       goal.train,
@@ -58,12 +59,12 @@ export const train = verb({
         metric: goal.metric,
         ...(parts.validation && { validation: parts.validation }),
         logs: desk.collective.rank === 0 ? await logsFor(values.log) : [],
-        workers: await workersOf(values, desk),
+        workers,
       },
       lab,
     );
     const best = report.epochs[report.kept];
-    const sharing = sharingOf(values, desk);
+    const sharing = sharingOf(values, workers, desk);
     return finish(desk, {
       before,
       model,

@@ -6,11 +6,12 @@
  */
 
 import { count, zerosOf } from './answer.ts';
-import { int, op, type StaticValue } from './op.ts';
+import { int, op } from './op.ts';
 import {
   biasesOf,
   heldBy,
   inDirections,
+  inputSlopes,
   isStandard,
   partOf,
   recurrentAttrs,
@@ -18,8 +19,11 @@ import {
   recurrentLinks,
   recurrentShape,
   rejoin,
+  rowsOf,
+  samplesLast,
   scanOver,
   splitBy,
+  statesBefore,
 } from './recurrent.ts';
 import { exactly } from './sample.ts';
 
@@ -30,23 +34,16 @@ export const LSTM = op({
   attrs: { ...recurrentAttrs, input_forget: int(0) },
   shape: ({ X, R }, a) => recurrentShape(X, R, a, 2),
   grad: 'missing',
-  // Its own op stays in what is written; while learning, one product for all inputs, then a Scan.
+  // Its own op stays in what is written; while learning, a Scan.
   decompose: ({ X, W, R, B, sequence_lens, initial_h, initial_c, P }, a, g) => {
     if (P || a.input_forget === 1 || !isStandard(a, ['Sigmoid', 'Tanh', 'Tanh'])) return undefined;
-    return inDirections(X, R.dims[2]!, sequence_lens, a, g, ({ direction, rows, time, batch, first, mask }) => {
+    return inDirections(X, R.dims[2]!, sequence_lens, a, g, ({ direction, x, first, mask }) => {
       const bias = B && biasesOf(B, direction, g);
       const perGate = bias && g.reshape(g.Add(bias.input, bias.state), [W.dims[1]!, 1]);
-      const z = g.Gemm(partOf(W, direction, g), rows, perGate, { transB: 1 }); // [4H, T·N]
-      const turned = (x: StaticValue, perm: readonly number[]): StaticValue => g.Transpose(x, { perm: [...perm] });
-      const operands = [
-        g.reshape(z, [W.dims[1]!, time, batch]),
-        partOf(R, direction, g),
-        turned(first(initial_h), [1, 0]),
-        turned(first(initial_c), [1, 0]),
-        mask && g.reshape(mask, [time, 1, batch]),
-      ];
+      const weights = [partOf(W, direction, g), partOf(R, direction, g), perGate];
+      const operands = [x, ...weights, first(initial_h), first(initial_c), mask];
       const [all, h, c] = g.emit('LstmSteps', operands, {}, { outputs: 10 });
-      return { all: turned(all!, [0, 2, 1]), last: [turned(h!, [1, 0]), turned(c!, [1, 0])] };
+      return { all: all!, last: [h!, c!] };
     });
   },
   couple: ({ X, W, R, B, sequence_lens, initial_h, initial_c, P, Y, Y_h, Y_c }, { layout }) =>
@@ -86,9 +83,8 @@ export const LSTM = op({
 });
 
 /**
- * All steps of one direction over inputs that are multiplied already: z [4H, T, N], states [H, N].
+ * All steps of one direction: x [T, N, I], b [4H, 1], states [H, N].
  *
- * Samples lie along the last axis: the engine repacks the right factor of every product, and here that is the small one.
  * The gates, j = i ⊙ g, k = f ⊙ c and t = tanh c' of every step come out too. From them all that the slopes are multiplied with is made at
  * once, outside the loop over time, which then has six small nodes a step:
  *
@@ -98,20 +94,20 @@ export const LSTM = op({
 export const LstmSteps = op({
   type: 'LstmSteps',
   domain: 'pare',
-  inputs: ['z', 'R', 'h', 'c', 'mask?'],
+  inputs: ['x', 'W', 'R', 'b?', 'h', 'c', 'mask?'],
   outputs: ['all', 'lastH', 'lastC', 'i', 'o', 'f', 'n', 't', 'j', 'k'],
   attrs: {},
-  shape: ({ z, h }) => {
-    const steps = { dims: [z.dims[1]!, ...h.dims], dtype: z.dtype };
-    const state = { dims: h.dims, dtype: z.dtype };
+  shape: ({ x, h }) => {
+    const steps = { dims: [x.dims[0]!, ...h.dims], dtype: x.dtype };
+    const state = { dims: h.dims, dtype: x.dtype };
     return [steps, state, state, ...new Array<typeof steps>(7).fill(steps)];
   },
-  decompose: ({ z, R, h, c, mask }, _, g) => {
+  decompose: ({ x, W, R, b: bias, h, c, mask }, _, g) => {
     const hidden = h.dims[0]!;
-    const perStep = [g.Transpose(z, { perm: [1, 0, 2] }), ...(mask ? [mask] : [])];
-    const [lastH, lastC, ...saved] = scanOver([h, c], perStep, mask ? 8 : 7, false, g, (b, states, [x, m]) => {
+    const perStep = [samplesLast(x, g), ...(mask ? [mask] : [])];
+    const [lastH, lastC, ...saved] = scanOver([h, c], perStep, mask ? 8 : 7, false, g, (b, states, [input, m]) => {
       const [before, cell] = states as [typeof h, typeof c];
-      const sum = b.Gemm(R, before, x); // [4H, N]
+      const sum = b.Gemm(R, before, b.Gemm(W, input, bias)); // [4H, N]
       const [three, fresh] = b.emit('Split', [sum, [3 * hidden, hidden]], { axis: 0 }, { outputs: 2 });
       const [i, o, f] = b.emit('Split', [b.Sigmoid(three)], { axis: 0, num_outputs: 3 }, { outputs: 3 });
       const n = b.Tanh(fresh);
@@ -125,9 +121,7 @@ export const LstmSteps = op({
     const all = saved[7] ?? g.Mul(saved[1], saved[4]);
     return [all, lastH!, lastC!, ...saved.slice(0, 7)];
   },
-  grad: ({ z, R, h, c, mask, all, i, o, f, n, t, j, k, dall, dlastH, dlastC }, _, g) => {
-    const [width, time, batch] = z.dims as [number, number, number];
-    const hidden = h.dims[0]!;
+  grad: ({ x, W, R, h, c, mask, all, i, o, f, n, t, j, k, dall, dlastH, dlastC }, _, g) => {
     const made = mask ? g.Mul(o, t) : all;
     const bends = [g.Mul(j, g.Sub(1, i)), g.Mul(made, g.Sub(1, o)), g.Mul(k, g.Sub(1, f)), g.Sub(i, g.Mul(j, n))];
     const gain = g.Sub(o, g.Mul(made, t));
@@ -140,18 +134,14 @@ export const LstmSteps = op({
       const slopeC = splitBy(m, states[1]!, b);
       const dAfter = b.Add(slopeC.here, b.Mul(slopeH.here, gained));
       const dSum = b.Mul(b.Concat(dAfter, slopeH.here, dAfter, dAfter, { axis: 0 }), bend); // [4H, N]
-      const back = [rejoin(b.Gemm(turnedR, dSum), slopeH.past, b), rejoin(b.Mul(dAfter, kept), slopeC.past, b)];
-      return { states: back, out: [dSum] };
+      return { states: [b.Gemm(turnedR, dSum, slopeH.past), rejoin(b.Mul(dAfter, kept), slopeC.past, b)], out: [dSum] };
     });
-    const perGate = g.Transpose(dz!, { perm: [1, 0, 2] });
-    const first = g.reshape(h, [1, hidden, batch]);
-    const before = time > 1 ? g.Concat(first, g.Slice(all, [0], [time - 1], [0]), { axis: 0 }) : first;
-    const perUnit = g.reshape(g.Transpose(before, { perm: [1, 0, 2] }), [hidden, time * batch]);
-    const dR = g.Gemm(g.reshape(perGate, [width, time * batch]), perUnit, { transB: 1 });
-    return { z: perGate, R: dR, h: dh!, c: dc! };
+    const perGate = rowsOf(dz!, g); // [4H, T·N]
+    const dR = g.Gemm(perGate, rowsOf(statesBefore(h, all, g), g), { transB: 1 });
+    return { ...inputSlopes(perGate, x, W, g), R: dR, h: dh!, c: dc! };
   },
   couple: 'none',
-  cost: ({ z, R }) => ({ macs: z.dims[1]! * z.dims[2]! * count(R.dims) }),
+  cost: ({ x, W, R }) => ({ macs: x.dims[0]! * x.dims[1]! * (count(W.dims) + count(R.dims)) }),
   quant: 'float',
   samples: [],
 });

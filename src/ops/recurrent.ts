@@ -89,20 +89,18 @@ export function biasesOf(B: StaticValue, direction: number, g: Builder): { input
   return { input: input!, state: state! };
 }
 
-/** One direction in the making: what its cell needs. */
+/** One direction in the making: what its cell needs. Samples lie last, as the engine repacks the right factor of every product: the small one. */
 export interface Pass {
   readonly direction: number;
-  /** X in the order of this direction, as rows: [T·N, I]. */
-  readonly rows: StaticValue;
-  readonly time: number;
-  readonly batch: number;
-  /** The first state [N, H] from a stacked one, or zeros. */
+  /** X in the order of this direction: [T, N, I]. */
+  readonly x: StaticValue;
+  /** The first state [H, N] from a stacked one, or zeros. */
   readonly first: (initial: StaticValue | undefined) => StaticValue;
-  /** 1 where a sequence still runs: [T, N, 1]. Undefined when all run to the end. */
+  /** 1 where a sequence still runs: [T, 1, N]. Undefined when all run to the end. */
   readonly mask: StaticValue | undefined;
 }
 
-/** What a cell gives for one direction: the states of all steps [T, N, H], and the last of each kind [N, H]. */
+/** What a cell gives for one direction: the states of all steps [T, H, N], and the last of each kind [H, N]. */
 export interface Passed {
   readonly all: StaticValue;
   readonly last: readonly StaticValue[];
@@ -121,21 +119,27 @@ export function inDirections(
   cell: (pass: Pass) => Passed,
 ): StaticValue[] {
   const x = layout === 1 ? g.Transpose(X, { perm: [1, 0, 2] }) : X;
-  const [time, batch, width] = x.dims as [number, number, number];
+  const [time, batch] = x.dims as [number, number, number];
   const turns = direction === 'forward' ? [false] : direction === 'reverse' ? [true] : [false, true];
   const long = lengths ? g.Cast(lengths, { to: 7 }) : g.ints(new Array<number>(batch).fill(time));
   const turned = (v: StaticValue, isTurned: boolean): StaticValue =>
     isTurned ? g.ReverseSequence(v, long, { time_axis: 0, batch_axis: 1 }) : v;
   const steps = g.reshape(g.ints(Array.from({ length: time }, (_, t) => t)), [time, 1, 1]);
-  const mask = lengths && g.Cast(g.Less(steps, g.reshape(long, [1, batch, 1])), { to: 1 });
+  const mask = lengths && g.Cast(g.Less(steps, g.reshape(long, [1, 1, batch])), { to: 1 });
   const first = (initial: StaticValue | undefined, at: number): StaticValue => {
-    if (!initial) return zerosOf([batch, hidden], g);
-    return partOf(layout === 1 ? g.Transpose(initial, { perm: [1, 0, 2] }) : initial, at, g);
+    if (!initial) return zerosOf([hidden, batch], g);
+    const stacked = layout === 1 ? g.Transpose(initial, { perm: [1, 0, 2] }) : initial;
+    return g.Transpose(partOf(stacked, at, g), { perm: [1, 0] });
   };
   const passes = turns.map((isTurned, at) => {
-    const rows = g.reshape(turned(x, isTurned), [time * batch, width]);
-    const { all, last } = cell({ direction: at, rows, time, batch, first: (initial) => first(initial, at), mask });
-    return { all: turned(mask ? g.Mul(all, mask) : all, isTurned), last };
+    const { all, last } = cell({
+      direction: at,
+      x: turned(x, isTurned),
+      first: (initial) => first(initial, at),
+      mask,
+    });
+    const samplesFirst = g.Transpose(mask ? g.Mul(all, mask) : all, { perm: [0, 2, 1] });
+    return { all: turned(samplesFirst, isTurned), last: last.map((state) => g.Transpose(state, { perm: [1, 0] })) };
   });
   const stack = (parts: readonly StaticValue[], axis: number, dims: readonly number[]): StaticValue => {
     const placed = parts.map((part) => g.reshape(part, dims));
@@ -156,6 +160,32 @@ export function inDirections(
   if (layout !== 1) return [Y, ...states];
   return [g.Transpose(Y, { perm: [2, 0, 1, 3] }), ...states.map((state) => g.Transpose(state, { perm: [1, 0, 2] }))];
 }
+
+/** Inputs of all steps as a Scan reads them: [T, N, I] → [T, I, N]. */
+export const samplesLast = (x: StaticValue, g: Builder): StaticValue => g.Transpose(x, { perm: [0, 2, 1] });
+
+/** Values of all steps side by side, one row for each unit: [T, K, N] → [K, T·N]. */
+export const rowsOf = (steps: StaticValue, g: Builder): StaticValue => {
+  const [time, width, batch] = steps.dims as [number, number, number];
+  return g.reshape(g.Transpose(steps, { perm: [1, 0, 2] }), [width, time * batch]);
+};
+
+/** The state before each step: the first one [H, N], then what each step but the last left [T, H, N]. */
+export const statesBefore = (first: StaticValue, all: StaticValue, g: Builder): StaticValue => {
+  const start = g.reshape(first, [1, ...first.dims]);
+  const time = all.dims[0]!;
+  return time > 1 ? g.Concat(start, g.Slice(all, [0], [time - 1], [0]), { axis: 0 }) : start;
+};
+
+/** Slopes of x [T, N, I], W and the bias [K, 1] behind W·x + b, from those of all steps in rows [K, T·N]. */
+export const inputSlopes = (perGate: StaticValue, x: StaticValue, W: StaticValue, g: Builder) => {
+  const [time, batch, width] = x.dims as [number, number, number];
+  return {
+    x: g.reshape(g.Gemm(perGate, W, { transA: 1 }), x.dims),
+    W: g.Gemm(perGate, g.reshape(x, [time * batch, width])),
+    b: g.ReduceSum(perGate, [1]),
+  };
+};
 
 /** A state that only moves on while its sequence runs: m · after + (1 − m) · before. */
 export const heldBy = (

@@ -7,14 +7,17 @@ import {
   biasesOf,
   heldBy,
   inDirections,
+  inputSlopes,
   partOf,
   recurrentAttrs,
   recurrentCost,
   recurrentLinks,
   recurrentShape,
-  rejoin,
+  rowsOf,
+  samplesLast,
   scanOver,
   splitBy,
+  statesBefore,
 } from './recurrent.ts';
 import { exactly } from './sample.ts';
 
@@ -35,11 +38,12 @@ export const RNN = op({
   decompose: ({ X, W, R, B, sequence_lens, initial_h }, a, g) => {
     const activations = a.activations ?? ['Tanh', 'Tanh'];
     if (a.clip !== undefined || !activations.every((name) => name in BENDS)) return undefined;
-    return inDirections(X, R.dims[2]!, sequence_lens, a, g, ({ direction, rows, time, batch, first, mask }) => {
+    return inDirections(X, R.dims[2]!, sequence_lens, a, g, ({ direction, x, first, mask }) => {
       const bias = B && biasesOf(B, direction, g);
-      const z = g.Gemm(rows, partOf(W, direction, g), bias && g.Add(bias.input, bias.state), { transB: 1 });
-      const operands = [g.reshape(z, [time, batch, W.dims[1]!]), partOf(R, direction, g), first(initial_h), mask];
-      const [all, h] = g.emit('RnnSteps', operands, { activation: activations[direction] ?? 'Tanh' }, { outputs: 4 });
+      const perUnit = bias && g.reshape(g.Add(bias.input, bias.state), [W.dims[1]!, 1]);
+      const weights = [partOf(W, direction, g), partOf(R, direction, g), perUnit];
+      const attrs = { activation: activations[direction] ?? 'Tanh' };
+      const [all, h] = g.emit('RnnSteps', [x, ...weights, first(initial_h), mask], attrs, { outputs: 3 });
       return { all: all!, last: [h!] };
     });
   },
@@ -70,38 +74,41 @@ export const RNN = op({
   ],
 });
 
-/** All steps of one direction. */
+/** All steps of one direction: x [T, N, I], b [H, 1], h [H, N]. */
 export const RnnSteps = op({
   type: 'RnnSteps',
   domain: 'pare',
-  inputs: ['z', 'R', 'h', 'mask?'],
-  outputs: ['all', 'lastH', 'beforeH', 'news'],
+  inputs: ['x', 'W', 'R', 'b?', 'h', 'mask?'],
+  outputs: ['all', 'lastH', 'news'],
   attrs: { activation: text('Tanh') },
-  shape: ({ z, h }) => {
-    const steps = { dims: z.dims, dtype: z.dtype };
-    return [steps, { dims: h.dims, dtype: z.dtype }, steps, steps];
+  shape: ({ x, h }) => {
+    const steps = { dims: [x.dims[0]!, ...h.dims], dtype: x.dtype };
+    return [steps, { dims: h.dims, dtype: x.dtype }, steps];
   },
-  decompose: ({ z, R, h, mask }, { activation }, g) => {
-    const [lastH, all, ...saved] = scanOver([h], [z, ...(mask ? [mask] : [])], 3, false, g, (b, [before], [x, m]) => {
-      const after = b.emit(activation, [b.Gemm(before, R, x, { transB: 1 })])[0]!;
+  decompose: ({ x, W, R, b: bias, h, mask }, { activation }, g) => {
+    const perStep = [samplesLast(x, g), ...(mask ? [mask] : [])];
+    const [lastH, news, held] = scanOver([h], perStep, mask ? 2 : 1, false, g, (b, [before], [input, m]) => {
+      const after = b.emit(activation, [b.Gemm(R, before, b.Gemm(W, input, bias))])[0]!;
       const next = heldBy(m, after, before!, b);
-      return { states: [next], out: [next, before!, after] };
+      return { states: [next], out: m ? [after, next] : [after] };
     });
-    return [all!, lastH!, ...saved];
+    return [held ?? news!, lastH!, news!];
   },
-  grad: ({ z, R, h, mask, beforeH, news, dall, dlastH }, { activation }, g) => {
-    const [time, batch, hidden] = z.dims as [number, number, number];
-    const saved = [dall ?? zerosOf(z.dims, g), news, ...(mask ? [mask] : [])];
-    const [dh, dz] = scanOver([dlastH ?? zerosOf(h.dims, g)], saved, 1, true, g, (b, [state], [dy, y, m]) => {
-      const { here, past } = splitBy(m, b.Add(state, dy), b);
-      const dSum = b.Mul(here, BENDS[activation]!(y!, b));
-      return { states: [rejoin(b.Gemm(dSum, R), past, b)], out: [dSum] };
+  grad: ({ x, W, R, h, mask, all, news, dall, dlastH }, { activation }, g) => {
+    const perStep = [BENDS[activation]!(news, g), ...(dall ? [dall] : []), ...(mask ? [mask] : [])];
+    const turnedR = g.Transpose(R, { perm: [1, 0] });
+    const start = [dlastH ?? zerosOf(h.dims, g)];
+    const [dh, dz] = scanOver(start, perStep, 1, true, g, (b, [state], [bend, ...rest]) => {
+      const { here, past } = splitBy(mask && rest.at(-1), dall ? b.Add(state, rest[0]) : state!, b);
+      const dSum = b.Mul(here, bend);
+      return { states: [b.Gemm(turnedR, dSum, past)], out: [dSum] };
     });
-    const rows = (x: StaticValue): StaticValue => g.reshape(x, [time * batch, hidden]);
-    return { z: dz!, R: g.Gemm(rows(dz!), rows(beforeH), { transA: 1 }), h: dh! };
+    const perUnit = rowsOf(dz!, g); // [H, T·N]
+    const dR = g.Gemm(perUnit, rowsOf(statesBefore(h, all, g), g), { transB: 1 });
+    return { ...inputSlopes(perUnit, x, W, g), R: dR, h: dh! };
   },
   couple: 'none',
-  cost: ({ z, R }) => ({ macs: z.dims[0]! * z.dims[1]! * count(R.dims) }),
+  cost: ({ x, W, R }) => ({ macs: x.dims[0]! * x.dims[1]! * (count(W.dims) + count(R.dims)) }),
   quant: 'float',
   samples: [],
 });

@@ -37,6 +37,8 @@ export interface Crew extends Disposable {
   readonly arena: Arena;
   /** The optimiser, with what joins the replicas' slopes in front of it. Start this one, on `arena`. */
   readonly optimizer: Optimizer;
+  /** The samples of a batch that are this process's. */
+  own(list: Int32Array): Int32Array;
   /** Writes this rank's part of a batch into set 0 or 1. */
   fill(data: Dataset, list: Int32Array, set: 0 | 1): void;
   /** The number of the step, which random masks depend on (each replica has its own). */
@@ -47,6 +49,8 @@ export interface Crew extends Disposable {
   join(): Promise<void>;
   /** The loss of the last update's runs: the mean over all their samples, equal on all ranks. */
   loss(): number;
+  /** A replica of this process whose last loss was no number: its step, what it was fed, and which samples of the batch. */
+  broken(set: 0 | 1): Broken | undefined;
   /** Did any rank want to stop before the last join? */
   isStopped(): boolean;
   /** Takes running statistics over, replica by replica; after each run. */
@@ -61,10 +65,18 @@ export interface Crew extends Disposable {
   weights(): Map<string, Tensor>;
 }
 
+export interface Broken {
+  readonly step: StepGraph;
+  readonly feeds: Program['feeds'][0];
+  readonly samples: readonly [from: number, to: number];
+  /** What its random masks depended on. */
+  readonly number: number;
+}
+
 /** The sum of an update's slopes so far. */
 const SUM = 'accumulated';
 /** Steps shorter than this are not handed to other threads one and all: JavaScript's own takes one. */
-const SHORT_MS = 4;
+const SHORT_MS = 12;
 
 /**
  * Binds `replicas` copies of a model's step to one arena.
@@ -120,9 +132,11 @@ export async function createCrew(model: Model, options: CrewOptions, lab: Lab): 
   const tail = slopes.length;
   const message = new Float32Array(slopes.buffer, slopes.byteOffset, tail + 2);
   let [loss, sum, runs] = [0, 0, 0];
+  let number = 0;
   let isStopped = false;
   let isShort = false;
 
+  const numberOf = (n: number, replica: number): number => n * total + rank * replicas + replica;
   const running = async (set: 0 | 1, meanwhile?: () => void): Promise<void> => {
     const started = performance.now();
     const bindings = programs.map(({ runs }) => runs[set]);
@@ -138,6 +152,13 @@ export async function createCrew(model: Model, options: CrewOptions, lab: Lab): 
     step,
     arena,
     optimizer: joined,
+    own: (list) => list.subarray(parts[0]![0], parts.at(-1)![1]),
+    broken(set) {
+      const r = programs.findIndex((program) => !Number.isFinite(program.loss()));
+      if (r < 0) return undefined;
+      const [step, feeds] = [steps[r]!, programs[r]!.feeds[set]];
+      return { step, feeds, samples: parts[r]!, number: numberOf(number, r) };
+    },
     fill(data, list, set) {
       for (const [r, [from, to]] of parts.entries()) {
         const own = list.subarray(from, to);
@@ -145,7 +166,8 @@ export async function createCrew(model: Model, options: CrewOptions, lab: Lab): 
       }
     },
     setStep: (n) => {
-      for (const [r, program] of programs.entries()) program.setStep(n * total + rank * replicas + r);
+      number = n;
+      for (const [r, program] of programs.entries()) program.setStep(numberOf(n, r));
     },
     async run(set, meanwhile) {
       await running(set, meanwhile);

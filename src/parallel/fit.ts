@@ -11,11 +11,12 @@ import { alone as aloneWorkers, type Workers } from '../train/workers.ts';
 import { alone } from './alone.ts';
 import type { Collective } from './collective.ts';
 import { openPipelineTrainer } from './pipeline/trainer.ts';
+import { replicasFor } from './replicas-for.ts';
 import { tell } from './tell.ts';
 import { openParallelTrainer } from './trainer.ts';
 
 export interface ParallelOptions {
-  /** Replicas in this process. Default 1. */
+  /** Replicas in this process. Default: `replicasFor` where it works alone, else 1. */
   replicas?: number;
   /** The group that this process belongs to (`join`, `asRank`). Default: none. */
   collective?: Collective;
@@ -45,14 +46,9 @@ export interface ParallelFitReport extends FitReport {
  *
  * Throws   parallel/replicas for ways of working that exclude each other.
  */
-export function workersFor({
-  replicas = 1,
-  collective = alone(),
-  stages,
-  micro,
-  shardUpdate,
-  tensor: over,
-}: ParallelOptions): Workers {
+export function workersFor(how: ParallelOptions): Workers {
+  const { replicas = 1, collective = alone(), stages, micro, shardUpdate, tensor: over } = how;
+  if (how.replicas === undefined && collective.size === 1 && stages === undefined) return automatic();
   if (replicas === 1 && collective.size === 1 && stages === undefined) return aloneWorkers;
   if (stages !== undefined && replicas > 1) {
     throw new PareError('parallel/replicas', 'A pipeline has no replicas inside one process.', {
@@ -64,6 +60,7 @@ export function workersFor({
   const isFirst = collective.rank === 0;
   return {
     isFirst,
+    replicas: () => replicas,
     tell: (work) => tell(collective, work),
     open: (model, data, options, lab) =>
       stages === undefined
@@ -75,6 +72,21 @@ export function workersFor({
           )
         : openPipelineTrainer(model, data, { ...options, collective, stages, ...(micro && { micro }) }, lab),
     score: (trainer, ...rest) => scoreAtFirst(trainer, collective, ...rest),
+  };
+}
+
+/** One process, which takes as many replicas as pay. */
+function automatic(): Workers {
+  let replicas = 1;
+  return {
+    ...aloneWorkers,
+    replicas: () => replicas,
+    async open(model, data, options, lab) {
+      replicas = await replicasFor(model, data, options, lab);
+      return replicas === 1
+        ? aloneWorkers.open(model, data, options, lab)
+        : openParallelTrainer(model, data, { ...options, replicas }, lab);
+    },
   };
 }
 
@@ -144,6 +156,6 @@ export async function fitParallel(
   const { onProgress: _, onNote: __, ...quiet } = lab;
   const { model: trained, report } = await fit(model, data, { ...options, workers }, workers.isFirst ? lab : quiet);
   const ranks = collective?.size ?? 1;
-  const copies = stages === undefined ? (replicas ?? 1) * ranks : Math.max(1, ranks / stages);
+  const copies = stages === undefined ? (workers.replicas?.() ?? 1) * ranks : Math.max(1, ranks / stages);
   return { model: trained, report: { ...report, replicas: copies, stages: stages ?? 1, ranks } };
 }

@@ -5,6 +5,7 @@ import { batchCount, batches } from '../data/batches.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { feedsOf, type Model, tensorType } from '../graph/model.ts';
 import type { Lab } from '../runtime/index.ts';
+import { diagnose } from '../train/diagnose.ts';
 import { crossEntropy, meanSquaredError } from '../train/index.ts';
 import { plan } from '../train/optim/plan.ts';
 import type { bindStep } from '../train/program.ts';
@@ -44,6 +45,7 @@ export async function openParallelTrainer(
   const { replicas = 1, collective = alone(), learns, groups = [], accumulate = 1 } = options;
   const batch = Math.min(options.batch ?? fixedBatch(model) ?? 64, data.size);
   const updatesPerEpoch = updatesOf(data, batch, accumulate);
+  const loss = options.loss ?? (data.task === 'regression' ? meanSquaredError() : crossEntropy());
   const layers = await splitLayers(model, options);
   const { copies } = layers;
   const isSharded = options.shardUpdate === true && copies.size > 1;
@@ -56,8 +58,9 @@ export async function openParallelTrainer(
       collective: copies,
       isSharded,
       ...layers.how,
-      loss: options.loss ?? (data.task === 'regression' ? meanSquaredError() : crossEntropy()),
+      loss,
       samples: Object.fromEntries(Object.entries(data.inputs).map(([name, { dims }]) => [name, dims])),
+      ...(options.recompute && { recompute: true }),
       optimizer: options.optimizer(updatesPerEpoch),
       learns: (name) => !layers.silenced.has(name) && (learns?.(name) ?? true),
     },
@@ -81,6 +84,21 @@ export async function openParallelTrainer(
   }
   if (accumulate > 1 && optimizer.links.some(({ probe }) => probe)) throw probing(optimizer.name);
 
+  /** Where a replica of this process lost its way, in its last run. */
+  const named = async (epoch: number, update: number, set: 0 | 1): Promise<PareError | undefined> => {
+    const broken = crew.broken(set);
+    if (!broken) return undefined;
+    const i = (update + 1) * accumulate - 1;
+    const list = [...batches(data.size, { batch, seed: lab.seed ?? 0, epoch, dropLast: true })][i]!;
+    const { samples, number, ...scene } = broken;
+    const place = { epoch, update, samples: list.subarray(...samples), step: number };
+    return diagnose(
+      { ...scene, model, loss, arena, batch: samples[1] - samples[0], weights: crew.weights() },
+      place,
+      lab,
+    );
+  };
+
   async function* updates(
     epoch: number,
     { from = 0, to = updatesPerEpoch, lr }: UpdateRange = {},
@@ -91,18 +109,25 @@ export async function openParallelTrainer(
     const fill = (i: number): void => {
       if (i < end) crew.fill(source, lists[i]!, (i % 2) as 0 | 1);
     };
-    fill(from * accumulate);
+    const prepare = (i: number): Promise<void> | undefined =>
+      i < end ? source.prepare?.(crew.own(lists[i]!)) : undefined;
+    const first = from * accumulate;
+    await prepare(first);
+    fill(first);
+    let ready = prepare(first + 1);
     for (let update = from; update < to; update++) {
       let last: 0 | 1 = 0;
       for (let i = update * accumulate; i < (update + 1) * accumulate; i++) {
         last = (i % 2) as 0 | 1;
         crew.setStep(epoch * updatesPerEpoch * accumulate + i + 1);
+        await ready;
+        ready = prepare(i + 2);
         await crew.run(last, () => fill(i + 1));
         if (accumulate > 1) crew.flow();
       }
       await crew.join();
-      const loss = crew.loss();
-      if (!Number.isFinite(loss)) throw diverged(epoch, update, loss);
+      const mean = crew.loss();
+      if (!Number.isFinite(mean)) throw (await named(epoch, update, last)) ?? diverged(epoch, update, mean);
       if (running.probe()) {
         await crew.run(last);
         await crew.join();
@@ -112,7 +137,7 @@ export async function openParallelTrainer(
       await running.step(rate === undefined ? {} : { lr: rate });
       await shard?.gather();
       if (update === to - 1) await crew.settle();
-      yield loss;
+      yield mean;
     }
   }
 

@@ -21,6 +21,8 @@ type ScorerArguments =
 export interface Workers {
   /** This is the process that reads and writes files. */
   readonly isFirst: boolean;
+  /** Copies of the model in this process, once open. Default 1. */
+  readonly replicas?: () => number;
   readonly open: (model: Model, data: Dataset, options: TrainerOptions, lab: Lab) => Promise<Trainer>;
   /** A score of the trainer's weights, asked for by all processes alike. */
   readonly score: (trainer: Trainer, ...args: ScorerArguments) => Promise<Scorer>;
