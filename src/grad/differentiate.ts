@@ -16,6 +16,7 @@ import { rowOf } from '../ops/index.ts';
 import { attrsOf, bySlot, type Facts, infer, slotAt } from '../ops/infer.ts';
 import type { Named, Row, StaticValue } from '../ops/op.ts';
 import { expand } from './expand.ts';
+import { holdIntegers } from './hold-integers.ts';
 
 export interface Differentiated {
   /** The graph with the nodes of the slopes behind its own. Dead ones are still there: `removeDead` after choosing outputs. */
@@ -38,9 +39,11 @@ export function differentiate(
   wanted: Iterable<string>,
   facts: Facts = infer(graph),
 ): Differentiated {
-  const whole = expand(graph, facts);
-  const known = whole === graph ? facts : infer(whole, {}, facts);
   const asked = new Set(wanted); // once: it may be an iterator
+  const parts = expand(graph, facts);
+  const among = parts === graph ? facts : infer(parts, {}, facts);
+  const whole = holdIntegers(parts, among, downstream(parts, asked));
+  const known = whole === parts ? among : infer(whole, {}, facts);
   const live = downstream(whole, asked);
   const building = draft(whole, known);
   const { g } = building;

@@ -68,3 +68,11 @@ export const isFloat = (dtype: DType): boolean => factsOf(dtype).float === true;
 
 /** Bytes that `count` elements take in raw_data (sub-byte types are packed, the last byte padded). */
 export const byteLength = (dtype: DType, count: number): number => Math.ceil((count * factsOf(dtype).bits) / 8);
+
+/** The least and greatest integer of an integer type; undefined for others, and for 64 bits, which a number does not hold. */
+export function limitsOf(dtype: DType): readonly [number, number] | undefined {
+  const { bits } = factsOf(dtype);
+  if (bits > 32) return undefined;
+  if (dtype.startsWith('uint')) return [0, 2 ** bits - 1];
+  return dtype.startsWith('int') ? [-(2 ** (bits - 1)), 2 ** (bits - 1) - 1] : undefined;
+}

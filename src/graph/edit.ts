@@ -123,7 +123,7 @@ export function removeDead(graph: Graph): Graph {
 }
 
 /**
- * Every reading of the values named on the left reads those on the right instead.
+ * Every reading of the values named on the left reads those on the right instead, along chains of such names.
  * Graph outputs keep their names: a maker of a renamed output is renamed back by the caller (see `redirect`).
  */
 export function renameReads(nodes: readonly Node[], names: ReadonlyMap<string, string>): Node[] {
@@ -133,13 +133,16 @@ export function renameReads(nodes: readonly Node[], names: ReadonlyMap<string, s
     for (let next = names.get(now); next !== undefined && next !== now; next = names.get(now)) now = next;
     return now;
   };
-  return nodes.map((node) => {
-    const inputs = node.inputs.map(final);
-    const attrs = renameInGraphs(node, final);
-    return attrs || inputs.some((name, i) => name !== node.inputs[i])
-      ? { ...node, inputs, attrs: attrs ?? node.attrs }
-      : node;
-  });
+  return nodes.map((node) => readAs(node, final));
+}
+
+/** The node with each value that it reads under another name. */
+export function readAs(node: Node, final: (name: string) => string): Node {
+  const inputs = node.inputs.map(final);
+  const attrs = renameInGraphs(node, final);
+  return attrs || inputs.some((name, i) => name !== node.inputs[i])
+    ? { ...node, inputs, attrs: attrs ?? node.attrs }
+    : node;
 }
 
 /** The attributes with outer-scope names replaced inside sub-graphs, or undefined when nothing changes. */
@@ -153,7 +156,14 @@ function renameInGraphs(node: Node, final: (name: string) => string): Node['attr
     if (attr.kind !== 'graph') continue;
     const names = new Map(freeNames(attr.value).map((name) => [name, final(name)]));
     const outputs = attr.value.outputs.map((info) => ({ ...info, name: names.get(info.name) ?? info.name }));
-    attrs[key] = { kind: 'graph', value: { ...attr.value, nodes: renameReads(attr.value.nodes, names), outputs } };
+    attrs[key] = {
+      kind: 'graph',
+      value: {
+        ...attr.value,
+        nodes: attr.value.nodes.map((inner) => readAs(inner, (name) => names.get(name) ?? name)),
+        outputs,
+      },
+    };
   }
   return attrs;
 }

@@ -118,6 +118,13 @@ export const fromBrain = (bits: number): number => {
   return scratch.getFloat32(0);
 };
 
+/** Number → bfloat16 bits, halves to even. */
+export const toBrain = (value: number): number => {
+  scratch.setFloat32(0, value);
+  const bits = scratch.getUint32(0);
+  return Number.isNaN(value) ? 0x7fc0 : (bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16;
+};
+
 /** IEEE binary16 bits → number. */
 export function fromHalf(bits: number): number {
   const sign = bits & 0x8000 ? -1 : 1;

@@ -1,6 +1,6 @@
 /** Other element types, and limits. */
 
-import { dtypeOf } from '../graph/dtype.ts';
+import { dtypeOf, isFloat } from '../graph/dtype.ts';
 import { noMacs } from './answer.ts';
 import { tieBroadcast } from './link.ts';
 import { int, op } from './op.ts';
@@ -12,6 +12,7 @@ export const Cast = op({
   attrs: { to: int(1), saturate: int(1) },
   shape: ({ X }, { to }) => ({ dims: X.dims, dtype: dtypeOf(to) ?? 'float32', ints: X.ints }),
   grad: ({ X, dY }, _, g) => ({ X: X.dtype === 'float32' && dY.dtype === 'float32' ? dY : g.Cast(dY, { to: 1 }) }),
+  held: ({ X }, { to }, g) => [g.Cast(X, { to: isFloat(dtypeOf(to) ?? 'float32') ? to : 1 })],
   couple: ({ X, Y }) => tieBroadcast(Y, X),
   cost: noMacs,
   quant: 'float',

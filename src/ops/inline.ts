@@ -1,6 +1,6 @@
 /** A sub-graph's nodes set down among those of the graph around it, under fresh names, composite ones in their parts. */
 
-import { renameReads } from '../graph/edit.ts';
+import { readAs } from '../graph/edit.ts';
 import type { Graph, Node } from '../graph/model.ts';
 import type { AttrInput, Builder } from './builder.ts';
 import { rowOf } from './index.ts';
@@ -21,7 +21,8 @@ export function inline(graph: Graph, given: readonly StaticValue[], g: Builder):
   });
   for (const [name, tensor] of graph.initializers) bind(name, g.constant(tensor, name));
   for (const node of graph.nodes) {
-    const [renamed] = renameReads([node], names) as [Node];
+    // One step only: what is read inside may be called like something that was made outside.
+    const renamed = readAs(node, (name) => names.get(name) ?? name);
     const outputs = emitted(renamed, renamed.inputs.map(read), g);
     node.outputs.forEach((name, i) => {
       if (name !== '' && outputs[i]) bind(name, outputs[i]);

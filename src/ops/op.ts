@@ -197,6 +197,12 @@ export interface OpSpec<S extends string, O extends string, A extends AttrSpecs>
     attrs: AttrsOf<A>,
     g: Builder,
   ) => readonly StaticValue[] | undefined;
+  /** Computes on integers: `decompose` puts a float op between DequantizeLinear and QuantizeLinear, and reads no dimension. */
+  readonly isQuantized?: true;
+  /** Floats rounded to integers that are held as floats: how a slope passes a rounding. */
+  readonly rounded?: OpSpec<S, O, A>['decompose'];
+  /** The same op where quantised integers are held as floats; without it, an op of integers is taken to mean the same on floats. */
+  readonly held?: OpSpec<S, O, A>['decompose'];
   readonly training?: Training;
   readonly history?: readonly History[];
 }
@@ -215,10 +221,16 @@ export interface Row {
   readonly cost: 'none' | ((values: Named<StaticValue>, attrs: Attrs) => Cost);
   readonly quant: Quant<Attrs>;
   readonly samples: readonly Sample[];
-  readonly decompose?: (values: Named<StaticValue>, attrs: Attrs, g: Builder) => readonly StaticValue[] | undefined;
+  readonly decompose?: Parts;
+  readonly isQuantized?: true;
+  readonly rounded?: Parts;
+  readonly held?: Parts;
   readonly training?: Training;
   readonly history?: readonly History[];
 }
+
+/** Further nodes that stand for one, by its outputs; undefined where they cannot. */
+export type Parts = (values: Named<StaticValue>, attrs: Attrs, g: Builder) => readonly StaticValue[] | undefined;
 
 /** Values by slot: one, several for a variadic slot, undefined for one left out. */
 export type Named<T> = Readonly<Record<string, T | readonly T[] | undefined>>;

@@ -6,7 +6,10 @@
  */
 
 import { PareError } from '../base/error.ts';
+import { roundEven } from '../base/round.ts';
 import type { Range } from './range.ts';
+
+export { roundEven };
 
 /** The grid of one tensor. */
 export interface Grid {
@@ -47,12 +50,6 @@ export function gridOf({ lo, hi }: Range, where = ''): Grid {
 /** The scale of a symmetric grid whose largest integer is `limit`; 1 where everything is 0. */
 export const symmetricScale = (most: number, limit: number): number =>
   most === 0 ? 1 : Math.fround(Math.max(most / limit, LEAST_SCALE));
-
-/** The nearest integer; halves go to the even neighbour, as ONNX asks. */
-export function roundEven(x: number): number {
-  const rounded = Math.round(x);
-  return rounded - x === 0.5 && rounded % 2 !== 0 ? rounded - 1 : rounded;
-}
 
 /** The range that a grid can tell apart. */
 export const rangeOfGrid = ({ dtype, scale, zeroPoint }: Grid): Range => ({

@@ -3,6 +3,7 @@
 import { PareError } from '../base/error.ts';
 import { pick } from '../base/suggest.ts';
 import type { Dataset } from '../data/dataset.ts';
+import { bind, portsOf } from '../data/port.ts';
 import type { Model } from '../graph/model.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import type { Lab } from '../runtime/index.ts';
@@ -16,6 +17,7 @@ import {
 import { type ChoiceOptions, chooseOptimizer, chosenBefore } from './choose/optimizer.ts';
 import type { TrainLog } from './log/log.ts';
 import type { Loss } from './loss/loss.ts';
+import { withMasters } from './masters.ts';
 import { metricFor } from './metric/index.ts';
 import type { Metric } from './metric/metric.ts';
 import { adam } from './optim/adam.ts';
@@ -92,18 +94,22 @@ export interface FitReport {
  *
  * The data set's columns are named like the model's inputs; `labels` holds the targets. A last batch that is not full is left out
  * (the order changes every epoch, so no sample is left out for good). With `checkpoint`, a run that was stopped or killed at any
- * moment goes on with `resume: true` and ends in the same bytes as one that was not.
+ * moment goes on with `resume: true` and ends in the same bytes as one that was not. Weights that are stored in 16 bits or as integers
+ * learn through float32 masters, and go back into the type and onto the grid that they had.
  *
  * Throws   train/diverged when the loss is no longer a number, with the layer where it began; work/aborted when the signal fires
  *          (the checkpoint is then written); train/exists for a folder with an unfinished run; train/resume for another run's
  *          checkpoint; and what `stepGraph` throws.
  */
 export async function fit(
-  model: Model,
-  data: Dataset,
+  given: Model,
+  samples: Dataset,
   options: FitOptions,
   lab: Lab,
 ): Promise<{ model: Model; report: FitReport }> {
+  const { model, settle } = withMasters(given);
+  const asFed = (set: Dataset): Dataset => (model === given ? set : bind(set, portsOf(model.graph)));
+  const data = asFed(samples);
   const { epochs = 5, validation, checkpoint, logs = [], patience = Number.POSITIVE_INFINITY, plateau } = options;
   const { workers = alone } = options;
   const kept = checkpoint && (await keptBefore(checkpoint, workers));
@@ -118,7 +124,7 @@ export async function fit(
     lab,
   );
   const metric = options.metric ?? metricFor(data.task);
-  using score = validation && (await workers.score(trainer, model, validation, { metric }, lab));
+  using score = validation && (await workers.score(trainer, model, asFed(validation), { metric }, lab));
   const run = startRun(trainer, { epochs, patience, plateau, checkpoint, logs, choice, workers }, lab);
   if (saved) await run.restore(saved);
   for (const log of logs) await log.start?.(run.updates());
@@ -142,7 +148,7 @@ export async function fit(
   for (const log of logs) await log.end?.();
   const { position, best } = await run.result();
   return {
-    model: withWeights(model, best),
+    model: settle(withWeights(model, best)),
     report: {
       epochs: position.epochs,
       kept: position.best!.epoch,

@@ -76,10 +76,13 @@ const sizeFor = (dim: Dim, axis: number, batch: number, sample: readonly number[
 /** Float weights of more than a single element that some node computes with (not shapes, not quantisation scales). */
 function isLearnable(name: string, tensor: Tensor, graph: Graph): boolean {
   if (tensor.dtype !== 'float32' || sizeOf(tensor.dims) < 2) return false;
-  return graph.nodes.some((node) => node.inputs.includes(name) && rowOf(node) !== undefined && !INERT.has(node.op));
+  return graph.nodes.some(
+    (node) =>
+      rowOf(node) !== undefined && node.inputs.some((input, i) => input === name && (i === 0 || !INERT.has(node.op))),
+  );
 }
 
-/** Ops whose float constants are settings, not weights. */
+/** Ops whose float constants behind the first input are settings, not weights. */
 const INERT = new Set(['Resize', 'Upsample', 'QuantizeLinear', 'DequantizeLinear', 'Pad', 'OneHot', 'Clip']);
 
 /** Every node as its row says it behaves while learning. */
