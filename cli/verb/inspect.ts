@@ -30,10 +30,14 @@ export const inspect = verb({
       ...Object.fromEntries(open.map((symbol) => [symbol, length])),
       ...desk.dims,
     });
-    // A map that is halved five times is nothing at length 1.
-    const length =
-      costOfAny(model, lengths(1)).unknown.length > costOfAny(model, lengths(LONG)).unknown.length ? LONG : 1;
-    const { parameters, macs, unknown } = costOfAny(model, lengths(length));
+    // A map that is halved five times is nothing at length 1, a spectrum at 64: the least length at which most can be told.
+    const tried = [{ length: 1, cost: costOfAny(model, lengths(1)) }];
+    for (const length of open.length > 0 ? LONGER : []) {
+      if (tried.at(-1)!.cost.unknown.length > 0) tried.push({ length, cost: costOfAny(model, lengths(length)) });
+    }
+    const fewest = Math.min(...tried.map(({ cost }) => cost.unknown.length));
+    const { length, cost } = tried.find((one) => one.cost.unknown.length === fewest)!;
+    const { parameters, macs, unknown } = cost;
     const ops = opCounts(model.graph);
     if (unknown.length > 0) {
       desk.note(`the cost of ${unknown.length} of ${model.graph.nodes.length} nodes is not known and counts as 0`);
@@ -109,8 +113,8 @@ export const inspect = verb({
   },
 });
 
-/** Length of open axes where 1 is too short for the model. */
-const LONG = 64;
+/** Lengths of open axes where shorter ones are too short for the model. */
+const LONGER = [64, 512, 4096];
 
 interface Port {
   readonly name: string;

@@ -2,12 +2,12 @@
 
 import { isStatic } from '../graph/dim.ts';
 import { isFloat } from '../graph/dtype.ts';
-import type { Graph, Model } from '../graph/model.ts';
-import { sizeOf, tensorBytes } from '../graph/tensor.ts';
+import type { Graph, Model, Node } from '../graph/model.ts';
+import { sizeOf, type Tensor, tensorBytes } from '../graph/tensor.ts';
 import { noMacs } from '../ops/answer.ts';
 import { rowOf } from '../ops/index.ts';
-import { attrsOf, bySlot, type Facts, infer } from '../ops/infer.ts';
-import type { Named, StaticValue } from '../ops/op.ts';
+import { attrsOf, bySlot, type Facts, infer, inferBody } from '../ops/infer.ts';
+import type { BodyCost, Named, StaticValue } from '../ops/op.ts';
 
 export interface LayerCost {
   readonly node: string;
@@ -52,11 +52,12 @@ export function symbolsOf(graph: Graph, batch = 1, other = 1): Record<string, nu
  */
 export function costOf(model: Model | Graph, symbols: Readonly<Record<string, number>> = {}): ModelCost {
   const graph = 'graph' in model ? model.graph : model;
-  const facts = infer(graph, { symbols: { ...symbolsOf(graph), ...symbols }, inputs: concreteInputs(graph) });
+  const sizes = { ...symbolsOf(graph), ...symbols };
+  const facts = infer(graph, { symbols: sizes, inputs: concreteInputs(graph) });
   const layers: LayerCost[] = [];
   const unknown: string[] = [];
   for (const node of graph.nodes) {
-    const macs = macsOf(node, facts);
+    const macs = macsOf(node, facts, sizes, unknown);
     if (macs === undefined) unknown.push(node.name || node.op);
     const weights = [...new Set(node.inputs)].flatMap((name) => graph.initializers.get(name) ?? []);
     layers.push({
@@ -70,17 +71,24 @@ export function costOf(model: Model | Graph, symbols: Readonly<Record<string, nu
       dims: (facts.get(node.outputs[0] ?? '')?.dims ?? []).map((dim) => (typeof dim === 'number' ? dim : -1)),
     });
   }
-  const trainable = [...graph.initializers.values()].filter(
-    ({ dtype }) => isFloat(dtype) || dtype.endsWith('int8') || dtype.endsWith('int4'),
-  );
+  const stored = initializersOf(graph);
+  const trainable = stored.filter(({ dtype }) => isFloat(dtype) || dtype.endsWith('int8') || dtype.endsWith('int4'));
   return {
     parameters: trainable.reduce((n, { dims }) => n + sizeOf(dims), 0),
     macs: layers.reduce((n, { macs }) => n + macs, 0),
-    weightBytes: [...graph.initializers.values()].reduce((n, weight) => n + tensorBytes(weight), 0),
+    weightBytes: stored.reduce((n, weight) => n + tensorBytes(weight), 0),
     layers,
     unknown,
   };
 }
+
+/** Initialisers, those of sub-graphs included. */
+const initializersOf = (graph: Graph): Tensor[] => [
+  ...graph.initializers.values(),
+  ...graph.nodes.flatMap(({ attrs }) =>
+    Object.values(attrs).flatMap((attr) => (attr.kind === 'graph' ? initializersOf(attr.value) : [])),
+  ),
+];
 
 /** Unknown (unnamed) dimensions of inputs counted as 1. */
 const concreteInputs = (graph: Graph): Record<string, (number | string)[]> =>
@@ -92,20 +100,30 @@ const concreteInputs = (graph: Graph): Record<string, (number | string)[]> =>
     ),
   );
 
-function macsOf(node: Graph['nodes'][number], facts: Facts): number | undefined {
+/** Multiply-accumulates of a node, undefined where they cannot be told; nodes within it of which that is so go to `unknown`. */
+function macsOf(
+  node: Node,
+  facts: Facts,
+  symbols: Readonly<Record<string, number>>,
+  unknown: string[],
+): number | undefined {
   const row = rowOf(node);
   if (!row || row.cost === 'none') return undefined;
   if (row.cost === noMacs) return 0; // whatever its shapes
-  if (node.inputs.some((name) => name !== '' && !facts.has(name))) return undefined;
   const inputs = node.inputs.map((name) => (name === '' ? undefined : facts.get(name)));
   const outputs = node.outputs.map((name) => (name === '' ? undefined : facts.get(name)));
-  if (
-    outputs[0] === undefined ||
-    ![...inputs, ...outputs].every((value) => value === undefined || isStatic(value.dims))
-  )
-    return undefined;
-  return row.cost(
-    { ...bySlot(row.inputs, inputs), ...bySlot(row.outputs, outputs) } as Named<StaticValue>,
-    attrsOf(row, node),
-  ).macs;
+  const hasBody = Object.values(row.attrs).some(({ kind }) => kind === 'graph');
+  const isRead = inputs.every((value, i) => (value ? isStatic(value.dims) : node.inputs[i] === ''));
+  const isMade = outputs[0] !== undefined && outputs.every((value) => value === undefined || isStatic(value.dims));
+  if (!hasBody && !(isRead && isMade)) return undefined;
+  const bodyCost: BodyCost = (graph, given) => {
+    const within = inferBody(graph, facts, given, symbols);
+    return graph.nodes.reduce((sum, inner) => {
+      const macs = macsOf(inner, within, symbols, unknown);
+      if (macs === undefined) unknown.push(inner.name || inner.op);
+      return sum + (macs ?? 0);
+    }, 0);
+  };
+  const values = { ...bySlot(row.inputs, inputs), ...bySlot(row.outputs, outputs) } as Named<StaticValue>;
+  return row.cost(values, attrsOf(row, node), bodyCost).macs;
 }

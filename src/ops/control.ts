@@ -10,8 +10,11 @@ import { knownInts } from './answer.ts';
 import type { Builder } from './builder.ts';
 import { inline } from './inline.ts';
 import { tooOld } from './misfit.ts';
-import { graphAttr, int, ints, type Out, op, type StaticValue, type Value } from './op.ts';
+import { type BodyCost, graphAttr, int, ints, type Out, op, type StaticValue, type Value } from './op.ts';
 import { exactly } from './sample.ts';
+
+/** The cost of bodies that nobody asks about. */
+const nothing: BodyCost = () => 0;
 
 /** Unrolled bodies up to this many nodes in all. */
 const MOST_NODES = 5000;
@@ -52,7 +55,12 @@ export const If = op({
     return branch && inline(branch, [], g);
   },
   couple: 'none',
-  cost: 'none',
+  // The branch that is taken, or the one that costs more.
+  cost: ({ cond }, { then_branch, else_branch }, bodyCost = nothing) => {
+    const taken = knownInts(cond)?.[0];
+    const branches = taken === undefined ? [then_branch, else_branch] : [taken ? then_branch : else_branch];
+    return { macs: Math.max(0, ...branches.map((branch) => (branch ? bodyCost(branch, []) : 0))) };
+  },
   quant: 'float',
   samples: [],
 });
@@ -66,6 +74,10 @@ const stable = (given: Value, back: Value | undefined): Out | null =>
 /** Without the elements, which change from turn to turn. */
 const shapeOnly = ({ dtype, dims }: Value) => ({ dtype, dims });
 
+/** What a body gets first: the number of its turn, and whether to go on. */
+const TURN = { dtype: 'int64', dims: [] } as const;
+const GO = { dtype: 'bool', dims: [] } as const;
+
 export const Loop = op({
   type: 'Loop',
   inputs: ['M?', 'cond?', '...carried'],
@@ -73,13 +85,11 @@ export const Loop = op({
   attrs: { body: graphAttr() },
   shape: ({ M, carried }, { body }, outputs, scope) => {
     if (!body) return null;
-    const turn = { dtype: 'int64', dims: [] } as const;
-    const go = { dtype: 'bool', dims: [] } as const;
-    const once = scope.outputsOf(body, [turn, go, ...carried.map(shapeOnly)]);
+    const once = scope.outputsOf(body, [TURN, GO, ...carried.map(shapeOnly)]);
     const kept = carried.map((value, i) => stable(value, once[1 + i]));
     // Sizes that the body changes are unknown within it, too: ask again with those left open.
     const open = carried.map((value, i) => ({ dtype: value.dtype, dims: kept[i]?.dims ?? value.dims }));
-    const settled = scope.outputsOf(body, [turn, go, ...open]);
+    const settled = scope.outputsOf(body, [TURN, GO, ...open]);
     const turns = knownInts(M)?.[0] ?? null;
     // A known trip count bounds the number of turns; only a condition that never changes makes it exact.
     const never = body.outputs[0] && body.inputs[1] && isPassed(body, body.outputs[0].name, body.inputs[1].name);
@@ -106,7 +116,12 @@ export const Loop = op({
     return [...states, ...gathered.map((list) => stacked(list, 0, g))];
   },
   couple: 'none',
-  cost: 'none',
+  // Of one turn where their number is not known.
+  cost: ({ M, carried }, { body }, bodyCost = nothing) => {
+    const turns = (M && knownInts(M)?.[0]) ?? 1;
+    const once = body ? bodyCost(body, [TURN, GO, ...carried.map(shapeOnly)]) : 0;
+    return { macs: (typeof turns === 'number' ? turns : 1) * once };
+  },
   quant: 'float',
   samples: [],
 });
@@ -119,6 +134,19 @@ const isPassed = (
 ): boolean =>
   output === input ||
   body.nodes.some((node) => node.op === 'Identity' && node.outputs[0] === output && node.inputs[0] === input);
+
+const axisOf = (axes: readonly number[] | undefined, i: number, rank: number): number =>
+  ((axes?.[i] ?? 0) + rank) % rank;
+
+/** What a Scan hands its body: states, one slice of each scanned input, and how many slices there are. */
+function scanned(values: readonly Value[], count: number, axes: readonly number[] | undefined) {
+  const states = values.slice(0, values.length - count);
+  const along = values
+    .slice(states.length)
+    .map(({ dtype, dims }, i) => ({ dtype, dims, at: axisOf(axes, i, dims.length) }));
+  const slices = along.map(({ dtype, dims, at }) => ({ dtype, dims: dims.filter((_, k) => k !== at) }));
+  return { states, slices, length: along[0]?.dims[along[0].at] ?? null };
+}
 
 export const Scan = op({
   type: 'Scan',
@@ -134,12 +162,7 @@ export const Scan = op({
   },
   shape: ({ values }, { body, num_scan_inputs, scan_input_axes, scan_output_axes }, outputs, scope) => {
     if (!body) return null;
-    const states = values.slice(0, values.length - num_scan_inputs);
-    const scanned = values.slice(states.length);
-    const axisOf = (axes: readonly number[] | undefined, i: number, rank: number) => ((axes?.[i] ?? 0) + rank) % rank;
-    const along = scanned.map(({ dims }, i) => axisOf(scan_input_axes, i, dims.length));
-    const length = scanned[0]?.dims[along[0]!] ?? null;
-    const slices = scanned.map(({ dtype, dims }, i) => ({ dtype, dims: dims.filter((_, k) => k !== along[i]) }));
+    const { states, slices, length } = scanned(values, num_scan_inputs, scan_input_axes);
     const made = scope.outputsOf(body, [...states.map(shapeOnly), ...slices]);
     return Array.from({ length: outputs }, (_, i) => {
       const value = made[i];
@@ -183,7 +206,11 @@ export const Scan = op({
     ];
   },
   couple: 'none',
-  cost: 'none',
+  cost: ({ values }, { body, num_scan_inputs, scan_input_axes }, bodyCost = nothing) => {
+    const { states, slices, length } = scanned(values, num_scan_inputs, scan_input_axes);
+    const once = body ? bodyCost(body, [...states.map(shapeOnly), ...slices]) : 0;
+    return { macs: (typeof length === 'number' ? length : 1) * once };
+  },
   quant: 'float',
   samples: [],
   history: [

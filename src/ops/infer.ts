@@ -130,6 +130,14 @@ const scopeOf = (known: Known, symbols: Symbols): Scope => ({
   },
 });
 
+/** What is known inside a sub-graph, given what its inputs are (by position), and around it. */
+export const inferBody = (
+  graph: Graph,
+  outer: Facts,
+  inputs: readonly (Omit<Value, 'name'> | undefined)[],
+  symbols: Symbols = {},
+): Facts => new Map([...outer, ...inferScope(graph, { symbols }, (name) => outer.get(name), inputs)]);
+
 /**
  * What is known of every value of the graph.
  *
@@ -153,6 +161,9 @@ function inferScope(
   return learner.facts;
 }
 
+/** The symbol of an input's dimension that the file leaves open without a name: the same size wherever it turns up. */
+const ownSymbol = (input: string, axis: number): Dim => `${input.replace(/[*()+-]/g, '_')}.${axis}`;
+
 export interface Learner {
   /** What is known so far. */
   readonly facts: Map<string, Value>;
@@ -169,12 +180,15 @@ export function learn(
 ): Learner {
   const facts = new Map<string, Value>();
   for (const [name, constant] of graph.initializers) facts.set(name, factOf(name, constant));
+  const isBody = given.length > 0;
   graph.inputs.forEach((info, i) => {
     const type = tensorType(info);
     if (facts.has(info.name)) return;
     // An input that is known around the graph was bound there already, its symbols included.
     const handed = given[i] ?? outer(info.name);
-    const dims = inputs[info.name] ?? type?.dims?.map((dim) => bind(dim, symbols));
+    const dims =
+      inputs[info.name] ??
+      type?.dims?.map((dim, axis) => bind(dim ?? (isBody ? null : ownSymbol(info.name, axis)), symbols));
     if (handed)
       facts.set(
         info.name,

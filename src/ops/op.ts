@@ -51,6 +51,9 @@ export interface Cost {
   readonly macs: number;
 }
 
+/** Multiply-accumulates of one run of a sub-graph, given what its inputs are (by position; undefined where unknown). */
+export type BodyCost = (graph: Graph, inputs: readonly (Omit<Value, 'name'> | undefined)[]) => number;
+
 /** How integers enter an op. */
 export type Quant<A = Attrs> =
   /** A weight that can be stored as integers along a channel axis, multiplied with a quantised input into an int32 sum. */
@@ -184,7 +187,12 @@ export interface OpSpec<S extends string, O extends string, A extends AttrSpecs>
       ) => readonly Link[]);
   readonly cost:
     | 'none'
-    | ((values: Slots<S, StaticValue> & Slots<SlotName<O>, StaticValue>, attrs: AttrsOf<A>) => Cost);
+    | ((
+        values: Slots<S, StaticValue> & Slots<SlotName<O>, StaticValue>,
+        attrs: AttrsOf<A>,
+        /** Ops with sub-graphs are asked whatever their own shapes are. */
+        bodyCost: BodyCost,
+      ) => Cost);
   readonly quant: Quant<AttrsOf<A>>['kind'] extends infer K
     ? ('passes' | 'own' | 'float' | Extract<Quant<AttrsOf<A>>, { kind: 'weighted' }>) &
         (K extends string ? unknown : never)
@@ -218,7 +226,7 @@ export interface Row {
   readonly shape: (inputs: Named<Value>, attrs: Attrs, outputs: number, scope: Scope) => ShapeAnswer;
   readonly grad: 'none' | 'missing' | ((values: Named<StaticValue>, attrs: Attrs, g: Builder) => Named<StaticValue>);
   readonly couple: 'none' | ((axes: Named<readonly Axis[]>, attrs: Attrs, values: Named<Value>) => readonly Link[]);
-  readonly cost: 'none' | ((values: Named<StaticValue>, attrs: Attrs) => Cost);
+  readonly cost: 'none' | ((values: Named<StaticValue>, attrs: Attrs, bodyCost?: BodyCost) => Cost);
   readonly quant: Quant<Attrs>;
   readonly samples: readonly Sample[];
   readonly decompose?: Parts;

@@ -1,15 +1,15 @@
-/** The same model in float32 throughout, where a file computes or stores floats of another width: the form in which it learns. */
+/** The same model in float32 where a file computes or stores 16-bit floats: the form in which it learns. */
 
 import { type DType, dtypeOf, factsOf } from '../graph/dtype.ts';
 import type { Attr, Graph, Model, Node, ValueInfo } from '../graph/model.ts';
 import { float32, numbers, type Tensor } from '../graph/tensor.ts';
 
-const OTHERS: ReadonlySet<DType> = new Set<DType>(['float16', 'bfloat16', 'float64']);
+const NARROW: ReadonlySet<DType> = new Set<DType>(['float16', 'bfloat16']);
 
-/** A float tensor of another width as float32; any other as it is. */
-export const widened = (t: Tensor): Tensor => (OTHERS.has(t.dtype) ? float32(t.dims, numbers(t)) : t);
+/** A tensor of 16-bit floats as float32; any other as it is. */
+export const widened = (t: Tensor): Tensor => (NARROW.has(t.dtype) ? float32(t.dims, numbers(t)) : t);
 
-/** The model with float32 for every float of another width: weights, inputs, outputs, casts. As it is where there is none. */
+/** The model with float32 for every 16-bit float: weights, inputs, outputs, casts. As it is where there is none. */
 export function widen(model: Model): Model {
   const graph = widenGraph(model.graph);
   return graph === model.graph ? model : { ...model, graph };
@@ -30,7 +30,7 @@ function widenGraph(graph: Graph): Graph {
 }
 
 function widenInfo(info: ValueInfo): ValueInfo {
-  if (info.type?.kind !== 'tensor' || !OTHERS.has(info.type.dtype)) return info;
+  if (info.type?.kind !== 'tensor' || !NARROW.has(info.type.dtype)) return info;
   return { ...info, type: { ...info.type, dtype: 'float32' } };
 }
 
@@ -46,8 +46,8 @@ function widenNode(node: Node): Node {
 const CODES = new Set(['to', 'dtype', 'output_dtype']);
 
 function widenAttr(key: string, attr: Attr): Attr {
-  if (attr.kind === 'tensor' && OTHERS.has(attr.value.dtype)) return { kind: 'tensor', value: widened(attr.value) };
-  if (attr.kind === 'int' && CODES.has(key) && OTHERS.has(dtypeOf(attr.value) ?? 'float32')) {
+  if (attr.kind === 'tensor' && NARROW.has(attr.value.dtype)) return { kind: 'tensor', value: widened(attr.value) };
+  if (attr.kind === 'int' && CODES.has(key) && NARROW.has(dtypeOf(attr.value) ?? 'float32')) {
     return { kind: 'int', value: factsOf('float32').code };
   }
   if (attr.kind !== 'graph') return attr;

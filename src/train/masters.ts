@@ -26,7 +26,7 @@ export interface Mastered {
   readonly settle: (learnt: Model) => Model;
 }
 
-/** The form with masters; the model itself where all weights are float32 already. */
+/** The form with masters; the model itself where no weight is stored narrow. */
 export function withMasters(given: Model): Mastered {
   const modern = modernize(given);
   const wide = widen(modern);
@@ -127,7 +127,6 @@ function narrowed(master: Tensor, old: Tensor, grid: Grid | undefined): Tensor {
   const values = floats(master);
   if (old.dtype === 'float16') return tensor('float16', old.dims, Uint16Array.from(values, toHalf));
   if (old.dtype === 'bfloat16') return tensor('bfloat16', old.dims, Uint16Array.from(values, toBrain));
-  if (old.dtype === 'float64') return tensor('float64', old.dims, values);
   if (!grid) return old;
   const [least, most] = limitsOf(old.dtype)!;
   const steps = Array.from(values, (x, i) => {
