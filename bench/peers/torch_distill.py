@@ -1,5 +1,4 @@
 """PyTorch's side of bench/accuracy/distill: the same recipe on the same data; one JSON line in, one out."""
-import gzip
 import json
 import math
 import sys
@@ -9,22 +8,10 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from cifar import split
+
 threads, root, recorded = int(sys.argv[1]), sys.argv[2], sys.argv[3]
 torch.set_num_threads(threads)
-MEAN = torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1)
-STD = torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1)
-
-
-def idx(path):
-    raw = gzip.open(path).read()
-    dims = np.frombuffer(raw, ">u4", raw[3], 4)
-    return np.frombuffer(raw, np.uint8, offset=4 + 4 * raw[3]).reshape(dims)
-
-
-def split(name):
-    at = f"{root}/images/cifar10/cifar10-{name}"
-    x = torch.from_numpy(idx(f"{at}-images-idx4-ubyte.gz").copy()).float() / 255
-    return (x - MEAN) / STD, torch.from_numpy(idx(f"{at}-labels-idx1-ubyte.gz").copy()).long()
 
 
 class Basic(nn.Module):
@@ -70,7 +57,7 @@ def dkd(s, t, y, alpha=1, beta=2, T=4):
 
 
 LESSONS = {"labels": (1, None), "soft-targets": (0.1, soft_targets), "dkd": (0.5, dkd)}
-(x, y), (xt, yt) = split("train10k"), split("test2k")
+(x, y), (xt, yt) = split(root, "train10k"), split(root, "test2k")
 teacher = torch.from_numpy(np.fromfile(recorded, np.float32).reshape(len(x), -1))
 print(json.dumps({"ready": True, "version": torch.__version__}), flush=True)
 for line in sys.stdin:

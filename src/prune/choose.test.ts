@@ -76,6 +76,22 @@ describe('choose', () => {
     }
   }
 
+  it('takes first what costs much for the loss that it brings, where scores are losses', () => {
+    const even = solved.groups.map(({ size }) => new Float64Array(size).fill(1));
+    const all = solved.groups.map(({ size }) => size);
+    const price = (group: number): number => {
+      const gone = Math.max(1, Math.floor(all[group]! / 4));
+      const { macs } = estimator(solved.graph, solved.groups)(all.map((n, i) => (i === group ? n - gone : n)));
+      return (estimator(solved.graph, solved.groups)(all).macs - macs) / gone;
+    };
+    const prices = solved.groups.map((_, i) => price(i));
+    const { kept } = choose(solved, even, { keep: { macs: 0.8 }, isPerCost: true, roundTo: 1 });
+    const lost = kept.map((count, i) => all[i]! - count);
+    const dearest = prices.indexOf(Math.max(...prices));
+    expect(lost[dearest]).toBeGreaterThan(0);
+    for (const [i, price] of prices.entries()) if (lost[i]! > 0) expect(price).toBeGreaterThan(Math.min(...prices));
+  });
+
   it('takes the lowest scores of a group', () => {
     for (const { group, units } of choose(solved, scores, { keep: { macs: 0.5 } }).cuts) {
       const own = scores[group.id]!;

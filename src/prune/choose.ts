@@ -41,6 +41,11 @@ export interface ChooseOptions {
   rules?: readonly Rule[] | undefined;
   /** For a budget of time: milliseconds when group i has `kept[i]` units left. */
   latency?: ((kept: ArrayLike<number>) => number) | undefined;
+  /**
+   * Do units of different groups compete by score over cost, where all compete? For scores that are losses: what is lost
+   * for each unit of the budget that is won. Default false.
+   */
+  isPerCost?: boolean | undefined;
   /** The largest share that a group may lose, below 1. Default 0.9. */
   maxShare?: number | undefined;
 }
@@ -86,7 +91,8 @@ export function choose(solved: Solved, scores: readonly Float64Array[], options:
   const measure = (kept: readonly number[]): number => (whole > 0 ? costs[what](kept) / whole : 1);
   const fixed = fixedBy(rules, groups);
   const orders = scores.map((own) => Array.from(own.keys()).sort((a, b) => own[a]! - own[b]! || a - b));
-  const sequence = sequenceOf(solved, scores, orders, rank).filter((group) => !fixed.has(group));
+  const priced = options.isPerCost && rank === 'global' && whole > 0 ? perCost(scores, all, measure) : scores;
+  const sequence = sequenceOf(solved, priced, orders, rank).filter((group) => !fixed.has(group));
 
   const attempt = (round: number): readonly number[] => {
     if (whole === 0) return all;
@@ -130,6 +136,27 @@ export function choose(solved: Solved, scores: readonly Float64Array[], options:
     share,
     isMet: share <= target,
   };
+}
+
+/** A price is told by this share of a group: the cost of one unit alone may be less than a table of times resolves. */
+const PRICED = 1 / 4;
+
+/**
+ * The scores over what one unit of each group costs while the others are whole.
+ *
+ * Source   the ratio rule for knapsacks; Shen et al. 2022, "Structural pruning via latency-saliency knapsack", arXiv:2210.06659.
+ */
+function perCost(
+  scores: readonly Float64Array[],
+  all: readonly number[],
+  measure: (kept: readonly number[]) => number,
+): Float64Array[] {
+  return scores.map((own, group) => {
+    const gone = Math.max(1, Math.floor(all[group]! * PRICED));
+    const saved = 1 - measure(all.map((size, i) => (i === group ? size - gone : size)));
+    // What saves nothing goes last.
+    return own.map((score) => (saved > 0 ? (score * gone) / saved : Number.POSITIVE_INFINITY));
+  });
 }
 
 function budgetOf(keep: Keep): { what: 'macs' | 'parameters' | 'bytes' | 'latency' | 'channels'; target: number } {

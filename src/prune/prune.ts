@@ -23,14 +23,14 @@ import { score } from './score.ts';
 import { settle } from './settle.ts';
 import { type Agreement, agreement, insist } from './verify.ts';
 
-export interface PruneOptions extends Omit<ChooseOptions, 'autoRound' | 'latency'> {
+export interface PruneOptions extends Omit<ChooseOptions, 'autoRound' | 'latency' | 'isPerCost'> {
   /** What decides: a name from `criteria`, or a criterion of one's own. Default 'l2'. */
   by?: CriterionName | Criterion | undefined;
   /** For criteria that look at slopes or activations, and for the proof. */
   data?: Dataset | undefined;
   /** Samples for slopes and activations. Default all, but no more than 256. */
   samples?: number | undefined;
-  /** How the scores of a group's members become one. Default 'mean'. */
+  /** How the scores of a group's members become one. Default 'mean', and 'sum' for changes of the loss. */
   combination?: Combination | undefined;
   /** How groups are made comparable. Default: the criterion's own. */
   normalization?: Normalization | undefined;
@@ -96,7 +96,8 @@ export async function prune(model: Model, options: PruneOptions, lab: Lab): Prom
   const scores = score(solved, evidence, criterion, { ...options, seed: lab.seed });
   const table = 'latency' in options.keep ? await latencyTable(settled, solved, lab) : undefined;
   const autoRound = lab.engine.blockSize || 16;
-  const choice = choose(solved, scores, { ...options, autoRound, latency: table?.estimate });
+  const isPerCost = criterion.isChangeOfLoss === true && (options.normalization ?? 'none') === 'none';
+  const choice = choose(solved, scores, { ...options, autoRound, isPerCost, latency: table?.estimate });
   tell(choice, solved, lab);
   const report = {
     criterion: criterion.name,

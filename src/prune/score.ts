@@ -11,7 +11,7 @@ import { type Member, membersOf, scorable } from './member.ts';
 import { type Normalization, normalize } from './normalize.ts';
 
 export interface ScoreOptions {
-  /** How the scores of a group's members become one. Default 'mean'. */
+  /** How the scores of a group's members become one. Default 'mean', and 'sum' for changes of the loss. */
   combination?: Combination | undefined;
   /** Default: the criterion's own. */
   normalization?: Normalization | undefined;
@@ -24,8 +24,11 @@ export function score(
   solved: Solved,
   evidence: Evidence,
   criterion: Criterion,
-  { combination = 'mean', normalization = criterion.normalization ?? 'mean', seed = 0 }: ScoreOptions = {},
+  options: ScoreOptions = {},
 ): Float64Array[] {
+  const isLoss = criterion.isChangeOfLoss === true;
+  const { combination = isLoss ? 'sum' : 'mean', seed = 0 } = options;
+  const normalization = options.normalization ?? criterion.normalization ?? (isLoss ? 'none' : 'mean');
   return membersOf(solved).map((members, i) => {
     const slices = scorable(solved, members).map((member) => sliceOf(member, solved, evidence, seed));
     const accepted = slices.filter((slice) => criterion.accepts?.(slice) ?? true);

@@ -5,14 +5,16 @@ import type { Model } from '../graph/model.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import { writeModel } from '../onnx/index.ts';
 import { modernize } from '../ops/modern.ts';
+import { rewrite } from '../rewrite/index.ts';
 import type { Lab } from '../runtime/index.ts';
 import { repeats } from './group.ts';
 import { unshared } from './unshare.ts';
 import { withoutZeroStates } from './zero-state.ts';
 
-/** Modernises, gives each reader its own vectors, lets go of zero states, and replaces nodes that only make constants, and whose channels nothing follows, by what they make. */
+/**
+ * Modernises, makes shortcuts that pad channels projections, gives each reader its own vectors, lets go of zero states, and replaces nodes that only make constants, and whose channels nothing follows, by what they make. */
 export async function settle(model: Model, lab: Lab): Promise<Model> {
-  const newest = modernize(model);
+  const newest = rewrite(modernize(model), ['pad-to-projection']).model;
   const graph = removeDead(withoutZeroStates(unshared(newest.graph)));
   const modern = { ...newest, graph };
   const constants = new Set(graph.initializers.keys());

@@ -50,7 +50,12 @@ export interface Criterion {
   readonly needs: readonly Need[];
   /** Slices that it can score; in a group with none, the L2 norm stands in. Default: all. */
   readonly accepts?: (slice: Pick<Slice, 'role' | 'slot' | 'dims'>) => boolean;
-  /** How scores of different groups are made comparable, unless the caller says. Default 'mean'. */
+  /**
+   * Is the score a change of the loss? Then members add up, groups compare as they are, and units that cost much of what
+   * the budget counts go before units that cost little. Default false.
+   */
+  readonly isChangeOfLoss?: boolean;
+  /** How scores of different groups are made comparable, unless the caller says. Default 'mean', and 'none' for changes of the loss. */
   readonly normalization?: Normalization;
   /** One score per unit; the lowest go first. */
   readonly score: (slice: Slice) => Float64Array;

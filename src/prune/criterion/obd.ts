@@ -10,5 +10,6 @@ export const obd: Criterion = {
   name: 'obd',
   about: 'Σ w²·E[g²] over single samples: the second-order change of the loss',
   needs: ['weight', 'square'],
+  isChangeOfLoss: true,
   score: ({ weight, square, sum }) => sum((i) => weight[i]! ** 2 * square[i]!),
 };

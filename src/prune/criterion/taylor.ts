@@ -12,5 +12,6 @@ export const taylor: Criterion = {
   name: 'taylor',
   about: 'mean over batches of (Σ w·g)²: the first-order change of the loss without the channel',
   needs: ['change'],
+  isChangeOfLoss: true,
   score: ({ change }) => Float64Array.from(change),
 };

@@ -28,6 +28,7 @@ import { mergePad } from './merge-pad.ts';
 import { mergeReshapes } from './merge-reshapes.ts';
 import { mergeScales } from './merge-scales.ts';
 import { mergeTransposes } from './merge-transposes.ts';
+import { padToProjection } from './pad-to-projection.ts';
 import { reduceMeanToGlobalAveragePool } from './reduce-mean-to-global-average-pool.ts';
 import { rmsNormalization } from './rms-normalization.ts';
 import { scaleIntoLayerNormalization } from './scale-into-layer-normalization.ts';
@@ -64,6 +65,7 @@ export const rules = {
   'reduce-mean-to-global-average-pool': reduceMeanToGlobalAveragePool,
   'dead-code': deadCode,
   'split-max-pool': splitMaxPool,
+  'pad-to-projection': padToProjection,
   'gemm-to-matmul-add': gemmToMatmulAdd,
   attention,
 } as const satisfies Record<string, Rule>;
