@@ -1,6 +1,7 @@
 /** `pare doctor`: what this machine offers, and whether int8 is faster on it. */
 
 import { showBytes, showTimes } from '../../src/base/unit.ts';
+import type { Speedup } from '../../src/report/machine-speed.ts';
 import type { Hardware, Lab } from '../../src/runtime/index.ts';
 import { flag, path } from '../arg.ts';
 import type { Desk } from '../desk.ts';
@@ -8,20 +9,22 @@ import { verb } from '../verb.ts';
 
 export const doctor = verb({
   name: 'doctor',
-  about: 'What this machine offers: providers, cores, int8 speed against fp32, MPI.',
+  about: 'What this machine offers: providers, cores, int8 and fp16 speed against fp32, memory speed, MPI.',
   example: 'pare doctor --json',
   args: {
     probe: flag('Try every device; the drivers may print warnings of their own.'),
+    fresh: flag('Measure again, though the cache remembers this machine.'),
     save: path('Write a profile of this machine, for pare optimize --target FILE on another.'),
   },
-  async run({ probe, save }, desk) {
+  async run({ probe, fresh, save }, desk) {
     const { hardware } = await import('../../src/runtime/profile.ts');
-    const { int8Speedup } = await import('../../src/report/int8-speedup.ts');
+    const { knownMachine } = await import('../machine.ts');
     const { findMpi } = await import('../find-mpi.ts');
     const lab = await desk.lab();
     const machine = hardware(lab.engine);
     const devices = probe ? await usableDevices() : undefined;
-    const speedup = await int8Speedup(lab);
+    const { speed, isCached } = await knownMachine(lab, fresh);
+    const { saturates } = await import('../../src/quantize/saturate.ts');
     const { targetOf } = await import('../../src/quantize/target.ts');
     const target = await targetOf(lab.engine);
     const mpi = findMpi(process.env);
@@ -32,8 +35,10 @@ export const doctor = verb({
         ...(devices && { devices }),
         ...(profile && { profile, out: save }),
         cores: machine.cores,
-        int8Speedup: speedup.conv,
-        int8: speedup,
+        int8Speedup: speed.int8.conv,
+        ...speed,
+        saturates: await saturates(lab.engine),
+        cached: isCached,
         target,
         mpi,
         cpu: machine.cpu ?? null,
@@ -58,7 +63,10 @@ export const doctor = verb({
             ['memory', machine.memoryBytes === undefined ? undefined : showBytes(machine.memoryBytes)],
             ['platform', machine.platform],
             ['blocks of', machine.blockSize ? `${machine.blockSize} channels make convolutions fast` : undefined],
-            ['int8', `convolution ${inWords(speedup.conv)}, dense layer ${inWords(speedup.dense)}`],
+            ['int8', bothInWords(speed.int8)],
+            ['float16', speed.float16 ? bothInWords(speed.float16) : 'not by this engine'],
+            ['memory speed', `${showBytes(speed.memoryBytesPerSecond)} in a second`],
+            ['measured', isCached ? 'before; --fresh measures again' : undefined],
             ['profile', save],
             ['target', `${target} (pare quantize --target)`],
             ['MPI', mpi.available ? `${mpi.implementation ?? 'yes'} (${mpi.mpirun ?? mpi.library})` : 'not found'],
@@ -76,6 +84,7 @@ async function saveProfile(file: string, lab: Lab, { cpu, platform, engine }: Ha
   return profile;
 }
 
+const bothInWords = ({ conv, dense }: Speedup): string => `convolution ${inWords(conv)}, dense layer ${inWords(dense)}`;
 const inWords = (speedup: number): string =>
   speedup >= 1 ? `${showTimes(speedup)} as fast as fp32` : `${showTimes(1 / speedup)} slower than fp32`;
 

@@ -3,10 +3,7 @@
 import { readFile, rm } from 'node:fs/promises';
 import { extname } from 'node:path';
 import { PareError } from '../../src/base/error.ts';
-import { pick } from '../../src/base/suggest.ts';
-import type { Model } from '../../src/graph/model.ts';
-import type { Budget, Optimized, OptimizeOptions, Target } from '../../src/optimize/index.ts';
-import type { Lab } from '../../src/runtime/index.ts';
+import type { Budget, OptimizeOptions } from '../../src/optimize/index.ts';
 import { oneOf, path, percent, quantity, required, text } from '../arg.ts';
 import { tellSearch } from '../optimized.ts';
 import { type Outcome, verb } from '../verb.ts';
@@ -33,7 +30,7 @@ export const optimize = verb({
     journal: path('Folder that keeps every trial, so that the same search need not measure again.'),
   },
   async run(values, desk): Promise<Outcome> {
-    const { openJournal } = await import('../../src/optimize/index.ts');
+    const { openJournal, optimize: optimizeModel } = await import('../../src/optimize/index.ts');
     const before = await desk.read(values.model);
     const data = await desk.splits(before.model);
     const out = desk.outFor(values.model, 'optimized');
@@ -48,8 +45,8 @@ export const optimize = verb({
       objective: values.objective,
       timeMs: values.timeBudget,
     };
-    const options = { data, journal: await openJournal(folder), budget };
-    const found = await searchFor(values.target, before.model, options, await desk.lab());
+    const options = { data, journal: await openJournal(folder), budget, target: await targetOf(values.target) };
+    const found = await optimizeModel(before.model, options, await desk.lab());
     const files = { out, recipe: values.recipe ?? beside('.recipe.json'), report: values.report ?? beside('.html') };
     const outcome = await tellSearch(values, before, found, files, desk);
     if (values.journal === undefined) await rm(folder, { recursive: true, force: true });
@@ -57,29 +54,12 @@ export const optimize = verb({
   },
 });
 
-/** The search, with latency as on the target. */
-async function searchFor(
-  name: string | undefined,
-  model: Model,
-  options: OptimizeOptions,
-  lab: Lab,
-): Promise<Optimized> {
-  const { optimize: optimizeModel } = await import('../../src/optimize/index.ts');
-  const target = await openTarget(name, lab);
-  try {
-    return await optimizeModel(model, { ...options, stopwatch: target?.stopwatch }, lab);
-  } finally {
-    target?.[Symbol.dispose]();
-  }
-}
-
-/** The machine that latency is for; undefined for this one. */
-async function openTarget(name: string | undefined, lab: Lab): Promise<Target | undefined> {
-  if (name === undefined) return undefined;
-  const { parseProfile, predictedStopwatch, targets } = await import('../../src/optimize/index.ts');
-  if (!/[./\\]/.test(name)) return await pick<(typeof targets)['here']>(targets, name, 'target')(lab);
+/** A machine by name, or the profile in a file. Throws file/missing; config/… for a file that holds none. */
+async function targetOf(name: string | undefined): Promise<OptimizeOptions['target']> {
+  if (name === undefined || !/[./\\]/.test(name)) return name as OptimizeOptions['target'];
+  const { parseProfile } = await import('../../src/optimize/index.ts');
   const content = await readFile(name, 'utf8').catch((cause) => {
     throw new PareError('file/missing', `There is no profile "${name}".`, { where: name, cause });
   });
-  return { stopwatch: predictedStopwatch(parseProfile(content, name)), [Symbol.dispose]() {} };
+  return parseProfile(content, name);
 }

@@ -2,6 +2,7 @@
 
 import { bind, type Dataset, portsOf, type Splits } from '../data/index.ts';
 import type { Model } from '../graph/model.ts';
+import { answersOf } from '../recipe/answers.ts';
 import type { Bench } from '../recipe/index.ts';
 import { FEWEST, type Parts, partsOf } from '../recipe/parts.ts';
 import type { Lab } from '../runtime/index.ts';
@@ -34,7 +35,13 @@ export async function prepareData(model: Model, data: Dataset | Splits | undefin
   }
   const learn = await labelledBy(model, parts.learn, lab);
   const validation = await labelledBy(model, parts.search, lab);
-  return { bench: { original: model, learn, validation }, parts, evaluation: parts.evaluation, splits };
+  const answers = answersOf(model, learn);
+  return {
+    bench: { original: model, learn, validation, ...(answers && { answers }) },
+    parts,
+    evaluation: parts.evaluation,
+    splits,
+  };
 }
 
 function bound(model: Model, { train, validation, test }: Splits): Splits {

@@ -10,7 +10,7 @@ import type { Model } from '../graph/model.ts';
 import type { Parts } from '../recipe/parts.ts';
 import type { Lab } from '../runtime/index.ts';
 import { type Budget, hasTarget, isWorse, type Miss, measureOf, missesOf, type Objective } from './budget.ts';
-import { judgeOf } from './judge.ts';
+import { type Judge, judgeOf } from './judge.ts';
 import type { Stopwatch } from './stopwatch.ts';
 import type { Trial, Workshop } from './workshop.ts';
 
@@ -19,7 +19,7 @@ export interface Choice {
   readonly trial: Trial;
   /** Targets that it misses. */
   readonly misses: readonly Miss[];
-  /** The further choices, should the evaluation not confirm this one: each changes the model less. */
+  /** The further choices, should the evaluation not confirm this one: each changes the outputs less. */
   readonly others: readonly Trial[];
 }
 
@@ -39,6 +39,12 @@ const TIMED = 3;
 const ROUNDS = 31;
 /** Weight of what is not the objective, as a power. */
 const ASIDE = 0.05;
+/** Ranks in steps of what a timing can tell, as a logarithm: within one, what loses less is better. */
+const GRADE = Math.log(1.03);
+/** A retreat's outputs lie at most this far from the original's, over the distance of what it is a retreat from. */
+const RETREAT = 0.7;
+/** Retreats, should the evaluation not confirm the choice. */
+const RETREATS = 3;
 
 export async function choose(options: ChooseOptions, lab: Lab): Promise<Choice> {
   const { workshop, budget, maxDrop, objective, stopwatch, original, parts } = options;
@@ -52,20 +58,29 @@ export async function choose(options: ChooseOptions, lab: Lab): Promise<Choice> 
     missesOf(budget, trial).reduce((most, miss) => Math.max(most, miss.excess), 1);
   // with a target and no objective of its own, what is within the target should lose least
   const isBounded = hasTarget(budget) && budget.objective === undefined;
+  const grade = (trial: Trial): number => Math.round(Math.log(rank(trial)) / GRADE);
   const order = (a: Trial, b: Trial): number =>
     excess(a) - excess(b) ||
     (isBounded ? a.drop - b.drop : 0) ||
-    rank(a) - rank(b) ||
+    grade(a) - grade(b) ||
     a.drop - b.drop ||
+    a.distance - b.distance ||
     a.bytes - b.bytes;
   const eligible = workshop.trials.filter((trial) => trial.drop <= maxDrop && isFine(trial));
   const ranked = [...eligible].sort(order);
 
   const confirmed: Trial[] = [];
-  for (const trial of ranked.slice(0, CONFIRMED)) {
-    if (confirmed.length === TIMED) break;
-    const drop = trial === root ? 0 : await selectionDrop(trial, options, lab);
-    if (drop <= maxDrop) confirmed.push({ ...trial, drop: drop });
+  const selection = parts && (await judgeOf(original, parts.selection, lab));
+  let mostDistance = Number.POSITIVE_INFINITY;
+  let asked = 0;
+  for (const trial of ranked) {
+    if (confirmed.length === TIMED || asked === CONFIRMED) break;
+    // what is no nearer to the original than a trial that failed will fail, too
+    if (trial.distance >= mostDistance) continue;
+    asked++;
+    const drop = trial === root ? 0 : await selectionDrop(trial, selection, options);
+    if (drop <= maxDrop) confirmed.push({ ...trial, drop });
+    else mostDistance = trial.distance;
   }
   if (confirmed.length === 0) confirmed.push(root);
 
@@ -83,30 +98,35 @@ export async function choose(options: ChooseOptions, lab: Lab): Promise<Choice> 
     .filter(isFine)
     .sort(order);
   const trial = finals[0] ?? root;
-  const others = parts ? safer(trial, eligible).flatMap((some) => some.sort(order).slice(0, 1)) : [];
-  return { trial, misses: missesOf(budget, trial), others };
+  return { trial, misses: missesOf(budget, trial), others: parts ? retreats(trial, eligible.sort(order)) : [] };
 }
 
-/**
- * Where to retreat to, in turn: ends of structures that were cut less, then ends that compute in floats and only store
- * integers, of the choice's structure or a larger one.
- */
-function safer({ key, calls, drop }: Trial, eligible: readonly Trial[]): Trial[][] {
-  const others = eligible.filter(
-    (other) => other.key !== key && other.drop <= drop && other.calls.length <= calls.length,
-  );
-  const lessCut = others.filter((other) => other.calls.length <= Math.max(2, calls.length / 2));
-  const floats = others.filter((other) => other.calls.every(({ step }) => step !== 'quantize'));
-  return [calls.length > 2 ? lessCut : [], floats];
+/** Where to retreat to, in turn: the best of what changes the outputs clearly less; last what is exact. */
+function retreats(from: Trial, ranked: readonly Trial[]): Trial[] {
+  const found: Trial[] = [];
+  for (let { distance } = from; found.length < RETREATS; ) {
+    const most = found.length < RETREATS - 1 ? distance * RETREAT : EXACT;
+    const next = ranked.find((other) => other.key !== from.key && other.distance <= most);
+    if (!next || next.distance >= distance) break;
+    found.push(next);
+    distance = next.distance;
+  }
+  return found;
 }
+/** Rounding alone moves outputs less. */
+const EXACT = 1e-4;
 
 /** What is lost on the search and selection samples together. */
-function selectionDrop(trial: Trial, { workshop, parts, original }: ChooseOptions, lab: Lab): Promise<number> {
-  return workshop.once(`${trial.key} selection`, async () => {
-    if (!parts) return trial.drop;
-    const judge = await judgeOf(original, parts.selection, lab);
-    const { drop } = await judge.score(await workshop.modelOf(trial));
-    const [a, b] = [parts.search.size, parts.selection.size];
-    return (trial.drop * a + drop * b) / (a + b);
-  });
+async function selectionDrop(
+  trial: Trial,
+  judge: Judge | undefined,
+  { workshop, parts }: ChooseOptions,
+): Promise<number> {
+  if (!judge || !parts) return trial.drop;
+  const drop = await workshop.once(
+    `${trial.key} selection`,
+    async () => (await judge.score(await workshop.modelOf(trial))).drop,
+  );
+  const [a, b] = [parts.search.size, parts.selection.size];
+  return (trial.drop * a + drop * b) / (a + b);
 }

@@ -4,7 +4,7 @@ import { frontierOf } from './frontier.ts';
 import type { Trial } from './workshop.ts';
 
 const trial = ([drop, latencyRatio, bytes]: readonly [number, number, number], i: number): Trial => ({
-  ...{ key: `${i}`, calls: [], macs: 1, parameters: 1, latencyMs: 1, seconds: 0, notes: [] },
+  ...{ key: `${i}`, calls: [], macs: 1, parameters: 1, latencyMs: 1, distance: 0, seconds: 0, notes: [] },
   ...{ drop, latencyRatio, bytes },
 });
 const few = fc.integer({ min: 0, max: 4 });

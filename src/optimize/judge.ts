@@ -14,6 +14,8 @@ export interface Score {
   readonly metric: Metric;
   /** What was lost: a share of samples, or the relative rise of an error. Below 0 is a gain. */
   readonly drop: number;
+  /** How far the outputs lie from the original's, over their own length. */
+  readonly distance: number;
   /** By sample: credit (0 to 1), or squared error for numbers to predict. */
   readonly credits: Float64Array;
   /** The class that each sample got; empty where answers are no classes. */
@@ -56,7 +58,7 @@ export async function judgeOf(original: Model, data: Dataset, lab: Lab): Promise
       : readings[reading].credits(outputs, wanted);
     const value = credits.reduce((a, b) => a + b, 0) / credits.length;
     const metric = { name: isLabelled ? 'accuracy' : 'agreement', value };
-    return { metric, drop: 0, credits, answers };
+    return { metric, drop: 0, distance: apart(outputs, wanted), credits, answers };
   };
   const before = score(wanted);
   return {
@@ -77,7 +79,8 @@ function regression(wanted: Outputs, data: Dataset, lab: Lab): Judge {
   const width = sizeOf(data.labels!.dims);
   const targets = new Float32Array(data.size * width);
   data.fill(LABELS, everySample(data), targets);
-  const score = ({ values }: Outputs): Score => {
+  const score = (outputs: Outputs): Score => {
+    const { values } = outputs;
     if (values.length !== targets.length) {
       throw new PareError('data/shape', `"${data.name}" has targets of another width than the model's first output.`, {
         where: data.name,
@@ -91,7 +94,8 @@ function regression(wanted: Outputs, data: Dataset, lab: Lab): Judge {
       return sum / width;
     });
     const value = Math.sqrt(credits.reduce((a, b) => a + b, 0) / credits.length);
-    return { metric: { name: 'rmse', value }, drop: 0, credits, answers: new Int32Array() };
+    const metric = { name: 'rmse', value };
+    return { metric, drop: 0, distance: apart(outputs, wanted), credits, answers: new Int32Array() };
   };
   const before = score(wanted);
   return {
@@ -109,6 +113,16 @@ function regression(wanted: Outputs, data: Dataset, lab: Lab): Judge {
       return { samples: data.size, lost: data.size - better, won: better, interval, pValue: Number.NaN };
     },
   };
+}
+
+/** ‖a − b‖ / ‖b‖ */
+function apart(a: Outputs, b: Outputs): number {
+  let [off, size] = [0, 0];
+  for (let i = 0; i < b.values.length; i++) {
+    off += (a.values[i]! - b.values[i]!) ** 2;
+    size += b.values[i]! ** 2;
+  }
+  return Math.sqrt(off / Math.max(size, Number.MIN_VALUE));
 }
 
 const everySample = ({ size }: Dataset): Int32Array => Int32Array.from({ length: size }, (_, i) => i);

@@ -5,7 +5,7 @@ import type { Dataset, Splits } from '../data/index.ts';
 import type { Model } from '../graph/model.ts';
 import { elements, zeros } from '../graph/tensor.ts';
 import type { Recipe } from '../recipe/index.ts';
-import type { Lab } from '../runtime/index.ts';
+import { type Lab, openEngine } from '../runtime/index.ts';
 import { prepareData } from './bench.ts';
 import { type Budget, checkBudget, type Objective } from './budget.ts';
 import { type Choice, choose } from './choose.ts';
@@ -14,15 +14,21 @@ import { frontierOf } from './frontier.ts';
 import { digest, type Journal, memoryJournal } from './journal.ts';
 import { judgeOf } from './judge.ts';
 import { missedBy } from './missed.ts';
+import type { LayerLoss } from './narrow.ts';
+import type { Quest } from './quest.ts';
 import { search } from './search.ts';
-import { engineStopwatch, type Stopwatch } from './stopwatch.ts';
+import type { Stopwatch } from './stopwatch.ts';
+import type { Profile } from './target/profile.ts';
+import { openTarget, type TargetName } from './target/targets.ts';
 import { openWorkshop, type Trial, type Workshop } from './workshop.ts';
 
 export interface OptimizeOptions {
   /** Samples, with labels or without; a test set, where there is one, says at the end what was lost. Absent: exact steps only. */
   readonly data?: Dataset | Splits | undefined;
   readonly budget?: Budget | undefined;
-  /** Where latency is measured. Default: this engine. */
+  /** Where it should be fast: a machine by name, or the profile of one. Default: here. */
+  readonly target?: TargetName | Profile | undefined;
+  /** How latency is measured; default: as the target says. */
   readonly stopwatch?: Stopwatch | undefined;
   /** Where the search is kept, so that it can go on after anything. Default: in memory. */
   readonly journal?: Journal | undefined;
@@ -30,6 +36,10 @@ export interface OptimizeOptions {
   readonly now?: (() => number) | undefined;
   /** Told of every trial. */
   readonly onTrial?: ((trial: Trial) => void) | undefined;
+  /** Ends the search between two steps: throws work/aborted. Default: the lab's. */
+  readonly signal?: AbortSignal | undefined;
+  /** Told how much of the time is spent. Default: the lab's. */
+  readonly onProgress?: Lab['onProgress'] | undefined;
 }
 
 export interface Optimized {
@@ -49,6 +59,8 @@ export interface Optimized {
   /** How latency was measured. */
   readonly latency: string;
   readonly objective: Objective;
+  /** What integers cost each layer of the original when it alone has them, as far as the search found out. */
+  readonly losses: readonly LayerLoss[];
 }
 
 const TIME_MS = 10 * 60_000;
@@ -59,19 +71,26 @@ const MAX_DROP = 0.01;
  *
  * The result is never worse than the input in the objective: where nothing helps, the input comes back. Latency is
  * measured against the original in turn, the loss on samples that nothing was learnt, calibrated or searched on. The same
- * journal gives the same recipe.
+ * journal gives the same recipe. Without a lab, an engine is opened and closed.
  *
- * Throws   option/budget; data/… when the samples do not fit the model; engine/…; work/aborted (the journal keeps all).
+ * Throws   option/budget; option/unknown for a target; data/… when the samples do not fit the model; engine/…;
+ *          work/aborted (the journal keeps all).
  *
  * @example
- * const { model, evidence } = await optimize(resnet, { data, budget: { maxDrop: 0.01 } }, lab);
+ * const { model, evidence } = await optimize(resnet, { data, budget: { maxDrop: 0.01 } });
  */
-export async function optimize(model: Model, options: OptimizeOptions, lab: Lab): Promise<Optimized> {
-  const { budget = {}, journal = memoryJournal(), onTrial, now } = options;
+export async function optimize(model: Model, options: OptimizeOptions = {}, lab?: Lab): Promise<Optimized> {
+  if (!lab) {
+    using engine = await openEngine();
+    return await optimize(model, options, { engine });
+  }
+  const { budget = {}, journal = memoryJournal(), onTrial, now, signal, onProgress, target = 'here' } = options;
   checkBudget(budget);
   const notes: string[] = [];
   const told: Lab = {
     ...lab,
+    ...(signal && { signal }),
+    ...(onProgress && { onProgress }),
     onNote: (note) => {
       notes.push(note);
       lab.onNote?.(note);
@@ -81,7 +100,8 @@ export async function optimize(model: Model, options: OptimizeOptions, lab: Lab)
   const maxDrop = budget.maxDrop ?? MAX_DROP;
   const timeMs = budget.timeMs ?? TIME_MS;
   const { bench, parts, evaluation, splits } = await prepareData(model, options.data, told);
-  const stopwatch = options.stopwatch ?? engineStopwatch(lab, evaluation);
+  using machine = await openTarget(target, told, evaluation);
+  const stopwatch = options.stopwatch ?? machine.stopwatch;
   const judge = parts && (await judgeOf(model, parts.search, told));
   const identity = JSON.stringify([await describe(splits), stopwatch.about]);
   const workshop = await openWorkshop(
@@ -100,9 +120,10 @@ export async function optimize(model: Model, options: OptimizeOptions, lab: Lab)
   );
   if (journal.found > 0)
     told.onNote?.(`the journal remembers ${journal.found} measurements: the search goes on from there`);
-  await search({ workshop, budget, maxDrop, timeMs, bench, judge, stopwatch }, told);
-
   const objective: Objective = budget.objective ?? 'latency';
+  const losses: Quest['losses'] = new Map();
+  await search({ workshop, budget, objective, maxDrop, timeMs, bench, judge, stopwatch, losses }, told);
+
   const first = await choose({ workshop, budget, maxDrop, objective, parts, stopwatch, original: model }, told);
   const { choice, evidence } = await confirm(model, first, evaluation, workshop, maxDrop, told);
   return {
@@ -118,11 +139,12 @@ export async function optimize(model: Model, options: OptimizeOptions, lab: Lab)
     seconds: (performance.now() - started) / 1000,
     latency: stopwatch.about,
     objective,
+    losses: losses.get(workshop.root.key) ?? [],
   };
 }
 
 /** The evaluation samples are asked at most so often; the interval widens with each time. */
-const MOST_LOOKS = 3;
+const MOST_LOOKS = 4;
 
 /** Scores the choice on the evaluation samples; where it loses too much there, the next that lost less so far. */
 async function confirm(

@@ -4,7 +4,7 @@ import type { Model } from '../graph/model.ts';
 import { describeSteps } from '../recipe/index.ts';
 import { feedsOf, fixedBatch } from '../report/feeds.ts';
 import { graphRows, tensorSizes } from '../report/graph-rows.ts';
-import type { Claim, Flip, SearchSummary } from '../report/index.ts';
+import type { Claim, Flip, LayerFate, SearchSummary } from '../report/index.ts';
 import { layerFates } from '../report/layer-fates.ts';
 import { pictureOf } from '../report/picture.ts';
 import type { Lab } from '../runtime/index.ts';
@@ -36,11 +36,16 @@ export async function searchSummary(
     ...(evidence && { claim: claimOf(evidence, maxDrop) }),
     flips: evidence ? await Promise.all(flipped.slice(0, MOST_FLIPS).map((sample) => flipOf(evidence, sample))) : [],
     flipped: flipped.length,
-    layers: evidence ? await layerFates(original, model, firstSample(original, evidence), lab) : [],
+    layers: evidence ? withLosses(await layerFates(original, model, firstSample(original, evidence), lab), found) : [],
     tensors: { before: tensorSizes(original), after: tensorSizes(model) },
     graphs: { before: graphRows(original), after: graphRows(model) },
     latency: found.latency,
   };
+}
+
+function withLosses(fates: readonly LayerFate[], { losses }: Optimized): LayerFate[] {
+  const known = new Map(losses.map(({ node, loss }) => [node, loss]));
+  return fates.map((fate) => ({ ...fate, ...(known.has(fate.name) && { sensitivity: known.get(fate.name)! }) }));
 }
 
 /** What the step said when it was done: the trial whose recipe ends there remembers. */

@@ -18,6 +18,8 @@ export interface Trial extends Cost {
   /** The metric on the search samples, and what was lost there; absent without samples. */
   readonly metric?: number;
   readonly drop: number;
+  /** How far its outputs lie from the original's there, over their own length. */
+  readonly distance: number;
   /** What it took to make and judge. */
   readonly seconds: number;
   readonly notes: readonly string[];
@@ -81,6 +83,7 @@ export async function openWorkshop(options: WorkshopOptions, lab: Lab): Promise<
       latencyMs: latency!.ms,
       ...(score && { metric: score.metric.value }),
       drop: score?.drop ?? 0,
+      distance: score?.distance ?? 0,
     };
   };
 
@@ -174,9 +177,8 @@ export async function openWorkshop(options: WorkshopOptions, lab: Lab): Promise<
 /** What every step may take, however late it is. */
 const LEAST_MS = 15_000;
 
-/** Aborts when the caller does, or when a step takes half as long again as the whole search still may. */
+/** Aborts when the caller does, or when a step takes longer than the whole search still may. */
 function untilLate(signal: AbortSignal | undefined, timeMs: number | undefined, spentMs: number): AbortSignal {
-  const late =
-    timeMs === undefined ? [] : [AbortSignal.timeout(Math.ceil(Math.max(LEAST_MS, (timeMs - spentMs) * 1.5)))];
+  const late = timeMs === undefined ? [] : [AbortSignal.timeout(Math.ceil(Math.max(LEAST_MS, timeMs - spentMs)))];
   return AbortSignal.any([...(signal ? [signal] : []), ...late]);
 }

@@ -1,19 +1,14 @@
-/**
- * Integers where they pay: every layer is tried on integer kernels and, failing speed, only stored as integers.
- *
- * Integer kernels are not faster everywhere (few input channels, processors without dot-product instructions). So layers
- * leave the integer part one by one, as long as the whole model gets faster by it; what leaves is still stored in 8 bits.
- */
+/** Integers where they pay: layers on integer kernels where those are faster, and all other weights stored as integers. */
 
 import type { Dataset } from '../data/index.ts';
 import type { Model } from '../graph/model.ts';
 import { modernize } from '../ops/modern.ts';
-import type { CalibratorName } from '../quantize/index.ts';
+import { type CalibratorName, calibrate, saturates } from '../quantize/index.ts';
 import { prepare } from '../quantize/prepare.ts';
-import { calibrate, calibratorOf, chooseSamples, write } from '../quantize/quantize.ts';
-import { saturates } from '../quantize/saturate.ts';
+import { calibratorOf, chooseSamples } from '../quantize/quantize.ts';
 import { storeWeights } from '../quantize/store.ts';
 import type { Lab } from '../runtime/index.ts';
+import { chooseKernels, mixture } from './kernels.ts';
 import { relativeLatency } from './latency.ts';
 
 export interface IntegerOptions {
@@ -32,63 +27,19 @@ export interface Integers {
   readonly stored: readonly string[];
 }
 
-/** Gains below this are noise. */
-const WORTHWHILE = 0.97;
-/** Layers tried one by one; beyond, all or none. */
-const MOST_TRIED = 16;
-
 /** The fastest mixture of integer kernels and integer storage on this machine. */
 export async function toIntegers(
   model: Model,
   { data, by = 'minmax', samples = 300 }: IntegerOptions,
   lab: Lab,
 ): Promise<Integers> {
-  const calibrator = calibratorOf(by);
-  const calibrated = await calibrate(
-    prepare(modernize(model)),
-    calibrator,
-    data,
-    chooseSamples(data, samples, lab.seed),
-    lab,
-    { everywhere: true }, // layers leave later, and others then need ranges
-  );
+  const chosen = chooseSamples(data, samples, lab.seed);
+  const calibrated = await calibrate(prepare(modernize(model)), calibratorOf(by), data, chosen, lab, {
+    everywhere: true, // layers leave later, and others then need ranges
+  });
   const pairSafe = await saturates(lab.engine);
-  const form = (exclude: readonly string[]): { model: Model; kernels: string[] } => {
-    const { plan, written } = write(calibrated, { exclude, perChannel: true, weightBits: 8, pairSafe });
-    return { model: storeWeights(written), kernels: [...plan.kernels.keys()].filter(isLayer).map(({ name }) => name) };
-  };
-  const all = form([]);
-  const none: Model = storeWeights(calibrated.model);
-  let best = { ...all, exclude: [] as readonly string[] };
-  const [, plain] = await relativeLatency([all.model, none], lab);
-  if (plain! < WORTHWHILE) best = { model: none, kernels: [], exclude: all.kernels };
-  if (all.kernels.length <= MOST_TRIED) best = await leaveOneByOne(all.kernels, form, best, lab);
-  return {
-    model: best.model,
-    kernels: best.kernels,
-    stored: all.kernels.filter((name) => !best.kernels.includes(name)),
-  };
-}
-
-const isLayer = (node: { readonly op: string; readonly name: string }): boolean => node.name !== '';
-
-type Form = { readonly model: Model; readonly kernels: string[]; readonly exclude: readonly string[] };
-
-/** From all on integers, the layer whose leaving helps most leaves, until none does; the result or `other`, whichever is faster. */
-async function leaveOneByOne(
-  layers: readonly string[],
-  form: (exclude: readonly string[]) => Omit<Form, 'exclude'>,
-  other: Form,
-  lab: Lab,
-): Promise<Form> {
-  let now: Form = { ...form([]), exclude: [] };
-  for (const layer of layers) {
-    const exclude = [...now.exclude, layer];
-    const next: Form = { ...form(exclude), exclude };
-    if (next.kernels.length === 0) continue;
-    const [, ratio] = await relativeLatency([now.model, next.model], lab, { rounds: 7 });
-    if (ratio! < WORTHWHILE) now = next;
-  }
-  const [, ratio] = await relativeLatency([other.model, now.model], lab);
-  return ratio! < 1 ? now : other;
+  const time = (models: readonly Model[]) => relativeLatency(models, lab);
+  const { kernels, exclude, ratio } = await chooseKernels({ calibrated, pairSafe, time });
+  if (ratio >= 1) return { model: storeWeights(calibrated.model), kernels: [], stored: [...kernels, ...exclude] };
+  return { model: mixture({ calibrated, pairSafe }, exclude).model, kernels, stored: exclude };
 }

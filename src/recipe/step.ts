@@ -5,6 +5,7 @@ import { nearest } from '../base/suggest.ts';
 import type { Dataset } from '../data/index.ts';
 import type { Model } from '../graph/model.ts';
 import type { Lab } from '../runtime/index.ts';
+import type { Answers } from './answers.ts';
 import type { Options, ValuesOf } from './option.ts';
 
 /** What steps have at hand besides the model. */
@@ -13,6 +14,8 @@ export interface Bench {
   readonly original: Model;
   /** Samples to learn from and to calibrate on; absent where there are none, or only random ones. */
   readonly learn?: Dataset | undefined;
+  /** What the original answers to samples of `learn`; absent: it is asked anew each time. */
+  readonly answers?: Answers | undefined;
   /** Samples that say which epoch was best. */
   readonly validation?: Dataset | undefined;
 }

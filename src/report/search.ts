@@ -70,6 +70,8 @@ export interface LayerFate {
   /** Milliseconds of one sample, as the engine's profile has it; absent where the engine does not tell. */
   readonly beforeMs?: number | undefined;
   readonly afterMs?: number | undefined;
+  /** What integers cost when this layer alone has them: KL divergence of the answers, or noise over signal; absent where unknown. */
+  readonly sensitivity?: number | undefined;
 }
 
 export interface SearchSummary {

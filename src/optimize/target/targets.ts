@@ -1,5 +1,6 @@
 /** The machines that a search can be for, by name. Each makes a stopwatch; a file holds the profile of another. */
 
+import { pick } from '../../base/suggest.ts';
 import type { Dataset } from '../../data/index.ts';
 import { saturates } from '../../quantize/index.ts';
 import { type Lab, openEngine } from '../../runtime/index.ts';
@@ -85,3 +86,9 @@ export const targets = {
   webgpu: estimated('webgpu'),
 } satisfies Record<string, Open>;
 export type TargetName = keyof typeof targets;
+
+/** The stopwatch of a machine by name or of its profile. Throws option/unknown with the nearest name. */
+export async function openTarget(target: string | Profile, lab: Lab, data?: Dataset): Promise<Target> {
+  if (typeof target === 'string') return await pick<Open>(targets, target, 'target')(lab, data);
+  return { stopwatch: predictedStopwatch(target), [Symbol.dispose]() {} };
+}

@@ -14,6 +14,7 @@ import { writeModel } from '../../onnx/write.ts';
 import { draft } from '../../ops/builder.ts';
 import { type Lab, type Session, stopIfAborted } from '../../runtime/index.ts';
 import type { Weights } from '../pair-safe.ts';
+import { labelOf } from '../plan.ts';
 import { write } from '../quantize.ts';
 import { along, dequantizeWeight, limitOf, quantizeWeight, weightScales } from '../weight.ts';
 import { type Layer, layersOf } from './layer.ts';
@@ -33,7 +34,8 @@ export const seqMse: Rounding = {
       stopIfAborted(lab.signal);
       const { written } = write(calibrated, { ...options, weights: chosen });
       const x = (await valuesOf(written, [layer.input], data, samples.subarray(0, SAMPLES), lab)).get(layer.input)!;
-      chosen.set(layer.weight, await search(layer, x, options.weightBits ?? 8, options.perChannel ?? true, lab));
+      const bits = options.wide?.includes(labelOf(layer.node)) ? 8 : (options.weightBits ?? 8);
+      chosen.set(layer.weight, await search(layer, x, bits, options.perChannel ?? true, lab));
       lab.onProgress?.({ task: 'clip weights', done: i + 1, total: layers.length });
     }
     return chosen;

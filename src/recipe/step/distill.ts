@@ -19,7 +19,12 @@ export const distill = step({
     samples: count('learn from this many at most'),
   },
   needsSamples: true,
-  async run(model, { epochs, batch, lr, loss, temperature, labels, samples }, { original, learn, validation }, lab) {
+  async run(
+    model,
+    { epochs, batch, lr, loss, temperature, labels, samples },
+    { original, learn, validation, answers },
+    lab,
+  ) {
     if (!learn) throw new PareError('recipe/data', 'The step "distill" needs samples.', { expected: '--data SPEC' });
     const data = samples === undefined ? learn : take(learn, samples);
     const { model: learnt, report } = await distillModel(
@@ -33,6 +38,7 @@ export const distill = step({
         loss: distillLosses[loss] === softTargets ? softTargets({ T: temperature }) : distillLosses[loss](),
         optimizer: (updates: number) => adam({ lr: cosine(lr, updates) }),
         clipNorm: 5,
+        ...(answers && { recorded: await answers(data.size, lab) }),
         ...(validation && validation.task !== 'unlabelled' && { validation }),
       },
       lab,

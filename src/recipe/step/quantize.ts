@@ -1,8 +1,12 @@
 /** Integers: kernels where they are asked for, storage for the rest. */
 
 import { PareError } from '../../base/error.ts';
+import { take } from '../../data/index.ts';
+import type { Model } from '../../graph/model.ts';
 import { modernize } from '../../ops/modern.ts';
-import { calibrators, quantize as quantizeModel, saturates } from '../../quantize/index.ts';
+import { calibrators, quantizeAware, quantize as quantizeModel, roundings, saturates } from '../../quantize/index.ts';
+import { labelOf } from '../../quantize/plan.ts';
+import { prepare } from '../../quantize/prepare.ts';
 import { storeWeights } from '../../quantize/store.ts';
 import { count, flag, names, oneOf } from '../option.ts';
 import { step } from '../step.ts';
@@ -12,6 +16,11 @@ export const quantize = step({
   options: {
     calibrate: oneOf(calibrators, 'how ranges of activations are chosen', 'minmax'),
     samples: count('samples to calibrate on', 300),
+    round: oneOf(roundings, 'how weights are rounded', 'nearest'),
+    narrow: names('layers whose weights have 4 bits', []),
+    equalize: flag('even out the channels of neighbouring layers first', false),
+    epochs: count('passes over the samples in which the network learns while it rounds; default: none'),
+    learnFrom: count('samples to learn from at most, with epochs'),
     exclude: names('nodes or ops that compute in floats', []),
     perChannel: flag('a weight scale per channel', true),
     products: flag('quantise products of two computed values, as in attention', false),
@@ -21,21 +30,18 @@ export const quantize = step({
     store: flag('store the weights of what stays float as integers too', true),
   },
   needsSamples: true,
-  async run(model, { store, pairSafe, samples, ...options }, { learn }, lab) {
+  async run(model, { store, pairSafe, samples, epochs, learnFrom, narrow, ...options }, { learn }, lab) {
     if (!learn) throw new PareError('recipe/data', 'The step "quantize" needs samples.', { expected: '--data SPEC' });
     const safe = pairSafe ?? (await saturates(lab.engine));
+    const how = {
+      ...options,
+      ...(narrow.length > 0 && narrowing(model, narrow)),
+      samples: Math.min(samples, learn.size),
+      pairSafe: safe,
+    };
     try {
-      const { model: made, report } = await quantizeModel(
-        model,
-        { ...options, samples: Math.min(samples, learn.size), pairSafe: safe, data: learn },
-        lab,
-      );
-      const floats = report.kept.length;
-      return {
-        model: store ? storeWeights(made) : made,
-        settled: { pairSafe: safe },
-        notes: [`${report.quantized} nodes on integers${floats ? `, ${floats} float` : ''}`],
-      };
+      const { model: made, notes } = epochs === undefined ? await calibrated() : await learnt(epochs);
+      return { model: store ? storeWeights(made) : made, settled: { pairSafe: safe }, notes };
     } catch (thrown) {
       if (!(thrown instanceof PareError) || thrown.code !== 'quantize/nothing' || !store) throw thrown;
       return {
@@ -44,5 +50,32 @@ export const quantize = step({
         notes: ['no node can run on integers'],
       };
     }
+
+    async function calibrated() {
+      const { model: made, report } = await quantizeModel(model, { ...how, data: learn! }, lab);
+      const floats = report.kept.length > 0 ? `, ${report.kept.length} float` : '';
+      const bits = narrow.length > 0 ? `, weights of ${narrow.length} layers in 4 bits` : '';
+      return { model: made, notes: [`${report.quantized} nodes on integers${floats}${bits}`] };
+    }
+
+    async function learnt(passes: number) {
+      const data = learnFrom === undefined ? learn! : take(learn!, learnFrom);
+      const { round: _, equalize: __, ...rest } = how;
+      const { model: made, report } = await quantizeAware(
+        model,
+        { ...rest, data, epochs: passes, batch: Math.min(64, data.size), samples: Math.min(samples, data.size) },
+        lab,
+      );
+      const last = report.epochs.at(-1);
+      return { model: made, notes: [`learnt for ${passes} epochs while rounding, loss ${last?.loss.toPrecision(3)}`] };
+    }
   },
+});
+
+/** Four bits for these layers, eight for all others. */
+const narrowing = (model: Model, narrow: readonly string[]) => ({
+  weightBits: 4,
+  wide: prepare(modernize(model))
+    .graph.nodes.map(labelOf)
+    .filter((label) => !narrow.includes(label)),
 });

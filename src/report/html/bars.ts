@@ -27,11 +27,11 @@ const STRONG = html` class="strong"`;
 
 const STEP = 36;
 
-/** A bar from zero for each step; the last step stands out. */
-export function bars(title: string, unit: string, rows: readonly Row[]): Markup {
+/** A bar from zero for each step; the last step stands out, unless all rows are alike. */
+export function bars(title: string, unit: string, rows: readonly Row[], areAlike = false): Markup {
   const most = Math.max(...rows.map(({ value }) => value), Number.MIN_VALUE);
   const marks = rows.map((row, i) => {
-    const isLast = i === rows.length - 1;
+    const isLast = !areAlike && i === rows.length - 1;
     const width = Math.max(2, round((row.value / most) * WIDTH));
     return html`${heading(row, i * STEP + 12, isLast)}
 <rect y="${i * STEP + 18}" width="${WIDTH}" height="8" rx="4" class="track"/>

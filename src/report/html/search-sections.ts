@@ -2,7 +2,7 @@
 
 import { showBytes, showMs, showShare, showTimes } from '../../base/unit.ts';
 import type { Claim, LayerFate, SearchSummary, TensorSize, TrialPoint } from '../search.ts';
-import { pairs } from './bars.ts';
+import { bars, pairs } from './bars.ts';
 import { flipsGrid } from './flips.ts';
 import { graphFigure } from './graph-rows.ts';
 import { html, type Markup, none } from './markup.ts';
@@ -81,29 +81,43 @@ ${scatter(
 </div>`;
 }
 
+/** Layers that a chart shows. */
+const MOST_BARS = 16;
+
 function fates(layers: readonly LayerFate[]): Markup {
   if (layers.length === 0) return none;
   const timed = layers.filter(({ beforeMs, afterMs }) => beforeMs !== undefined || afterMs !== undefined);
-  const heaviest = [...timed].sort((a, b) => (b.beforeMs ?? 0) - (a.beforeMs ?? 0)).slice(0, 16);
+  const heaviest = [...timed].sort((a, b) => (b.beforeMs ?? 0) - (a.beforeMs ?? 0)).slice(0, MOST_BARS);
   const ms = (value: number | undefined): string => (value === undefined ? '–' : showMs(value));
   return html`<h2>What became of the layers</h2>
-${
-  heaviest.length > 0 &&
-  html`<div class="charts">${pairs(
-    'Time of one sample, by the engine’s profile',
-    timed
-      .filter((layer) => heaviest.includes(layer))
-      .map(({ name, beforeMs, afterMs }) => ({
-        name,
-        ...(beforeMs !== undefined && { before: beforeMs }),
-        ...(afterMs !== undefined && { after: afterMs }),
-      })),
-    showMs,
-  )}</div>`
-}
+<div class="charts">${
+    heaviest.length > 0 &&
+    pairs(
+      'Time of one sample, by the engine’s profile',
+      timed
+        .filter((layer) => heaviest.includes(layer))
+        .map(({ name, beforeMs, afterMs }) => ({
+          name,
+          ...(beforeMs !== undefined && { before: beforeMs }),
+          ...(afterMs !== undefined && { after: afterMs }),
+        })),
+      showMs,
+    )
+  }${sensitivities(layers)}</div>
 <details class="card"${layers.length <= 24 && OPEN}><summary>${layers.length} layers, and what was done</summary><div class="scroll"><table>
 <thead><tr><th>layer</th><th class="left">op</th><th class="left">what was done</th><th>before</th><th>after</th></tr></thead>
 <tbody>${layers.map(({ name, op, what, beforeMs, afterMs }) => html`<tr><td>${name}</td><td class="left">${op}</td><td class="left">${what}</td><td>${ms(beforeMs)}</td><td>${ms(afterMs)}</td></tr>\n`)}</tbody></table></div></details>`;
+}
+
+/** What integers cost each layer alone, the most sensitive first. */
+function sensitivities(layers: readonly LayerFate[]): Markup {
+  const known = layers.filter(({ sensitivity }) => sensitivity !== undefined);
+  if (known.length === 0) return none;
+  const rows = known
+    .sort((a, b) => b.sensitivity! - a.sensitivity!)
+    .slice(0, MOST_BARS)
+    .map(({ name, sensitivity }) => ({ name, value: sensitivity!, shown: sensitivity!.toPrecision(2) }));
+  return bars('Sensitivity to integers', 'what the answers move when the layer alone has them', rows, true);
 }
 
 const OPEN = html` open`;

@@ -1,0 +1,120 @@
+/**
+ * Down to smaller structures, rung by rung.
+ *
+ *   rung       a structure with a share of the multiply-accumulates: pruned, factorised or collapsed
+ *   halving    all ways to a rung are tried without learning; the better half learns from few samples; the best learns on,
+ *              and longer where it is near the bound
+ *   stem       the smallest structure that held the bound; the next rung starts from it
+ *   back off   a rung that loses too much is tried again nearer to the stem; one that lost nothing makes the next bolder
+ */
+
+import type { StepCall } from '../recipe/index.ts';
+import type { Lab } from '../runtime/index.ts';
+import { leftMs, passMs, type Quest, worthOf } from './quest.ts';
+import { holdsCut, TEACHING, teach } from './teach.ts';
+import type { Trial } from './workshop.ts';
+
+/** The first step down, the boldest, and the smallest that is worth a trial: shares of the multiply-accumulates. */
+const FIRST_STEP = 0.4;
+const BOLDEST = 0.25;
+const LEAST_STEP = 0.85;
+/** A structure that is not at least this much better in the objective goes behind those that are. */
+const BETTER = 0.96;
+/** Passes of a rung at first, and those that follow where it lost at most so many times what it may. */
+const EPOCHS = 4;
+const MORE_EPOCHS = 8;
+const NEAR = 4;
+/** Share of the time left that one rung may learn for. */
+const RUNG = 0.35;
+/** Ways besides pruning are tried as long as this share of the time is still there. */
+const LOOKING = 0.9;
+/** Samples of a short trial. */
+const SHORT = 4000;
+
+/** The structures that held the bound, the smallest last; stops when less than `reserveMs` is left, or `isEnough`. */
+export async function descend(
+  quest: Quest,
+  { from, reserveMs, isEnough }: { from: Trial; reserveMs: () => number; isEnough: (stem: Trial) => Promise<boolean> },
+  lab: Lab,
+): Promise<readonly Trial[]> {
+  const stems: Trial[] = [];
+  let stepDown = FIRST_STEP;
+  const openMs = (): number => leftMs(quest) - reserveMs();
+  for (let rung = 1; openMs() > 0 && stepDown < LEAST_STEP; rung++) {
+    const stem = stems.at(-1) ?? from;
+    const tuned = await climb(quest, stem, stepDown, rung, openMs, lab);
+    if (!tuned) break;
+    if (tuned.trial.macs + tuned.trial.parameters < stem.macs + stem.parameters && holdsCut(quest, tuned.trial)) {
+      stems.push(tuned.trial);
+      if (await isEnough(tuned.trial)) break;
+      if (tuned.isEasy) stepDown = Math.max(BOLDEST, stepDown * 0.8);
+    } else stepDown = Math.sqrt(stepDown);
+  }
+  return stems;
+}
+
+interface Climbed {
+  readonly trial: Trial;
+  /** Did it hold after the first passes? */
+  readonly isEasy: boolean;
+}
+
+/** One rung down from the stem: all ways, halved, the best one taught. Undefined where nothing can be cut. */
+async function climb(
+  quest: Quest,
+  stem: Trial,
+  stepDown: number,
+  rung: number,
+  openMs: () => number,
+  lab: Lab,
+): Promise<Climbed | undefined> {
+  const { workshop, bench } = quest;
+  const cuts: Trial[] = [];
+  const ways = waysDown(stem, stepDown, rung, workshop.root);
+  const startMs = openMs();
+  for (const call of ways) {
+    if (openMs() <= 0 || (call.step !== 'prune' && openMs() < startMs * LOOKING)) break;
+    const cut = await workshop.grow(stem, call);
+    if (cut && (cut.macs < stem.macs * 0.98 || cut.parameters < stem.parameters * 0.98)) cuts.push(cut);
+  }
+  if (cuts.length === 0) return undefined;
+  const isBetter = (cut: Trial): boolean => worthOf(quest, cut) < worthOf(quest, stem) * BETTER;
+  cuts.sort((a, b) => Number(isBetter(b)) - Number(isBetter(a)) || a.drop - b.drop);
+  const size = bench.learn!.size;
+  const winner = cuts.length > 1 ? await shortlist(quest, cuts, openMs) : cuts[0]!;
+  lab.onNote?.(
+    `rung ${rung}: ${winner.calls.at(-1)!.step} to ${Math.round(stepDown * 100)} % learns from the original`,
+  );
+  const first = await teach(quest, winner, EPOCHS, openMs() * RUNG);
+  if (!first) return undefined;
+  if (holdsCut(quest, first) || first.drop > quest.maxDrop * NEAR || openMs() * RUNG < passMs(quest, first, size)) {
+    return { trial: first, isEasy: first.drop <= 0.2 * quest.maxDrop };
+  }
+  const longer = await teach(quest, first, MORE_EPOCHS, openMs() * RUNG);
+  return { trial: longer && longer.drop < first.drop ? longer : first, isEasy: false };
+}
+
+/** The better half of the ways after a look at few samples; the best without one where there is no time for it. */
+async function shortlist(quest: Quest, cuts: readonly Trial[], openMs: () => number): Promise<Trial> {
+  const samples = Math.min(SHORT, quest.bench.learn!.size);
+  const half = cuts.slice(0, Math.ceil(cuts.length / 2));
+  const needed = half.reduce((sum, cut) => sum + passMs(quest, cut, samples), 0);
+  if (half.length === 1 || needed > openMs() * 0.15 || samples < TEACHING) return cuts[0]!;
+  const short: { cut: Trial; drop: number }[] = [];
+  for (const cut of half) {
+    const taught = await quest.workshop.grow(cut, { step: 'distill', epochs: 1, samples });
+    if (taught) short.push({ cut, drop: taught.drop });
+  }
+  return short.sort((a, b) => a.drop - b.drop)[0]?.cut ?? cuts[0]!;
+}
+
+/** How the stem can become smaller. Shares are of the stem. */
+function waysDown(stem: Trial, stepDown: number, rung: number, root: Trial): StepCall[] {
+  const keepMacs = Number(stepDown.toFixed(4));
+  // parameters follow, where the arithmetic is elsewhere
+  const wanted = (stem.macs / root.macs) * stepDown * 1.5;
+  const keepParameters = Number(Math.min(1, (wanted * root.parameters) / Math.max(1, stem.parameters)).toFixed(4));
+  const both = keepParameters < 1 ? { keepMacs, keepParameters } : { keepMacs };
+  const prunings: StepCall[] = (['wanda', 'taylor', 'fpgm'] as const).map((by) => ({ step: 'prune', by, ...both }));
+  return rung === 1 ? [...prunings, { step: 'factorize', keepMacs }, { step: 'collapse', keepMacs }] : prunings;
+}

@@ -1,0 +1,96 @@
+/** Which layers' weights may have 4 bits: as many as the bound allows, those first that save most bytes for what they lose. */
+
+import type { Graph } from '../graph/model.ts';
+import { sizeOf } from '../graph/tensor.ts';
+import { modernize } from '../ops/modern.ts';
+import { type Calibrated, type CalibratorName, calibrate, saturates, sensitivity, write } from '../quantize/index.ts';
+import { labelOf } from '../quantize/plan.ts';
+import { prepare } from '../quantize/prepare.ts';
+import { calibratorOf, chooseSamples } from '../quantize/quantize.ts';
+import type { Lab } from '../runtime/index.ts';
+import type { Judge } from './judge.ts';
+import type { Quest } from './quest.ts';
+import type { Trial } from './workshop.ts';
+
+export interface NarrowOptions {
+  readonly calibrate?: CalibratorName | undefined;
+  /** Layers that compute in floats. */
+  readonly exclude: readonly string[];
+  readonly pairSafe?: boolean | undefined;
+  /** Most that may be lost, and how far outputs may move. */
+  readonly drop: number;
+  readonly distance: number;
+}
+
+/** Samples to calibrate on, and to rank layers on. */
+const CALIBRATED = 64;
+const RANKED = 32;
+const BITS = 4;
+
+/** What integers cost a layer when it alone has them: KL divergence of the answers, or noise over signal. */
+export interface LayerLoss {
+  readonly node: string;
+  readonly loss: number;
+}
+
+/** Layers that something was decided for, and what each loses. */
+export interface Ranked {
+  readonly layers: readonly string[];
+  readonly losses: readonly LayerLoss[];
+}
+
+/** No layers where not even one holds. Costs a model for each layer, and some to find out how many. */
+export async function narrowLayers(
+  lean: Trial,
+  options: NarrowOptions,
+  { workshop, bench, stopwatch }: Quest,
+  judge: Judge,
+  lab: Lab,
+): Promise<Ranked> {
+  const data = bench.learn!;
+  const quiet: Lab = { ...lab, onProgress: () => {} };
+  const model = prepare(modernize(await workshop.modelOf(lean)));
+  const calibrated = await calibrate(
+    model,
+    calibratorOf(options.calibrate),
+    data,
+    chooseSamples(data, CALIBRATED, lab.seed),
+    quiet,
+    { everywhere: true },
+  );
+  const pairSafe = options.pairSafe ?? stopwatch.isPairSafe ?? (await saturates(lab.engine));
+  const how = { exclude: options.exclude, perChannel: true, weightBits: BITS, pairSafe };
+  const ranked = await sensitivity(calibrated, how, data, chooseSamples(data, RANKED, lab.seed), quiet);
+  const sizes = weightSizes(calibrated.model.graph);
+  const cheap = ranked
+    .filter(({ node }) => (sizes.get(node) ?? 0) >= LEAST)
+    .sort((a, b) => a.loss / sizes.get(a.node)! - b.loss / sizes.get(b.node)!)
+    .map(({ node }) => node);
+  const holds = async (count: number): Promise<boolean> => {
+    const wide = othersThan(cheap.slice(0, count), calibrated);
+    const { drop, distance } = await judge.score(write(calibrated, { ...how, wide }).written);
+    return drop <= options.drop && distance <= options.distance;
+  };
+  let [low, high] = [0, cheap.length];
+  while (low < high) {
+    const middle = Math.ceil((low + high) / 2);
+    if (await holds(middle)) low = middle;
+    else high = middle - 1;
+  }
+  return { layers: cheap.slice(0, low), losses: ranked.map(({ node, loss }) => ({ node, loss })) };
+}
+
+/** Weights with fewer elements save too little. */
+const LEAST = 1024;
+
+/** Elements of each layer's weight, by its label. */
+const weightSizes = ({ nodes, initializers }: Graph): Map<string, number> =>
+  new Map(
+    nodes.map((node) => {
+      const weights = node.inputs.map((name) => initializers.get(name)?.dims ?? []).filter((dims) => dims.length > 1);
+      return [labelOf(node), Math.max(0, ...weights.map(sizeOf))];
+    }),
+  );
+
+const othersThan = (narrow: readonly string[], { model }: Calibrated): string[] =>
+  model.graph.nodes.map(labelOf).filter((label) => !narrow.includes(label));

@@ -1,0 +1,42 @@
+/** What all parts of a search have at hand, and how long its work takes. */
+
+import type { Bench } from '../recipe/index.ts';
+import { type Budget, measureOf, type Objective } from './budget.ts';
+import type { Judge } from './judge.ts';
+import type { LayerLoss } from './narrow.ts';
+import type { Stopwatch } from './stopwatch.ts';
+import type { Trial, Workshop } from './workshop.ts';
+
+export interface Quest {
+  readonly workshop: Workshop;
+  readonly budget: Budget;
+  readonly objective: Objective;
+  readonly maxDrop: number;
+  readonly timeMs: number;
+  readonly bench: Bench;
+  readonly judge?: Judge | undefined;
+  readonly stopwatch: Stopwatch;
+  /** What integers cost each layer, by the key of the structure: filled as the search finds it out. */
+  readonly losses: Map<string, readonly LayerLoss[]>;
+}
+
+/** Share of the time for everything before the finals. */
+const SEARCHING = 0.85;
+/** Multiply-accumulates that training does in a second before it was ever timed: three passes at 20 GMAC/s. */
+const GUESSED_MACS = 7e9;
+
+/** Milliseconds that are left for trials. */
+export const leftMs = ({ timeMs, workshop }: Quest): number => timeMs * SEARCHING - workshop.spentMs();
+
+/** What should be small, over the original's. */
+export const worthOf = ({ objective, workshop }: Quest, trial: Trial): number =>
+  measureOf(objective, trial, workshop.root);
+
+/** Milliseconds that one pass of `samples` takes a network to learn from, as the last trials showed. */
+export function passMs({ workshop, bench }: Quest, { macs }: Trial, samples: number): number {
+  const last = workshop.trials.findLast(({ calls }) => calls.at(-1)?.step === 'distill');
+  const call = last?.calls.at(-1);
+  const seen = Number(call?.['epochs'] ?? 3) * Number(call?.['samples'] ?? bench.learn?.size ?? 0);
+  const speed = last && last.seconds > 0 ? (last.macs * seen) / last.seconds : GUESSED_MACS;
+  return (macs * samples * 1000) / Math.max(1, speed);
+}
