@@ -1,11 +1,21 @@
-/** The logits behind a classifier's probabilities. */
+/** The output that answers, and the logits behind a classifier's probabilities. */
 
+import { isFloat } from '../graph/dtype.ts';
 import { producers } from '../graph/edit.ts';
-import type { Graph } from '../graph/model.ts';
+import { type Graph, tensorType } from '../graph/model.ts';
 
 /** Ops at the end of a classifier that a cross-entropy of logits makes superfluous. */
 const PROBABILITIES = new Set(['Softmax', 'LogSoftmax', 'Sigmoid']);
 const CARRIERS = new Set(['Identity', 'Cast', 'Reshape', 'Flatten', 'Squeeze']);
+
+/** The output that answers a sample: the first of floats (scikit-learn's classifiers give the chosen class before the scores), else the first. */
+export function answerOf({ outputs }: Graph): string {
+  const answer = outputs.find((info) => {
+    const type = tensorType(info);
+    return type !== undefined && isFloat(type.dtype);
+  });
+  return (answer ?? outputs[0]!).name;
+}
 
 /** The value that holds the logits of `output`: what a final softmax or sigmoid reads, or the output itself. */
 export function logitsOf(graph: Graph, output: string): string {

@@ -14,7 +14,6 @@ import { bindStep, type StepGraph, stepGraph, withLoss } from '../train/program.
 import { cutStages } from './pipeline/cut.ts';
 import type { PlanInput } from './plan.ts';
 import { splitModel } from './tensor/split.ts';
-import { withOpenBatch } from './trainer.ts';
 
 export interface MeasurePlanOptions {
   /** Samples per step, of all ranks together. Default 64. */
@@ -37,14 +36,13 @@ const MOST_TENSOR = 8;
  */
 export async function measurePlan(model: Model, options: MeasurePlanOptions, lab: Lab): Promise<PlanInput> {
   const { batch = 64, samples = {}, rounds = 5 } = options;
-  const open = withOpenBatch(model);
-  const loss = lossFor(open, { batch: 1, samples }, lab);
+  const loss = lossFor(model, { batch: 1, samples }, lab);
   const sizes = [...new Set([batch, Math.max(1, Math.round(batch / 4))])];
   const measured = [];
   let updateMs = 0;
   let step: StepGraph | undefined;
   for (const [i, size] of sizes.entries()) {
-    step = stepGraph(open, { loss, batch: size, samples }, lab.engine);
+    step = stepGraph(model, { loss, batch: size, samples }, lab.engine);
     const times = await timeStep(step, rounds, lab);
     measured.push({ samples: size, ms: times.slopesMs });
     updateMs = Math.max(updateMs, times.updateMs);
@@ -52,7 +50,7 @@ export async function measurePlan(model: Model, options: MeasurePlanOptions, lab
   }
   const parameters = step!.parameters.reduce((sum, { length }) => sum + length, 0);
 
-  const form = learningForm(open, { batch: 1, samples });
+  const form = learningForm(model, { batch: 1, samples });
   const { graph, lossName } = withLoss(form.graph, loss, 1);
   const whole = removeDead({ ...expand(graph), outputs: [{ name: lossName }] });
   const facts = infer(whole);
@@ -83,7 +81,7 @@ export async function measurePlan(model: Model, options: MeasurePlanOptions, lab
       dearestShare: (stages: number) =>
         Math.max(...(cuts(stages)?.map(({ share }) => share) ?? [Number.POSITIVE_INFINITY])),
     }),
-    ...tensorOf(open, samples),
+    ...tensorOf(model, samples),
   };
 }
 

@@ -13,12 +13,12 @@ import { removeDead } from '../graph/edit.ts';
 import type { Model } from '../graph/model.ts';
 import { elements, sizeOf, zeros } from '../graph/tensor.ts';
 import type { Lab } from '../runtime/index.ts';
+import { batchFor } from '../train/batch-size.ts';
 import { learningForm } from '../train/learning-form.ts';
 import { crossEntropy } from '../train/loss/cross-entropy.ts';
 import type { Loss } from '../train/loss/loss.ts';
 import { meanSquaredError } from '../train/loss/mean-squared-error.ts';
 import { columnsOf, engineBytes, withLoss, withStatedOutputs } from '../train/program.ts';
-import { fixedBatch } from '../train/task.ts';
 import type { TrainerOptions } from '../train/trainer.ts';
 
 /** Multiply-accumulates of a batch below which handing work to threads costs more than it saves. */
@@ -42,12 +42,12 @@ export async function replicasFor(
   options: Pick<TrainerOptions, 'batch' | 'loss'>,
   lab: Lab,
 ): Promise<number> {
-  const batch = Math.min(options.batch ?? 64, data.size);
+  const batch = batchFor(model, data, options.batch);
   const { engine } = lab;
   const threads = lab.threads ?? engine.threads;
   const pool = Number(process.env['UV_THREADPOOL_SIZE'] ?? POOL);
   if (engine.name !== 'native' || engine.device !== 'cpu' || threads < 2 || threads > pool) return 1;
-  if (fixedBatch(model) !== undefined || batch % threads !== 0 || batch / threads < LEAST_SAMPLES) return 1;
+  if (batch % threads !== 0 || batch / threads < LEAST_SAMPLES) return 1;
   const form = learningForm(model, { batch, samples: samplesOf(data) });
   const { macs } = costOf(form.graph);
   const weights = [...form.weights.values()].reduce((sum, { dims }) => sum + sizeOf(dims), 0);

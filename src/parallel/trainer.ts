@@ -3,8 +3,9 @@
 import { PareError } from '../base/error.ts';
 import { batchCount, batches } from '../data/batches.ts';
 import type { Dataset } from '../data/dataset.ts';
-import { feedsOf, type Model, tensorType } from '../graph/model.ts';
+import type { Model } from '../graph/model.ts';
 import type { Lab } from '../runtime/index.ts';
+import { batchFor, checkBatch } from '../train/batch-size.ts';
 import { diagnose } from '../train/diagnose.ts';
 import { crossEntropy, meanSquaredError } from '../train/index.ts';
 import { plan } from '../train/optim/plan.ts';
@@ -43,14 +44,15 @@ export async function openParallelTrainer(
   lab: Lab,
 ): Promise<Trainer> {
   const { replicas = 1, collective = alone(), learns, groups = [], accumulate = 1 } = options;
-  const batch = Math.min(options.batch ?? fixedBatch(model) ?? 64, data.size);
+  const batch = batchFor(model, data, options.batch);
+  await checkBatch(model, data, batch, lab);
   const updatesPerEpoch = updatesOf(data, batch, accumulate);
   const loss = options.loss ?? (data.task === 'regression' ? meanSquaredError() : crossEntropy());
   const layers = await splitLayers(model, options);
   const { copies } = layers;
   const isSharded = options.shardUpdate === true && copies.size > 1;
   const crew = await createCrew(
-    withOpenBatch(layers.model),
+    layers.model,
     {
       batch,
       accumulate,
@@ -208,22 +210,6 @@ const probing = (optimizer: string): PareError =>
     where: optimizer,
     hint: 'use larger batches instead of accumulate',
   });
-
-/** The batch size a model insists on, if it does. */
-export function fixedBatch(model: Model): number | undefined {
-  const dim = tensorType(feedsOf(model.graph)[0])?.dims?.[0];
-  return typeof dim === 'number' ? dim : undefined;
-}
-
-/** The model for batches of any size: each replica runs a part of one. (Shapes written into its nodes stay.) */
-export function withOpenBatch(model: Model): Model {
-  if (fixedBatch(model) === undefined) return model;
-  const inputs = model.graph.inputs.map((info) => {
-    if (model.graph.initializers.has(info.name) || info.type?.kind !== 'tensor' || !info.type.dims) return info;
-    return { ...info, type: { ...info.type, dims: ['N', ...info.type.dims.slice(1)] } };
-  });
-  return { ...model, graph: { ...model.graph, inputs, values: new Map() } };
-}
 
 /** The error for a loss that is no number. */
 export const diverged = (epoch: number, step: number, loss: number): PareError =>

@@ -3,6 +3,7 @@
 import { PareError } from '../base/error.ts';
 import type { Dataset } from '../data/index.ts';
 import { numbers, sizeOf, type Tensor } from '../graph/tensor.ts';
+import { answerOf } from '../nn/logits.ts';
 import { stopIfAborted } from '../runtime/aborted.ts';
 import type { Session } from '../runtime/engine.ts';
 import type { Lab } from '../runtime/lab.ts';
@@ -137,7 +138,7 @@ async function classify(
   return { answers, width };
 }
 
-/** Runs all samples in order; hands over the first output of the real ones as plain numbers. */
+/** Runs all samples in order; hands over the answers of the real ones as plain numbers. */
 async function eachBatch(
   subject: Subject,
   dataset: Dataset,
@@ -148,7 +149,7 @@ async function eachBatch(
   const fixed = fixedBatch(subject.model.graph);
   const size = fixed ?? batch ?? comfortableBatch(dataset);
   using session: Session = await loadSubject(subject, lab);
-  const first = session.outputs[0]!.name;
+  const first = answerOf(subject.model.graph);
   const outputsFrom = async (from: number): Promise<Float64Array> => {
     const count = Math.min(size, dataset.size - from);
     const padded = Int32Array.from({ length: fixed ?? count }, (_, i) => from + Math.min(i, count - 1));

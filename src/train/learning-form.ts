@@ -9,8 +9,9 @@ import { freshNames, namesOf, valueInfo } from '../graph/edit.ts';
 import { type Dim, feedsOf, type Graph, type Model, type Node, tensorType } from '../graph/model.ts';
 import { sizeOf, type Tensor } from '../graph/tensor.ts';
 import { rowOf } from '../ops/index.ts';
-import { slotAt } from '../ops/infer.ts';
+import { infer, slotAt } from '../ops/infer.ts';
 import { modernize } from '../ops/modern.ts';
+import { madeFor, rebatched } from './rebatch.ts';
 
 export interface LearningForm {
   /** Static dimensions; weights in `weights` are inputs, not initialisers. */
@@ -36,14 +37,19 @@ export interface LearningOptions {
  * Throws   train/batch when the model is made for another batch size; train/shape when a dimension stays open.
  */
 export function learningForm(model: Model, { batch, samples = {}, learning = true }: LearningOptions): LearningForm {
-  const modern = modernize(model).graph;
+  const stated = modernize(model).graph;
+  const first = tensorType(feedsOf(stated)[0])?.dims?.[0];
+  const fixed = typeof first === 'number' && first !== batch ? first : undefined;
+  const modern = fixed === undefined ? stated : rebatched(stated, fixed, batch);
   const { graph: formed, state } = learning
     ? whileLearning(modern)
     : { graph: modern, state: new Map<string, string>() };
   const weights = new Map([...formed.initializers].filter(([name, tensor]) => isLearnable(name, tensor, formed)));
   const feeds = feedsOf(formed).map((info) => {
     const type = tensorType(info);
-    const dims = type?.dims?.map((dim, axis) => sizeFor(dim, axis, batch, samples[info.name], info.name));
+    const dims = type?.dims?.map((dim, axis) =>
+      sizeFor(dim === fixed && axis === 0 ? batch : dim, axis, batch, samples[info.name], info.name),
+    );
     if (!type || !isStatic(dims)) {
       throw new PareError('train/shape', `The input "${info.name}" has a dimension that the data does not tell.`, {
         where: info.name,
@@ -54,22 +60,27 @@ export function learningForm(model: Model, { batch, samples = {}, learning = tru
   });
   const weightInputs = [...weights].map(([name, { dtype, dims }]) => valueInfo(name, dtype, dims));
   const initializers = new Map([...formed.initializers].filter(([name]) => !weights.has(name)));
-  const outputs = formed.outputs.map(({ name }) => ({ name }));
-  return {
-    graph: { ...formed, inputs: [...feeds, ...weightInputs], initializers, values: new Map(), outputs },
-    weights,
-    state,
-  };
+  const outputs = formed.outputs.map((info) => {
+    const type = tensorType(info); // dimensions follow from the batch
+    return type ? valueInfo(info.name, type.dtype) : { name: info.name };
+  });
+  const graph = { ...formed, inputs: [...feeds, ...weightInputs], initializers, values: new Map(), outputs };
+  if (fixed !== undefined) checkShapes(graph, feeds[0]!.name, fixed, batch);
+  return { graph, weights, state };
+}
+
+/** Throws train/batch where shapes that the graph states elsewhere do not follow. */
+function checkShapes(graph: Graph, name: string, fixed: number, batch: number): void {
+  try {
+    infer(graph);
+  } catch (thrown) {
+    throw thrown instanceof PareError ? madeFor(name, fixed, batch, thrown) : thrown;
+  }
 }
 
 const sizeFor = (dim: Dim, axis: number, batch: number, sample: readonly number[] | undefined, name: string): Dim => {
   if (axis > 0) return typeof dim === 'number' ? dim : (sample?.[axis - 1] ?? null);
-  if (typeof dim === 'number' && dim !== batch) {
-    throw new PareError('train/batch', `The model's input "${name}" is made for batches of ${dim}, not ${batch}.`, {
-      where: name,
-      hint: `use a batch of ${dim}`,
-    });
-  }
+  if (typeof dim === 'number' && dim !== batch) throw madeFor(name, dim, batch);
   return batch;
 };
 

@@ -13,7 +13,7 @@ import { readsOf, removeDead } from '../graph/edit.ts';
 import { feedsOf, type Graph, type Model, type Node, tensorType } from '../graph/model.ts';
 import { elements, sizeOf, type Tensor, tensor, zeros } from '../graph/tensor.ts';
 import { opsetOf } from '../nn/layer.ts';
-import { logitsOf } from '../nn/logits.ts';
+import { answerOf, logitsOf } from '../nn/logits.ts';
 import { writeModel } from '../onnx/index.ts';
 import { draft } from '../ops/builder.ts';
 import { infer } from '../ops/infer.ts';
@@ -113,7 +113,7 @@ function leavesLast(graph: Graph): Graph {
 export function withLoss(graph: Graph, loss: Loss, batch: number): { graph: Graph; lossName: string; logits: string } {
   const building = draft(graph, infer(graph));
   const { g } = building;
-  const outputName = graph.outputs[0]!.name;
+  const outputName = answerOf(graph);
   const logits = logitsOf(graph, outputName);
   const made = loss(g, {
     output: g.of(outputName),

@@ -3,6 +3,7 @@
 import { type Dataset, LABELS } from '../data/dataset.ts';
 import type { Model } from '../graph/model.ts';
 import { floats, sizeOf } from '../graph/tensor.ts';
+import { answerOf } from '../nn/logits.ts';
 import type { Lab } from '../runtime/index.ts';
 import { metricFor } from './metric/index.ts';
 import type { Metric } from './metric/metric.ts';
@@ -15,7 +16,7 @@ export async function scoreModel(
   lab: Lab,
   { metric = metricFor(data.task), batch }: { metric?: Metric; batch?: number } = {},
 ): Promise<number> {
-  const output = model.graph.outputs[0]!.name;
+  const output = answerOf(model.graph);
   const labelSize = data.labels ? sizeOf(data.labels.dims) : 1;
   const count = metric.start();
   for await (const { indices, count: samples, values } of predict(

@@ -5,6 +5,7 @@ import { type Dataset, LABELS } from '../data/dataset.ts';
 import { removeDead } from '../graph/edit.ts';
 import type { Model } from '../graph/model.ts';
 import { elements, sizeOf, type Tensor, zeros } from '../graph/tensor.ts';
+import { answerOf } from '../nn/logits.ts';
 import { infer } from '../ops/infer.ts';
 import { lower } from '../rewrite/lower/lower.ts';
 import { type Lab, stopIfAborted } from '../runtime/index.ts';
@@ -36,7 +37,7 @@ export async function scorer(
 ): Promise<Scorer> {
   const samples = Object.fromEntries(Object.entries(data.inputs).map(([name, { dims }]) => [name, dims]));
   const form = learningForm(model, { batch, samples, learning: false });
-  const output = form.graph.outputs[0]!.name;
+  const output = answerOf(form.graph);
   const graph = withStatedOutputs(
     lower(poolFirst(removeDead({ ...form.graph, outputs: [{ name: output }] })), lab.engine.blockSize),
   );

@@ -5,6 +5,7 @@ import { classesOf, type Dataset, LABELS } from '../data/dataset.ts';
 import { isStatic } from '../graph/dim.ts';
 import type { Model } from '../graph/model.ts';
 import { sizeOf } from '../graph/tensor.ts';
+import { answerOf } from '../nn/logits.ts';
 import { infer } from '../ops/infer.ts';
 import { learningForm } from './learning-form.ts';
 import { binaryCrossEntropy } from './loss/binary-cross-entropy.ts';
@@ -75,7 +76,7 @@ export function outputWidth(model: Model, data: Dataset): number {
   const samples = Object.fromEntries(Object.entries(data.inputs).map(([name, { dims }]) => [name, dims]));
   const batch = fixedBatch(model) ?? 1;
   const { graph } = learningForm(model, { batch, samples, learning: false });
-  const dims = infer(graph).get(graph.outputs[0]!.name)?.dims;
+  const dims = infer(graph).get(answerOf(graph))?.dims;
   return isStatic(dims) ? sizeOf(dims) / batch : 0;
 }
 

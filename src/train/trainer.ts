@@ -6,6 +6,7 @@ import type { Dataset } from '../data/dataset.ts';
 import type { Model } from '../graph/model.ts';
 import { floats, type Tensor, tensor } from '../graph/tensor.ts';
 import type { Binding, Lab } from '../runtime/index.ts';
+import { batchFor, checkBatch } from './batch-size.ts';
 import { diagnose } from './diagnose.ts';
 import { crossEntropy } from './loss/cross-entropy.ts';
 import type { Loss } from './loss/loss.ts';
@@ -16,11 +17,10 @@ import type { RunningOptimizer } from './optim/running.ts';
 import { mapSegments } from './optim/segment.ts';
 import type { Optimizer } from './optim/transform.ts';
 import { bindStep, type StepGraph, stepGraph } from './program.ts';
-import { fixedBatch } from './task.ts';
 import type { Agreement } from './workers.ts';
 
 export interface TrainerOptions {
-  /** Samples per run of the graph. Default: what the model insists on, else 64, or all when there are fewer. */
+  /** Samples per run of the graph. Default: 64, or all when there are fewer; what the model insists on, if it does. */
   readonly batch?: number;
   /** Runs whose mean gradient makes one update. Default 1. */
   readonly accumulate?: number;
@@ -73,7 +73,8 @@ const SHORT_MS = 2;
 /** Lays out memory, builds the step and loads it. Throws what `stepGraph` does, and train/accumulate. */
 export async function openTrainer(model: Model, data: Dataset, options: TrainerOptions, lab: Lab): Promise<Trainer> {
   const { accumulate = 1, learns, groups = [] } = options;
-  const batch = Math.min(options.batch ?? fixedBatch(model) ?? 64, data.size);
+  const batch = batchFor(model, data, options.batch);
+  await checkBatch(model, data, batch, lab);
   const updatesPerEpoch = batchCount(data.size, { batch: batch * accumulate, dropLast: true });
   if (!(Number.isInteger(accumulate) && accumulate > 0) || updatesPerEpoch === 0) {
     throw new PareError('train/accumulate', `${data.size} samples do not make one update.`, {

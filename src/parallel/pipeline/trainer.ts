@@ -9,6 +9,7 @@ import type { Model } from '../../graph/model.ts';
 import { elements, floats, sizeOf, type Tensor, tensor, zeros } from '../../graph/tensor.ts';
 import { infer } from '../../ops/infer.ts';
 import type { Lab } from '../../runtime/index.ts';
+import { batchFor } from '../../train/batch-size.ts';
 import { createArena, crossEntropy, meanSquaredError } from '../../train/index.ts';
 import { learningForm } from '../../train/learning-form.ts';
 import { plan } from '../../train/optim/plan.ts';
@@ -17,7 +18,7 @@ import type { Trainer, TrainerOptions, UpdateRange } from '../../train/trainer.t
 import { alone } from '../alone.ts';
 import type { Collective } from '../collective.ts';
 import { parts, whole as wholeArrays } from '../share.ts';
-import { diverged, fixedBatch, updatesOf, withOpenBatch } from '../trainer.ts';
+import { diverged, updatesOf } from '../trainer.ts';
 import { type BoundStage, bindStage } from './bind-stage.ts';
 import { cutStages } from './cut.ts';
 import { inFlight, type Link, rankLink, sharedLink } from './schedule.ts';
@@ -52,7 +53,7 @@ export async function openPipelineTrainer(
   const isSpread = collective.size > 1;
   const count = options.stages ?? (isSpread ? collective.size : 2);
   const { accumulate = 1 } = options;
-  const single = Math.min(options.batch ?? fixedBatch(model) ?? 64, data.size);
+  const single = batchFor(model, data, options.batch);
   const updatesPerEpoch = updatesOf(data, single, accumulate);
   const batch = single * accumulate; // a pipeline accumulates anyway: its micro-batches are what must fit into memory
   const micro = (options.micro ?? dividing(single, MICRO_PER_STAGE * count)) * accumulate;
@@ -80,7 +81,7 @@ export async function openPipelineTrainer(
   }
 
   const samples = Object.fromEntries(Object.entries(data.inputs).map(([name, { dims }]) => [name, dims]));
-  const form = learningForm(withOpenBatch(model), { batch: batch / micro, samples });
+  const form = learningForm(model, { batch: batch / micro, samples });
   const loss = options.loss ?? (data.task === 'regression' ? meanSquaredError() : crossEntropy());
   const { graph: forward, lossName } = withLoss(form.graph, loss, batch / micro);
   const flowing = [...form.state.values()].map((name) => ({ name }));

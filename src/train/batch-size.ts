@@ -1,0 +1,77 @@
+/** How many samples a run has, and whether a model that was made for another number answers them as before. */
+
+import { PareError } from '../base/error.ts';
+import type { Dataset } from '../data/dataset.ts';
+import { removeDead } from '../graph/edit.ts';
+import type { Model } from '../graph/model.ts';
+import { elements, floats, zeros } from '../graph/tensor.ts';
+import { answerOf } from '../nn/logits.ts';
+import type { Lab } from '../runtime/index.ts';
+import { learningForm } from './learning-form.ts';
+import { columnsOf, engineBytes, withStatedOutputs } from './program.ts';
+import { madeFor } from './rebatch.ts';
+import { fixedBatch } from './task.ts';
+
+/** Can the model's shapes follow another batch size? */
+function follows(model: Model, batch: number, data: Dataset): boolean {
+  try {
+    learningForm(model, { batch, samples: samplesOf(data), learning: false });
+    return true;
+  } catch (thrown) {
+    if (thrown instanceof PareError) return false;
+    throw thrown;
+  }
+}
+
+const samplesOf = ({ inputs }: Dataset): Record<string, readonly number[]> =>
+  Object.fromEntries(Object.entries(inputs).map(([name, { dims }]) => [name, dims]));
+
+/** Samples per run when nobody says. */
+const BATCH = 64;
+
+/** The samples of a run: as asked, else 64 where the model can take them, at most all there are. */
+export function batchFor(model: Model, data: Dataset, asked: number | undefined): number {
+  const fixed = fixedBatch(model);
+  const wished = Math.min(asked ?? BATCH, data.size);
+  return asked !== undefined || fixed === undefined || follows(model, wished, data) ? wished : fixed;
+}
+
+/** Answers that differ by less, against their size, are the same. */
+const SAME = 1e-3;
+
+/**
+ * Asks the engine whether a model that was made for another batch size answers the same samples alike at this one.
+ *
+ * Throws   train/batch when it does not.
+ */
+export async function checkBatch(model: Model, data: Dataset, batch: number, lab: Lab): Promise<void> {
+  const fixed = fixedBatch(model);
+  if (fixed === undefined || fixed === batch) return;
+  const rows = Int32Array.from({ length: Math.max(batch, fixed) }, (_, i) => i % Math.min(batch, data.size));
+  await data.prepare?.(rows);
+  const ours = await answers(model, data, rows.subarray(0, batch), lab);
+  for (const at of new Set([0, Math.max(0, batch - fixed)])) {
+    const theirs = await answers(model, data, rows.subarray(at, at + fixed), lab);
+    const width = theirs.length / fixed;
+    let [apart, length] = [0, 0];
+    for (let i = 0; i < Math.min(batch, fixed) * width; i++) {
+      apart += (ours[at * width + i]! - theirs[i]!) ** 2;
+      length += theirs[i]! ** 2;
+    }
+    if (!(apart <= SAME ** 2 * length + Number.EPSILON)) throw madeFor('', fixed, batch);
+  }
+}
+
+async function answers(model: Model, data: Dataset, rows: Int32Array, lab: Lab): Promise<Float32Array> {
+  const form = learningForm(model, { batch: rows.length, samples: samplesOf(data), learning: false });
+  const output = answerOf(form.graph);
+  const graph = withStatedOutputs(removeDead({ ...form.graph, outputs: [{ name: output }] }));
+  using session = await lab.engine.load(engineBytes(graph), { optimize: 'none' });
+  const ports = new Set(session.inputs.map(({ name }) => name));
+  const fed = Object.fromEntries(
+    [...columnsOf(graph, form)].map(([name, { dtype, dims }]) => [name, zeros(dtype, dims)]),
+  );
+  for (const [name, t] of Object.entries(fed)) data.fill(name, rows, elements(t));
+  const weights = Object.fromEntries([...form.weights].filter(([name]) => ports.has(name)));
+  return floats((await session.run({ ...weights, ...fed }))[output]!);
+}
