@@ -16,7 +16,10 @@ const NORMALIZATIONS = { mean: true, sum: true, max: true, none: true } as const
 export const pruneArgs = {
   ...budgetArgs,
   by: oneOf(criteria, 'How a channel earns its place.', 'l2'),
-  combine: oneOf(COMBINATIONS, "How the scores of a group's members become one; mean when left out."),
+  combine: oneOf(
+    COMBINATIONS,
+    "How the scores of a group's members become one; default: mean, or sum where the criterion is a change of the loss.",
+  ),
   normalize: oneOf(NORMALIZATIONS, "How groups are made comparable; default: the criterion's own."),
   rank: oneOf(RANKS, 'Who competes: all channels, each group alone, or groups of one structure.', 'global'),
   samples: number('Samples for slopes and activations; 256 when left out.', { min: 1, whole: true }),

@@ -9,11 +9,13 @@ import {
   averagePool2d,
   batchNorm,
   chainLayers,
+  conv1d,
   conv2d,
   dense,
   flatten,
   type Layer,
   maxPool2d,
+  permute,
   relu,
   residual,
   sequential,
@@ -47,33 +49,53 @@ async function run(model: Model, dims: readonly number[]) {
 }
 
 describe('a run without a bend is collapsed exactly', () => {
-  const cases: { about: string; layers: Layer[]; input: number[]; kernel?: number; by: 'conv' | 'dense' }[] = [
-    { about: 'dense, dense', layers: [dense(20), dense(7)], input: [9], by: 'dense' },
-    {
-      about: 'conv, flatten, dense',
-      layers: [conv2d(4, 3, { stride: 2 }), flatten(), dense(3)],
-      input: [2, 7, 7],
-      by: 'dense',
-    },
-    { about: '3×3, 1×1', layers: [conv2d(6, 3), conv2d(5, 1)], input: [3, 8, 9], kernel: 3, by: 'conv' },
-    { about: '3×3, 3×3', layers: [conv2d(6, 3), conv2d(5, 3)], input: [2, 9, 9], kernel: 5, by: 'conv' },
-    { about: '3×3, mean of 2×2', layers: [conv2d(5, 3), averagePool2d(2)], input: [2, 10, 12], kernel: 4, by: 'conv' },
-    {
-      about: '3×3 stride 2 padded, 1×1',
-      layers: [conv2d(6, 3, { stride: 2, pad: 1 }), conv2d(4, 1)],
-      input: [3, 9, 9],
-      kernel: 3,
-      by: 'conv',
-    },
-    {
-      about: 'batch normalisation, 1×1',
-      layers: [conv2d(6, 1), batchNorm(), conv2d(4, 1)],
-      input: [3, 5, 5],
-      kernel: 1,
-      by: 'conv',
-    },
-    { about: 'x + 3×3, padded', layers: [residual(conv2d(3, 3, { pad: 1 }))], input: [3, 6, 6], kernel: 3, by: 'conv' },
-  ];
+  const cases: { about: string; layers: Layer[]; input: number[]; kernel?: number; by: 'conv' | 'dense' | 'mixer' }[] =
+    [
+      { about: 'dense, dense', layers: [dense(20), dense(7)], input: [9], by: 'dense' },
+      {
+        about: 'conv, flatten, dense',
+        layers: [conv2d(4, 3, { stride: 2 }), flatten(), dense(3)],
+        input: [2, 7, 7],
+        by: 'dense',
+      },
+      { about: '3×3, 1×1', layers: [conv2d(6, 3), conv2d(5, 1)], input: [3, 8, 9], kernel: 3, by: 'conv' },
+      { about: '3×3, 3×3', layers: [conv2d(6, 3), conv2d(5, 3)], input: [2, 9, 9], kernel: 5, by: 'conv' },
+      {
+        about: '3×3, mean of 2×2',
+        layers: [conv2d(5, 3), averagePool2d(2)],
+        input: [2, 10, 12],
+        kernel: 4,
+        by: 'conv',
+      },
+      {
+        about: '3×3 stride 2 padded, 1×1',
+        layers: [conv2d(6, 3, { stride: 2, pad: 1 }), conv2d(4, 1)],
+        input: [3, 9, 9],
+        kernel: 3,
+        by: 'conv',
+      },
+      {
+        about: 'batch normalisation, 1×1',
+        layers: [conv2d(6, 1), batchNorm(), conv2d(4, 1)],
+        input: [3, 5, 5],
+        kernel: 1,
+        by: 'conv',
+      },
+      {
+        about: 'tokens beside each other, then each alone',
+        layers: [permute(2, 1), conv1d(6, 3, { pad: 1 }), permute(2, 1), dense(4)],
+        input: [5, 7],
+        kernel: 3,
+        by: 'mixer',
+      },
+      {
+        about: 'x + 3×3, padded',
+        layers: [residual(conv2d(3, 3, { pad: 1 }))],
+        input: [3, 6, 6],
+        kernel: 3,
+        by: 'conv',
+      },
+    ];
   it.each(cases)('$about', async ({ layers, input, kernel, by }) => {
     const model = sequential(layers, { input, seed: 2 });
     const block = { from: 'x', to: 'y', by, ...(kernel && { kernel }) };

@@ -35,7 +35,7 @@ export interface CollapseOptions {
   keep?: { readonly macs: number } | undefined;
   /** Largest relative error of a block after the closed form, for 'auto'. Default 0.5, or none with a budget. */
   maxError?: number | undefined;
-  /** Kinds of single layers to try. Default conv, dense, depthwise-separable. */
+  /** Kinds of single layers to try. Default all: conv, dense, depthwise-separable, mixer. */
   by?: Kind | readonly Kind[] | undefined;
   /** Kernels to try. Default 3, 1, 5, 2, 4. */
   kernels?: readonly number[] | undefined;
@@ -49,7 +49,7 @@ export interface CollapseOptions {
   train?: BlockTraining | false | undefined;
 }
 
-const KINDS: readonly Kind[] = ['conv', 'dense', 'depthwise-separable'];
+const KINDS: readonly Kind[] = ['conv', 'dense', 'depthwise-separable', 'mixer'];
 const KERNELS = [3, 1, 5, 2, 4];
 /** The closed form factorises a matrix this wide; time grows with the cube. */
 const WIDTH = 2400;

@@ -17,6 +17,7 @@ import type { Builder } from '../../ops/builder.ts';
 import type { StaticValue } from '../../ops/op.ts';
 import type { Lab } from '../../runtime/index.ts';
 import { asRows, DOUBLE, observe, type Sums } from '../observe.ts';
+import type { Fit } from './geometry.ts';
 import { separate } from './separate.ts';
 import type { Single } from './shape.ts';
 
@@ -92,7 +93,7 @@ export async function leastSquares(
 
 /** Places of each spatial axis of the output are taken this far apart: rows enough, and not many more. */
 function thinning({ output, width, windows }: Single, samples: number, care: 'fine' | 'rough'): number {
-  if (windows.length === 0) return 1;
+  if (windows.length < 2) return 1;
   const places = output[1]! * output[2]!;
   const wanted = Math.max(ROWS[care], ROWS_PER_COLUMN[care] * width) / samples;
   return Math.max(1, Math.floor(Math.sqrt(places / wanted)));
@@ -109,7 +110,8 @@ export function patchesOf(g: Builder, x: StaticValue, { windows, input }: Single
     if (input.length === 2 && x.dims.length === 3) return asRows(g, x, true);
     return g.reshape(x, [x.dims[0]!, sizeOf(x.dims.slice(1))]);
   }
-  const [v, h] = [windows[0]!, windows[1]!];
+  const [v, h] = windows as readonly [Fit, Fit?];
+  if (!h) return tokenPatches(g, x, v);
   const isPadded = v.begin + v.end + h.begin + h.end > 0;
   const padded = isPadded ? g.Pad(x, g.constant(int64([8], [0, 0, v.begin, h.begin, 0, 0, v.end, h.end]), 'pads')) : x;
   const places = [v, h].map((fit, axis) => {
@@ -123,6 +125,13 @@ export function patchesOf(g: Builder, x: StaticValue, { windows, input }: Single
       slices.push(g.Slice(padded, [a, c], ends, [2, 3], [v.stride * thin, h.stride * thin]));
     }
   return asRows(g, slices.length === 1 ? slices[0]! : g.emit('Concat', slices, { axis: 1 })[0]!, false);
+}
+
+/** Each token [N, T, D] with those around it, zeros beyond the ends: [N · T, kernel · D]. */
+function tokenPatches(g: Builder, x: StaticValue, { kernel, begin, end }: Fit): StaticValue {
+  const padded = g.Pad(x, g.constant(int64([6], [0, begin, 0, 0, end, 0]), 'pads'));
+  const around = Array.from({ length: kernel }, (_, k) => g.Slice(padded, [k], [k + x.dims[1]!], [1], [1]));
+  return asRows(g, g.emit('Concat', around, { axis: 2 })[0]!, true);
 }
 
 /** What the layer should give, as rows [samples · places, channels out]. */

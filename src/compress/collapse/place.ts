@@ -15,15 +15,15 @@ export interface Weight {
 
 /** One node of the layer: its weights by role, and attributes. */
 export interface Piece {
-  readonly op: 'Conv' | 'Gemm' | 'MatMul' | 'Add' | 'Flatten';
+  readonly op: 'Conv' | 'Gemm' | 'MatMul' | 'Add' | 'Flatten' | 'Transpose';
   readonly weights: readonly Weight[];
   readonly attrs: Readonly<Record<string, number | readonly number[]>>;
 }
 
-const windowAttrs = ([v, h]: readonly Fit[]): Record<string, readonly number[]> => ({
-  kernel_shape: [v!.kernel, h!.kernel],
-  strides: [v!.stride, h!.stride],
-  pads: [v!.begin, h!.begin, v!.end, h!.end],
+const windowAttrs = (windows: readonly Fit[]): Record<string, readonly number[]> => ({
+  kernel_shape: windows.map(({ kernel }) => kernel),
+  strides: windows.map(({ stride }) => stride),
+  pads: [...windows.map(({ begin }) => begin), ...windows.map(({ end }) => end)],
 });
 
 /** W [kernel · kernel · channels, out] as ONNX has it: [out, channels, kernel, kernel]. */
@@ -52,6 +52,12 @@ export function piecesOf({ single, W, b, parts }: Fitted, base: string): Piece[]
     }
     const gemm: Piece = { op: 'Gemm', weights: [weight, bias], attrs: {} };
     return input.length === 1 ? [gemm] : [{ op: 'Flatten', weights: [], attrs: { axis: 1 } }, gemm];
+  }
+  if (kind === 'mixer') {
+    const [features, kernel] = [input[1]!, windows[0]!.kernel];
+    const weight: Weight = { name: `${base}.weight`, dims: [out, features, kernel], data: filters(W, features) };
+    const turn: Piece = { op: 'Transpose', weights: [], attrs: { perm: [0, 2, 1] } };
+    return [turn, { op: 'Conv', weights: [weight, bias], attrs: windowAttrs(windows) }, turn];
   }
   const channels = input[0]!;
   const side = windows.map(({ kernel }) => kernel);

@@ -9,7 +9,8 @@ import { numberAttr } from '../../rewrite/attribute.ts';
 import { type Fit, fitWindow, sightOf } from './geometry.ts';
 import type { Ground, Run } from './run.ts';
 
-export type Kind = 'conv' | 'dense' | 'depthwise-separable';
+/** 'mixer': a convolution over the tokens [T, D] of a sequence, which stands for attention without weighing them. */
+export type Kind = 'conv' | 'dense' | 'depthwise-separable' | 'mixer';
 
 /** A single layer, and what follows it. */
 export interface Single {
@@ -18,7 +19,7 @@ export interface Single {
   /** Dimensions of one sample going in and coming out. */
   readonly input: readonly number[];
   readonly output: readonly number[];
-  /** Windows of the spatial axes; none for a dense layer. */
+  /** Windows of the spatial axes, one for a mixer's tokens; none for a dense layer. */
   readonly windows: readonly Fit[];
   /** Rows of W: inputs of one place of the output. */
   readonly width: number;
@@ -89,8 +90,16 @@ export function singleOf(run: Run, kind: Kind, kernel: number, ground: Ground, f
   const [input, output] = [x.dims.slice(1), y.dims.slice(1)];
   const tail = tailOf(run, ground);
   const base = { run, kind, input, output, tail };
+  const isTokens = input.length === 2 && output.length === 2 && input[0] === output[0];
+  if (kind === 'mixer') {
+    if (!isTokens) return 'a mixer takes and gives [tokens, features]';
+    if (kernel % 2 === 0 || kernel === 1 || kernel > input[0]!) return 'a mixer looks as far back as ahead';
+    const side = (kernel - 1) / 2;
+    const width = input[1]! * kernel;
+    const windows = [{ kernel, stride: 1, begin: side, end: side }];
+    return { ...base, windows, width, macs: output[0]! * width * output[1]! };
+  }
   if (kind === 'dense') {
-    const isTokens = input.length === 2 && output.length === 2 && input[0] === output[0];
     if (!isTokens && output.length !== 1) return 'a dense layer gives one vector per sample';
     const width = isTokens ? input[1]! : sizeOf(input);
     const macs = width * output[output.length - 1]! * (isTokens ? output[0]! : 1);
