@@ -1,19 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { random } from '../base/random.ts';
-import { type Dataset, inMemory } from '../data/dataset.ts';
-import { sizeOf } from '../graph/tensor.ts';
-import {
-  batchNorm,
-  chainLayers,
-  classifier,
-  conv2d,
-  dense,
-  flatten,
-  maxPool2d,
-  relu,
-  sequential,
-  tanh,
-} from '../nn/index.ts';
+import { blobs, DIMS, net } from '../../test/parallel/task.ts';
+import { batchNorm, chainLayers, classifier, conv2d, flatten, relu, sequential } from '../nn/index.ts';
 import { type Engine, openEngine } from '../runtime/index.ts';
 import { adamw, chain, clipByNorm, fit, sam, sgd } from '../train/index.ts';
 import { fitParallel } from './fit.ts';
@@ -23,25 +10,6 @@ beforeAll(async () => {
   engine = await openEngine({ threads: 2 });
 });
 afterAll(() => engine[Symbol.dispose]());
-
-const DIMS = [1, 8, 8];
-function blobs(size: number): Dataset {
-  const source = random(7, 'blobs');
-  const labels = Int32Array.from({ length: size }, () => source.integer(3));
-  const data = Float32Array.from({ length: size * sizeOf(DIMS) }, (_, i) => {
-    const label = labels[Math.floor(i / sizeOf(DIMS))]!;
-    return source.normal() + (i % 3 === label ? 1 : 0);
-  });
-  return inMemory({
-    name: 'blobs',
-    inputs: { x: { dtype: 'float32', dims: DIMS, data } },
-    labels: { dtype: 'int64', dims: [], data: labels },
-  });
-}
-const net = () =>
-  sequential([chainLayers(conv2d(16, 3), relu(), maxPool2d(2)), flatten(), dense(16), tanh(), classifier(3)], {
-    input: DIMS,
-  });
 
 async function curve(replicas: number, batch: number, optimizer = adamw({ lr: 1e-2 })) {
   const losses: number[] = [];

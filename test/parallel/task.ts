@@ -16,19 +16,20 @@ import {
   tanh,
 } from '../../src/nn/index.ts';
 
-const DIMS = [1, 8, 8];
+/** One picture: channels, height, width. */
+export const DIMS = [1, 8, 8];
 
 /** Three classes of noisy pictures. */
-export function blobs(size: number): Dataset {
+export function blobs(size: number, dims: readonly number[] = DIMS): Dataset {
   const source = random(7, 'blobs');
   const labels = Int32Array.from({ length: size }, () => source.integer(3));
-  const data = Float32Array.from({ length: size * sizeOf(DIMS) }, (_, i) => {
-    const label = labels[Math.floor(i / sizeOf(DIMS))]!;
+  const data = Float32Array.from({ length: size * sizeOf(dims) }, (_, i) => {
+    const label = labels[Math.floor(i / sizeOf(dims))]!;
     return source.normal() + (i % 3 === label ? 1 : 0);
   });
   return inMemory({
     name: 'blobs',
-    inputs: { x: { dtype: 'float32', dims: DIMS, data } },
+    inputs: { x: { dtype: 'float32', dims, data } },
     labels: { dtype: 'int64', dims: [], data: labels },
   });
 }

@@ -1,8 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { random } from '../../base/random.ts';
-import { type Dataset, inMemory } from '../../data/dataset.ts';
+import { blobs, DIMS } from '../../../test/parallel/task.ts';
 import type { Model } from '../../graph/model.ts';
-import { floats, sizeOf } from '../../graph/tensor.ts';
+import { floats } from '../../graph/tensor.ts';
 import {
   chainLayers,
   classifier,
@@ -29,17 +28,6 @@ beforeAll(async () => {
 });
 afterAll(() => engine[Symbol.dispose]());
 
-const DIMS = [1, 8, 8];
-function blobs(size: number): Dataset {
-  const source = random(7, 'blobs');
-  const labels = Int32Array.from({ length: size }, () => source.integer(3));
-  const data = Float32Array.from({ length: size * sizeOf(DIMS) }, () => source.normal());
-  return inMemory({
-    name: 'blobs',
-    inputs: { x: { dtype: 'float32', dims: DIMS, data } },
-    labels: { dtype: 'int64', dims: [], data: labels },
-  });
-}
 const plain = (): Model =>
   sequential(
     [chainLayers(conv2d(16, 3), relu(), maxPool2d(2)), flatten(), dense(16), tanh(), dense(16), tanh(), classifier(3)],

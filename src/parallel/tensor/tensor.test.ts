@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { random } from '../../base/random.ts';
-import { type Dataset, inMemory } from '../../data/dataset.ts';
+import { blobs } from '../../../test/parallel/task.ts';
 import type { Model } from '../../graph/model.ts';
 import { floats, sizeOf } from '../../graph/tensor.ts';
 import {
@@ -30,16 +29,6 @@ beforeAll(async () => {
 afterAll(() => engine[Symbol.dispose]());
 
 const DIMS = [2, 8, 8];
-function blobs(size: number, dims: readonly number[]): Dataset {
-  const source = random(7, 'blobs');
-  const labels = Int32Array.from({ length: size }, () => source.integer(3));
-  const data = Float32Array.from({ length: size * sizeOf(dims) }, () => source.normal());
-  return inMemory({
-    name: 'blobs',
-    inputs: { x: { dtype: 'float32', dims: [...dims], data } },
-    labels: { dtype: 'int64', dims: [], data: labels },
-  });
-}
 const NETS: Record<string, { make: () => Model; dims: readonly number[] }> = {
   dense: { make: () => sequential([dense(24), tanh(), dense(18), tanh(), classifier(3)], { input: [6] }), dims: [6] },
   conv: {
