@@ -5,7 +5,7 @@ import { collapse as collapseModel, type Kind } from '../../compress/index.ts';
 import { amount, count, oneOf, share } from '../option.ts';
 import { step } from '../step.ts';
 
-const KINDS = { conv: true, dense: true, 'depthwise-separable': true } satisfies Record<Kind, true>;
+const KINDS = { conv: true, dense: true, 'depthwise-separable': true, mixer: true } satisfies Record<Kind, true>;
 
 export const collapse = step({
   about: 'replace runs of layers by single layers, fitted to what they did',
