@@ -16,7 +16,7 @@ import { meanShift } from './correct/means.ts';
 import { type Grid, gridOf, roundEven } from './grid.ts';
 import { missingLanes, widenCodes } from './lanes.ts';
 import { pairSafe, pairSafeCodes, type Weights } from './pair-safe.ts';
-import { labelOf, operandsOf, type Plan } from './plan.ts';
+import { labelOf, movedBy, operandsOf, type Plan } from './plan.ts';
 import { rangeOf } from './range.ts';
 import type { Role } from './role.ts';
 import { along, dequantizeWeight, INT4_LIMIT, limitOf, packInt4, quantizeWeight, weightScales } from './weight.ts';
@@ -85,14 +85,16 @@ export function insertPairs(
   };
   const gridFor = (name: string): Grid | undefined => {
     const group = groupOf.get(name);
-    return group === undefined ? undefined : grids.get(group);
+    const grid = group === undefined ? undefined : grids.get(group);
+    const wide = plan.stretch.get(name);
+    return grid && wide !== undefined ? { ...grid, scale: Math.fround(grid.scale * wide) } : grid;
   };
 
   /** What integer kernels read instead of a value. */
   const reading = new Map<string, string>();
   /** The integers themselves. */
   const integersOf = new Map<string, string>();
-  const makers = new Set([...kernels.keys(), ...movers]);
+  const makers = new Set([...kernels.keys(), ...movers.keys()]);
   const outputs = new Set(graph.outputs.map(({ name }) => name));
 
   const quantizeAfter = (source: string, name: string, grid: Grid): void => {
@@ -238,10 +240,20 @@ export function insertPairs(
   for (const original of graph.nodes) {
     if (dropped.has(original)) continue;
     const role = kernels.get(original);
+    const mover = movers.get(original);
+    const moved = mover && movedBy(original, mover);
+    const [result = ''] = original.outputs;
+    const stretched = mover?.kind === 'rescales' && !outputs.has(result) ? integersOf.get(moved!) : undefined;
+    if (stretched !== undefined) {
+      // Another scale for the same integers.
+      integersOf.set(result, stretched);
+      node('DequantizeLinear', [stretched, ...pair(gridFor(result)!)], result);
+      continue;
+    }
     const isMaker = makers.has(original);
     const named = original.outputs.map((name) => rename.get(name) ?? name);
     const grid = original.outputs.map((name, i) => gridFor(name) ?? gridFor(named[i]!));
-    const padding = movers.has(original) && paddingOf(original, integersOf, initializers);
+    const padding = mover && paddingOf(original, integersOf, initializers);
     if (padding && grid[0]) {
       // Padding with zeros is padding the integers with the zero point.
       const q = fresh();
@@ -252,7 +264,7 @@ export function insertPairs(
       continue;
     }
     const replaced = role?.kind === 'weighted' ? weightOperands(original, role) : new Map<number, string>();
-    const operands = new Set(role ? operandsOf(original, role) : movers.has(original) ? [original.inputs[0]!] : []);
+    const operands = new Set(role ? operandsOf(original, role) : moved ? [moved] : []);
     const slots = Math.max(original.inputs.length, ...[...replaced.keys()].map((i) => i + 1));
     const inputs = Array.from({ length: slots }, (_, i) => original.inputs[i] ?? '').map((name, i) => {
       const other = replaced.get(i);

@@ -4,9 +4,9 @@ import { freshNames, namesOf, removeDead } from '../graph/edit.ts';
 import type { Graph, Model, Node } from '../graph/model.ts';
 import { floats, type Tensor } from '../graph/tensor.ts';
 import { infer } from '../ops/infer.ts';
-import { applyRules, rules } from '../rewrite/index.ts';
+import { rewrite } from '../rewrite/index.ts';
 import { type Kept, labelOf } from './plan.ts';
-import { prepare } from './prepare.ts';
+import { prepareWeights } from './prepare.ts';
 import { roleOf } from './role.ts';
 
 /** A dense layer: Y [..., N] = X [..., K] · W [K, N]. */
@@ -36,7 +36,7 @@ export interface MatrixOptions {
 }
 
 /** The model in the form in which its dense layers are found: every product with a constant matrix stands alone. */
-export const prepareMatrices = (model: Model): Model => applyRules(prepare(model), [rules['gemm-to-matmul-add']]).model;
+export const prepareMatrices = (model: Model): Model => rewrite(prepareWeights(model), ['gemm-to-matmul-add']).model;
 
 /** The dense layers that `replaceMatrixLayers` would show. */
 export function matrixLayersOf(model: Model, options: MatrixOptions = {}): MatrixLayer[] {

@@ -22,11 +22,13 @@ export interface Plan {
   /** Nodes whose arithmetic is on integers. */
   readonly kernels: ReadonlyMap<Node, Role>;
   /** Nodes that move integers. */
-  readonly movers: ReadonlySet<Node>;
+  readonly movers: ReadonlyMap<Node, Role>;
   /** Clamps that a kernel's limits replace. */
   readonly dropped: ReadonlySet<Node>;
   /** Values that get a quantise-dequantise pair, each with the value whose grid it has. */
   readonly groupOf: ReadonlyMap<string, string>;
+  /** Values whose grid is so many times as wide as their group's: a constant was multiplied with them. */
+  readonly stretch: ReadonlyMap<string, number>;
   /** For each grid: the value to look at when calibrating (behind the clamps). */
   readonly watch: ReadonlyMap<string, string>;
   readonly kept: readonly Kept[];
@@ -51,8 +53,7 @@ export function planOf(graph: Graph, facts: Facts, { exclude = [], products = fa
   const alone = only !== undefined;
   const isExcluded = (node: Node): boolean =>
     excluded.has(node.name) || excluded.has(node.op) || excluded.has(node.outputs[0] ?? '');
-  const isLeftOut = (node: Node, { kind }: Role): boolean =>
-    alone && kind !== 'passes' && kind !== 'clamps' && labelOf(node) !== only;
+  const isLeftOut = (node: Node, { kind }: Role): boolean => alone && !MOVES.has(kind) && labelOf(node) !== only;
   const constant = (name: string): boolean => graph.initializers.has(name);
   const isFloat = (name: string): boolean => facts.get(name)?.dtype === 'float32';
   const why = new Map<Node, string>();
@@ -74,7 +75,8 @@ export function planOf(graph: Graph, facts: Facts, { exclude = [], products = fa
           return inputs.length > 0 && inputs.every((name) => (alone ? isFloat(name) : held.has(name)));
         case 'passes':
         case 'clamps':
-          return held.has(node.inputs[0] ?? '');
+        case 'rescales':
+          return held.has(movedBy(node, role));
         case 'float':
           return false;
       }
@@ -91,18 +93,18 @@ export function planOf(graph: Graph, facts: Facts, { exclude = [], products = fa
   // Backward: which of them are worth it.
   const needed = new Set<string>();
   const kernels = new Map<Node, Role>();
-  const movers = new Set<Node>();
+  const movers = new Map<Node, Role>();
   for (const node of graph.nodes.toReversed()) {
     const role = roles.get(node);
     if (!role) continue;
     const wanted = node.outputs.some((name) => needed.has(name));
-    if (role.kind === 'passes' || role.kind === 'clamps') {
+    if (MOVES.has(role.kind)) {
       if (!wanted) {
         why.set(node, 'only float nodes read its result');
         continue;
       }
-      movers.add(node);
-      needed.add(node.inputs[0]!);
+      movers.set(node, role);
+      needed.add(movedBy(node, role));
       continue;
     }
     if (role.kind === 'own' && !wanted && !alone && !shrinks(node, facts)) {
@@ -115,6 +117,7 @@ export function planOf(graph: Graph, facts: Facts, { exclude = [], products = fa
 
   // Groups, in the order of the nodes.
   const groupOf = new Map<string, string>();
+  const stretch = new Map<string, number>();
   const watch = new Map<string, string>();
   const dropped = new Set<Node>();
   const onlyReader = (name: string): Node | undefined => {
@@ -158,21 +161,27 @@ export function planOf(graph: Graph, facts: Facts, { exclude = [], products = fa
         const group = groupOf.get(node.inputs[0]!) ?? inherited(node, made, groupOf, movers, dropped);
         if (group) groupOf.set(name, group);
       } else if (needed.has(name)) {
-        const group = movers.has(node) && roles.get(node)?.kind === 'passes' ? groupOf.get(node.inputs[0]!) : undefined;
-        if (group) groupOf.set(name, group);
-        else open(name);
+        const moves = movers.get(node);
+        const from = moves ? movedBy(node, moves) : '';
+        const group = moves?.kind === 'passes' || moves?.kind === 'rescales' ? groupOf.get(from) : undefined;
+        if (!group) open(name);
+        else {
+          groupOf.set(name, group);
+          const wide = (stretch.get(from) ?? 1) * (moves?.kind === 'rescales' ? moves.by : 1);
+          if (wide !== 1) stretch.set(name, wide);
+        }
       }
     }
   }
   const kept = [...why]
     .filter(([node]) => !dropped.has(node) && node.inputs.some(isFloat) && node.outputs.some(isFloat))
     .map(([node, reason]) => ({ node: labelOf(node), op: node.op, why: reason }));
-  return { kernels, movers, dropped, groupOf, watch, kept };
+  return { kernels, movers, dropped, groupOf, stretch, watch, kept };
 }
 
 /** Every value that a plan with more exclusions could give a grid of its own. */
 export function candidatesOf(graph: Graph, facts: Facts, { kernels, movers, dropped }: Plan): string[] {
-  const names = [...kernels.keys(), ...movers, ...dropped].flatMap((node) => [...node.inputs, ...node.outputs]);
+  const names = [...kernels.keys(), ...movers.keys(), ...dropped].flatMap((node) => [...node.inputs, ...node.outputs]);
   return [...new Set(names)].filter(
     (name) => name !== '' && !graph.initializers.has(name) && facts.get(name)?.dtype === 'float32',
   );
@@ -183,7 +192,7 @@ function inherited(
   node: Node,
   made: ReadonlyMap<string, Node>,
   groupOf: ReadonlyMap<string, string>,
-  movers: ReadonlySet<Node>,
+  movers: ReadonlyMap<Node, Role>,
   dropped: ReadonlySet<Node>,
 ): string | undefined {
   for (let name = node.inputs[0]!; ; ) {
@@ -194,6 +203,12 @@ function inherited(
     name = maker.inputs[0]!;
   }
 }
+
+/** Roles that carry integers on without arithmetic of their own. */
+const MOVES: ReadonlySet<Role['kind']> = new Set(['passes', 'clamps', 'rescales']);
+
+/** The value that such a node carries on. */
+export const movedBy = (node: Node, role: Role): string => node.inputs[role.kind === 'rescales' ? role.input : 0] ?? '';
 
 /** The values that a kernel reads as integers, weights and biases aside. */
 export function operandsOf(node: Node, role: Role): readonly string[] {

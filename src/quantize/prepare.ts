@@ -2,7 +2,7 @@
 
 import { removeDead } from '../graph/edit.ts';
 import type { Model } from '../graph/model.ts';
-import { applyRules, type Rule, rules } from '../rewrite/index.ts';
+import { type RuleName, rewrite } from '../rewrite/index.ts';
 
 const RULES = [
   'constant-to-initializer',
@@ -19,13 +19,22 @@ const RULES = [
   'reduce-mean-to-global-average-pool',
   'merge-reshapes',
   'split-max-pool',
-] as const;
+] as const satisfies readonly RuleName[];
 
-/** The same function in the form that quantises best; it speaks the modern opset. */
-export function prepare(model: Model): Model {
-  const known: Readonly<Record<string, Rule>> = rules;
-  const wanted = RULES.flatMap((name) => known[name] ?? []);
-  const prepared = applyRules(model, wanted).model;
+/** Activations in the form in which integers pass through them. */
+const FOR_INTEGERS = [...RULES, 'hard-swish-to-clip'] as const satisfies readonly RuleName[];
+
+/** The same function in the form whose activations and weights quantise best; it speaks the modern opset. */
+export const prepare = (model: Model): Model => prepareBy(FOR_INTEGERS, model);
+
+/** The same, where activations stay in floats. */
+export const prepareWeights = (model: Model): Model => prepareBy(RULES, model);
+
+/** Activations that stayed in floats after all, put together again. */
+export const restore = (model: Model): Model => rewrite(model, ['hard-swish']).model;
+
+function prepareBy(names: readonly RuleName[], model: Model): Model {
+  const prepared = rewrite(model, names).model;
   // What a file states of inner values may be wrong (a batch of 1 where the input says N), and the engine would trust it.
   return { ...prepared, graph: { ...removeDead(prepared.graph), values: new Map() } };
 }

@@ -97,9 +97,22 @@ const NETS: Readonly<Record<string, (g: G, x: StaticValue) => StaticValue>> = {
     );
     return dense(g, g.Flatten(g.ReduceMean(a, [2, 3])), 10);
   },
+  'hard swish, squeeze and excitation': (g, x) => {
+    const a = g.HardSwish(conv(g, x, 16));
+    const gate = (y: StaticValue) => g.HardSigmoid(y, { alpha: 1 / 6, beta: 0.5 });
+    const excitation = gate(conv(g, g.Relu(conv(g, g.GlobalAveragePool(a), 4, 1)), 16, 1));
+    const b = g.HardSwish(conv(g, g.Mul(a, excitation), 16, 1));
+    return dense(g, g.Flatten(g.GlobalAveragePool(b)), 10);
+  },
+  'a constant that scales': (g, x) => {
+    const a = g.Mul(g.Relu(conv(g, x, 16)), g.scalar(0.25));
+    const b = g.Div(g.Add(a, conv(g, a, 16)), g.scalar(3));
+    return dense(g, g.Flatten(g.GlobalAveragePool(g.Add(b, a))), 10);
+  },
   'convolution to the end': (g, x) => conv(g, g.Relu(conv(g, x, 16)), 4, 1),
 };
-const FLOAT = /^(Fused)?(Conv|Gemm|MatMul|Add|AveragePool|GlobalAveragePool|Concat|MaxPool|LeakyRelu|Mul|Sigmoid)$/;
+const FLOAT =
+  /^(Fused)?(Conv|Gemm|MatMul|Add|AveragePool|GlobalAveragePool|Concat|MaxPool|LeakyRelu|Mul|Div|Sigmoid|Clip|HardSigmoid|HardSwish)$/;
 
 describe.each(Object.entries(NETS))('%s', (_, make) => {
   it('runs on integers throughout, close to the floats, for any batch', async () => {
@@ -135,6 +148,14 @@ it('gives the same bytes for the same input', async () => {
   const [model, data] = [net(seed), samples()];
   const bytes = async () => writeModel((await quantize(model, { data }, { engine })).model);
   expect(await bytes()).toEqual(await bytes());
+});
+
+it('puts a hard swish together again where it stays in floats', async () => {
+  const model = net((g, x) => dense(g, g.Flatten(g.HardSwish(g.Tanh(conv(g, x, 8)))), 4));
+  const { model: small } = await quantize(model, { data: samples() }, { engine });
+  const ops = small.graph.nodes.map(({ op }) => op);
+  expect(ops).toContain('HardSwish');
+  expect(ops).not.toContain('Clip');
 });
 
 it('leaves excluded nodes in floats and says so', async () => {

@@ -23,7 +23,7 @@ import { type Grid, gridOf } from './grid.ts';
 import { type Inserted, type InsertOptions, insertPairs } from './insert.ts';
 import { observe } from './observe.ts';
 import { candidatesOf, type Kept, type Plan, type PlanOptions, planOf } from './plan.ts';
-import { prepare } from './prepare.ts';
+import { prepare, restore } from './prepare.ts';
 import type { Range } from './range.ts';
 import { type Rounding, type RoundingName, roundings } from './round/index.ts';
 import { saturates } from './saturate.ts';
@@ -266,5 +266,5 @@ export function write(
     ...(inputMeans && { inputMeans }),
     ...options,
   });
-  return { plan, raw, written: { ...model, producer: { name: 'pare', version: '' }, graph } };
+  return { plan, raw, written: restore({ ...model, producer: { name: 'pare', version: '' }, graph }) };
 }

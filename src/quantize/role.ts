@@ -1,9 +1,9 @@
 /**
  * What a node is to quantisation: its row's answer, read for one node of one graph.
  *
- * Rows say how integers enter an op, but not yet two further things: that an op clamps (so that an integer's limits can
- * do its work) and that it pads with a constant (so that it can work on the integers themselves). Both are tabled here
- * until rows answer them.
+ * Rows say how integers enter an op, but not yet three further things: that an op clamps (so that an integer's limits can
+ * do its work), that it multiplies by a constant (which moves the grid and no integer) and that it pads with a constant (so
+ * that it can work on the integers themselves). They are tabled here until rows answer them.
  */
 
 import type { Graph, Node } from '../graph/model.ts';
@@ -32,6 +32,8 @@ export type Role =
   | { readonly kind: 'own' }
   /** The same grid in and out; `padding` when it brings in zeros, which takes the zero point as its constant. */
   | { readonly kind: 'passes'; readonly padding: boolean }
+  /** y = by · x with by > 0: the same integers on a grid that is so many times as wide. */
+  | { readonly kind: 'rescales'; readonly input: number; readonly by: number }
   /** y = min(max(x, lo), hi). */
   | { readonly kind: 'clamps'; readonly to: Range }
   | { readonly kind: 'float'; readonly why: string };
@@ -54,6 +56,22 @@ const CLAMPS: Readonly<Record<string, (node: Node, graph: Graph) => Range | unde
   },
 };
 
+/** Ops that multiply by a constant number, by name: what the number stands for. */
+const RESCALES: Readonly<Record<string, (operands: readonly (number | undefined)[]) => readonly [number, number]>> = {
+  Mul: ([a, b]) => (b === undefined ? [1, a ?? 0] : [0, b]),
+  Div: ([, b]) => [0, 1 / (b ?? 0)],
+};
+
+const rescaled = (node: Node, graph: Graph, facts: Facts): Role | undefined => {
+  const form = node.domain === '' ? RESCALES[node.op] : undefined;
+  if (!form) return undefined;
+  const [input, by] = form(node.inputs.map((name) => scalarOf(graph.initializers.get(name))));
+  const [x, factor] = [facts.get(node.inputs[input]!), facts.get(node.inputs[1 - input]!)];
+  // A factor of more axes than x would give the result more axes too.
+  const isPlain = x?.dtype === 'float32' && (factor?.dims.length ?? 0) <= x.dims.length;
+  return isPlain && by > 0 && Number.isFinite(by) ? { kind: 'rescales', input, by } : undefined;
+};
+
 /** Pads by a constant that is 0. */
 const padsWithZero = (node: Node, graph: Graph): boolean => {
   if (node.op !== 'Pad' || node.domain !== '') return false;
@@ -69,6 +87,8 @@ export function roleOf(node: Node, graph: Graph, facts: Facts): Role {
   const clamp = node.domain === '' ? CLAMPS[node.op]?.(node, graph) : undefined;
   if (clamp) return { kind: 'clamps', to: clamp };
   if (padsWithZero(node, graph)) return { kind: 'passes', padding: true };
+  const scale = rescaled(node, graph, facts);
+  if (scale) return scale;
   const { quant } = row;
   if (quant.kind === 'float') return { kind: 'float', why: `${node.op} has no integer kernel` };
   const first = facts.get(node.inputs[0] ?? '');

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { random } from '../../base/random.ts';
 import { gridOf } from '../grid.ts';
+import { thresholdOf } from './entropy.ts';
 import { calibrators, entropy, mse, percentile } from './index.ts';
 
 const batch = fc.array(fc.float({ noNaN: true, min: Math.fround(-1e6), max: Math.fround(1e6) }), {
@@ -120,6 +121,80 @@ it('mse clips a Gauss distribution near 3.9 standard deviations, the optimum at 
   expect(t).toBeGreaterThan(3.85);
   expect(t).toBeLessThan(4.05);
   expect(Math.abs(hi - t)).toBeLessThan(0.3);
+});
+
+/** The half-Gauss distribution by its inverse: |normal|, at even steps; its density is 2 φ(t). */
+const phi = (t: number): number => Math.exp((-t * t) / 2) / Math.sqrt(2 * Math.PI);
+const integral = (f: (t: number) => number, from: number, to: number, steps = 4000): number => {
+  const h = (to - from) / steps;
+  let sum = 0;
+  for (let i = 0; i <= steps; i++) sum += f(from + i * h) * (i === 0 || i === steps ? 1 : i % 2 ? 4 : 2);
+  return (sum * h) / 3; // Simpson
+};
+const halfNormal = normal.map(Math.abs);
+
+it('percentile cuts Gauss and half-Gauss distributions where their tails say', () => {
+  // P(|x| > 3.290527) = 0.001; what has both signs is cut on each side, by half of that each
+  for (const values of [normal, halfNormal]) {
+    const calibrator = percentile({ keep: 0.999 });
+    const state = calibrator.start();
+    calibrator.see(state, values);
+    expect(Math.abs(calibrator.range(state).hi - 3.290527)).toBeLessThan(0.06);
+  }
+});
+
+it('mse clips a half-Gauss distribution where the integral of its error has its minimum', () => {
+  const calibrator = mse();
+  const state = calibrator.start();
+  calibrator.see(state, halfNormal);
+  const error = (t: number): number => integral((x) => 2 * phi(x) * (x - t) ** 2, t, 9) + (t / 255) ** 2 / 12;
+  let [best, least] = [0, Number.POSITIVE_INFINITY];
+  for (let t = 3; t < 5; t += 0.01) if (error(t) < least) [best, least] = [t, error(t)];
+  const { lo, hi } = calibrator.range(state);
+  expect(lo).toBeGreaterThanOrEqual(0);
+  expect(best).toBeGreaterThan(3.9);
+  expect(best).toBeLessThan(4.3);
+  expect(Math.abs(hi - best)).toBeLessThan(0.3);
+});
+
+/**
+ * The divergence that entropy minimises, for a density on t ≥ 0 with this tail, written with integrals instead of counts: within a level the
+ * merged histogram is flat, and what lies beyond T stands in the last bin.
+ */
+function divergenceAt(T: number, f: (t: number) => number, tail: (t: number) => number, levels: number, bin: number) {
+  const inside = 1 - tail(T);
+  const step = T / levels;
+  let loss = 0;
+  for (let level = 0; level < levels; level++) {
+    const [from, to] = [level * step, (level + 1) * step];
+    const mean = (tail(from) - tail(to)) / step / inside;
+    loss += integral((t) => f(t) * Math.log(f(t) / mean), from, level === levels - 1 ? to - bin : to, 8);
+  }
+  const last = tail(T - bin);
+  const flat = ((tail(T - step) - tail(T)) / step / inside) * bin;
+  return loss + last * Math.log(last / flat);
+}
+
+const exponential = (t: number): number => Math.exp(-t);
+const halfGauss = [(t: number) => 2 * phi(t), (t: number) => 2 * integral(phi, t, t + 8, 80)] as const;
+
+/** |x| of both signs has 128 levels, of one sign 255. */
+it.each([
+  ['Laplace', exponential, exponential, 128, 14],
+  ['half-Laplace', exponential, exponential, 255, 14],
+  ['Gauss', ...halfGauss, 128, 6],
+  ['half-Gauss', ...halfGauss, 255, 6],
+] as const)('entropy cuts a %s distribution where the divergence has its minimum', (_, f, tail, levels, most) => {
+  const bin = most / 2048;
+  const tails = Float64Array.from({ length: 2049 }, (_, i) => tail(i * bin));
+  const chosen = thresholdOf(
+    Float64Array.from({ length: 2048 }, (_, i) => 1e9 * (tails[i]! - tails[i + 1]!)),
+    levels,
+  );
+  const at = (bins: number): number => divergenceAt(bins * bin, f, tail, levels, bin);
+  const candidates = Array.from({ length: Math.floor((2048 - levels) / 64) }, (_, i) => levels + 64 * i);
+  const least = Math.min(...candidates.map(at));
+  expect(at(chosen)).toBeLessThan(1.05 * least);
 });
 
 it('entropy cuts long tails, and keeps a range that is full to its ends', () => {

@@ -19,6 +19,7 @@ import { foldScaleAhead } from './fold-scale-ahead.ts';
 import { gelu } from './gelu.ts';
 import { gemmToMatmulAdd } from './gemm-to-matmul-add.ts';
 import { hardSwish } from './hard-swish.ts';
+import { hardSwishToClip } from './hard-swish-to-clip.ts';
 import { layerNormalization } from './layer-normalization.ts';
 import { matmulAddToGemm } from './matmul-add-to-gemm.ts';
 import { mergeBranches } from './merge-branches.ts';
@@ -67,6 +68,7 @@ export const rules = {
   'split-max-pool': splitMaxPool,
   'pad-to-projection': padToProjection,
   'gemm-to-matmul-add': gemmToMatmulAdd,
+  'hard-swish-to-clip': hardSwishToClip,
   attention,
 } as const satisfies Record<string, Rule>;
 
