@@ -14,7 +14,14 @@ export type { Firing, PatternRule, Rule, RuleSample, SweepRule } from './rule.ts
 export { type RuleName, rules } from './rules/index.ts';
 
 /** Rules that bring a model into a form for one purpose: they add nodes, or make a compact op that runs no faster. */
-const SPECIAL: readonly RuleName[] = ['gemm-to-matmul-add', 'hard-swish-to-clip', 'split-max-pool', 'pad-to-projection', 'attention'];
+const SPECIAL: readonly RuleName[] = [
+  'batch-norm-to-conv',
+  'gemm-to-matmul-add',
+  'hard-swish-to-clip',
+  'split-max-pool',
+  'pad-to-projection',
+  'attention',
+];
 
 /** The rules of `simplify`: all that never add arithmetic. */
 export const SIMPLIFYING: readonly RuleName[] = (Object.keys(rules) as RuleName[]).filter(

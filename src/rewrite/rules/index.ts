@@ -3,6 +3,7 @@
 import type { Rule } from '../rule.ts';
 import { activationAfterPool } from './activation-after-pool.ts';
 import { attention } from './attention.ts';
+import { batchNormToConv } from './batch-norm-to-conv.ts';
 import { commonSubexpressions } from './common-subexpressions.ts';
 import { constantToInitializer } from './constant-to-initializer.ts';
 import { deadCode } from './dead-code.ts';
@@ -25,6 +26,7 @@ import { matmulAddToGemm } from './matmul-add-to-gemm.ts';
 import { mergeBranches } from './merge-branches.ts';
 import { mergeConvs } from './merge-convs.ts';
 import { mergeDense } from './merge-dense.ts';
+import { mergeInterleaved } from './merge-interleaved.ts';
 import { mergePad } from './merge-pad.ts';
 import { mergeReshapes } from './merge-reshapes.ts';
 import { mergeScales } from './merge-scales.ts';
@@ -61,12 +63,17 @@ export const rules = {
   'merge-scales': mergeScales,
   'merge-dense': mergeDense,
   'merge-convs': mergeConvs,
+  'merge-interleaved': mergeInterleaved,
   'merge-branches': mergeBranches,
   'activation-after-pool': activationAfterPool,
   'reduce-mean-to-global-average-pool': reduceMeanToGlobalAveragePool,
   'dead-code': deadCode,
   'split-max-pool': splitMaxPool,
+<<<<<<< HEAD
   'pad-to-projection': padToProjection,
+=======
+  'batch-norm-to-conv': batchNormToConv,
+>>>>>>> 3137f35 (Batch norms that stand alone run on integers; interleaved slices before a convolution become its stride)
   'gemm-to-matmul-add': gemmToMatmulAdd,
   'hard-swish-to-clip': hardSwishToClip,
   attention,
