@@ -69,11 +69,8 @@ export const rules = {
   'reduce-mean-to-global-average-pool': reduceMeanToGlobalAveragePool,
   'dead-code': deadCode,
   'split-max-pool': splitMaxPool,
-<<<<<<< HEAD
   'pad-to-projection': padToProjection,
-=======
   'batch-norm-to-conv': batchNormToConv,
->>>>>>> 3137f35 (Batch norms that stand alone run on integers; interleaved slices before a convolution become its stride)
   'gemm-to-matmul-add': gemmToMatmulAdd,
   'hard-swish-to-clip': hardSwishToClip,
   attention,
