@@ -64,6 +64,7 @@ for (const [name, preparation] of Object.entries(MODELS)) {
       judge: test,
       calibrate,
       biasCorrect: !plainBias,
+      ...(!bits && { kernels: 'measured' as const }),
       ...(maxDrop && { maxDrop: Number(maxDrop) }),
       ...(bits && { weightBits: bits === '7' ? 7 : 8 }),
     },

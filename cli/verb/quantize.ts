@@ -17,6 +17,7 @@ import { writeHub } from '../hub.ts';
 import type { Sets } from '../sets.ts';
 import { type Outcome, verb } from '../verb.ts';
 
+const KERNELS = { measured: true, all: true } as const;
 const FORMATS = { qdq: true, qoperator: true } as const;
 
 export const quantize = verb({
@@ -57,6 +58,10 @@ export const quantize = verb({
     block: number('Weights that share a scale (weight-only).', { min: 16, max: 256, whole: true }),
     perTensor: flag('One weight scale per tensor, not per channel.'),
     exclude: many(text('A node, by its name or its output, or an op, that stays in floats; may be repeated.')),
+    kernels: oneOf(
+      KERNELS,
+      'Integer kernels only where they are faster here, or everywhere (static); default: measured, except for --target, --format qoperator, --bits and --round.',
+    ),
     products: flag('Quantise products of two computed values, as in attention.'),
     portable: flag('Keep weights safe for processors that add 8-bit products in 16 bits, whatever this one does.'),
     ...methodArgs,

@@ -37,6 +37,8 @@ export interface Plan {
 export interface PlanOptions {
   /** Node names, names of their first output, or op types that stay in floats. */
   exclude?: readonly string[];
+  /** Layers, by name or first output, that integers do not make faster: they stay in floats too. */
+  slow?: readonly string[];
   /** Quantise products of two computed values, as in attention. Default false. */
   products?: boolean;
   /** Quantise this node alone (by name or first output), to study it: even where no integers reach it or leave it. */
@@ -45,11 +47,16 @@ export interface PlanOptions {
 
 export const labelOf = (node: Node): string => node.name || node.outputs[0] || node.op;
 
-export function planOf(graph: Graph, facts: Facts, { exclude = [], products = false, only }: PlanOptions = {}): Plan {
+export function planOf(
+  graph: Graph,
+  facts: Facts,
+  { exclude = [], slow = [], products = false, only }: PlanOptions = {},
+): Plan {
   const made = producers(graph);
   const readers = consumers(graph);
   const outputs = new Set(graph.outputs.map(({ name }) => name));
   const excluded = new Set(exclude);
+  const slower = new Set(slow);
   const alone = only !== undefined;
   const isExcluded = (node: Node): boolean =>
     excluded.has(node.name) || excluded.has(node.op) || excluded.has(node.outputs[0] ?? '');
@@ -63,7 +70,13 @@ export function planOf(graph: Graph, facts: Facts, { exclude = [], products = fa
   const roles = new Map<Node, Role>();
   for (const node of graph.nodes) {
     const asked = roleOf(node, graph, facts);
-    const role = isExcluded(node) || isLeftOut(node, asked) ? ({ kind: 'float', why: 'excluded' } as const) : asked;
+    const reason =
+      isExcluded(node) || isLeftOut(node, asked)
+        ? 'excluded'
+        : slower.has(labelOf(node))
+          ? 'integers are not faster here'
+          : undefined;
+    const role: Role = reason === undefined ? asked : { kind: 'float', why: reason };
     const inputs = node.inputs.filter((name) => name !== '' && !constant(name));
     const holds = ((): boolean => {
       switch (role.kind) {

@@ -158,6 +158,30 @@ it('puts a hard swish together again where it stays in floats', async () => {
   expect(ops).not.toContain('Clip');
 });
 
+it('keeps what timing calls slow in floats, its weights in 8 bits, and says so', async () => {
+  const model = net(seed);
+  const { model: small, report } = await quantize(model, { data: samples(), kernels: 'measured' }, { engine });
+  const slow = report.speed!.slow;
+  const kept = report.kept.filter(({ why }) => why === 'integers are not faster here').map(({ node }) => node);
+  expect([...kept].sort()).toEqual([...slow].sort());
+  expect(report.agreement.cosine).toBeGreaterThan(0.99);
+  expect(report.after.bytes).toBeLessThan(report.before.bytes);
+  const stored = small.graph.nodes.filter(
+    ({ op, inputs }) => op === 'Cast' && small.graph.initializers.has(inputs[0]!),
+  );
+  if (slow.length > 0) expect(stored.length).toBeGreaterThan(0);
+  checkGraph(small);
+});
+
+it('computes slow layers in floats as they were', async () => {
+  const model = prepare(net(seed));
+  const ready = await calibrate(model, calibratorOf(), samples(), Int32Array.of(0, 1, 2), { engine });
+  const slow = model.graph.nodes.map(({ name, outputs }) => name || outputs[0]!);
+  const { plan, written } = write(ready, { slow });
+  expect(plan.kernels.size).toBe(0);
+  expect(written.graph.nodes.map(({ op }) => op)).toEqual(model.graph.nodes.map(({ op }) => op));
+});
+
 it('leaves excluded nodes in floats and says so', async () => {
   const model = net(seed);
   const first = model.graph.nodes[0]!;

@@ -22,13 +22,15 @@ import { given } from './given.ts';
 import { type Grid, gridOf } from './grid.ts';
 import { type Inserted, type InsertOptions, insertPairs } from './insert.ts';
 import { observe } from './observe.ts';
-import { candidatesOf, type Kept, type Plan, type PlanOptions, planOf } from './plan.ts';
+import { candidatesOf, type Kept, labelOf, type Plan, type PlanOptions, planOf } from './plan.ts';
 import { prepare, restore } from './prepare.ts';
 import type { Range } from './range.ts';
 import { type Rounding, type RoundingName, roundings } from './round/index.ts';
 import { saturates } from './saturate.ts';
 import type { LayerSensitivity } from './sensitivity.ts';
+import { type Speed, slowLayers } from './slow-layers.ts';
 import { smooth } from './smooth.ts';
+import { storeWeights } from './store.ts';
 
 export interface QuantizeOptions extends PlanOptions {
   /** Samples to calibrate on, as the model is fed in use. Labels are not needed. */
@@ -51,6 +53,11 @@ export interface QuantizeOptions extends PlanOptions {
    * change. The most sensitive layers go back to floats until it holds. Default: no bound.
    */
   maxDrop?: number;
+  /**
+   * `all`: integer kernels wherever there is one. `measured`: only where they are faster on this machine; what is not stays in floats, its weights
+   * stored in 8 bits. Default `all`.
+   */
+  kernels?: 'all' | 'measured';
   /** How weights are rounded: a name of the table. Default `nearest`. */
   round?: RoundingName;
   /** Updates for each layer or block, where the rounding is learnt. Default 1000. */
@@ -110,6 +117,8 @@ export interface QuantizeReport {
   /** What the engine makes of it; undefined where it cannot show that. */
   readonly fused?: EngineView;
   readonly escalation?: Escalation;
+  /** What timing found; only where it was asked for. */
+  readonly speed?: Speed;
   /** How close the answers are to the float model's, on up to 64 of the samples. */
   readonly agreement: Agreement;
 }
@@ -148,7 +157,7 @@ export async function quantize(model: Model, options: QuantizeOptions, lab: Lab)
   const weightBits = options.weightBits ?? 8;
   const pairSafe = weightBits === 8 && (options.pairSafe ?? (await saturates(lab.engine)));
   const chosen = chooseSamples(data, samples, lab.seed);
-  const everywhere = options.maxDrop !== undefined;
+  const everywhere = options.maxDrop !== undefined || options.kernels === 'measured';
   const calm =
     options.smooth === undefined ? model : (await smooth(model, data, chosen, { alpha: options.smooth }, lab)).model;
   const ready = evens ? (await absorbBiases(equalize(calm).model, data, chosen, lab)).model : prepare(calm);
@@ -163,10 +172,16 @@ export async function quantize(model: Model, options: QuantizeOptions, lab: Lab)
   const weights = await rounding.run({ ...task, ...given({ iterations: options.iterations }) }, lab);
   const rounded: WriteOptions = { ...bare, weights };
   const settled = { ...rounded, ...(await correction.run({ ...task, options: rounded, original: model }, lab)) };
+  const speed = options.kernels === 'measured' ? await slowLayers(model, calibrated, settled, data, lab) : undefined;
+  const chosenKernels: WriteOptions = { ...settled, ...(speed && { slow: speed.slow }) };
   const escalated =
-    options.maxDrop === undefined ? undefined : await escalate(calibrated, settled, options.maxDrop, options, lab);
-  const { plan, written } = write(calibrated, escalated?.options ?? settled);
-  if (plan.kernels.size === 0) {
+    options.maxDrop === undefined || (speed && planOf(ready.graph, calibrated.facts, chosenKernels).kernels.size === 0)
+      ? undefined
+      : await escalate(calibrated, chosenKernels, options.maxDrop, options, lab);
+  const { plan, written: paired } = write(calibrated, escalated?.options ?? chosenKernels);
+  const slow = new Set(speed?.slow);
+  const written = slow.size === 0 ? paired : storeWeights(paired, weightsBeyond(calibrated.model, slow));
+  if (plan.kernels.size === 0 && slow.size === 0) {
     throw new PareError('quantize/nothing', 'No node of this model can run on integers.', {
       where: model.graph.name,
       expected: 'convolutions or matrix products with float32 weights',
@@ -179,7 +194,10 @@ export async function quantize(model: Model, options: QuantizeOptions, lab: Lab)
     report: {
       before: { bytes: writeModel(model).length, parameters: parametersOf(model) },
       after: { bytes: writeModel(written).length, parameters: parametersOf(calibrated.model) },
-      scheme: `int8 static, u8 activations (${calibrator.name}), s8 weights of ${weightBits} bits${pairSafe ? ', pairs checked,' : ''} per ${perChannel ? 'channel' : 'tensor'}`,
+      scheme:
+        plan.kernels.size === 0
+          ? 'int8 weights, float arithmetic: integers are not faster here'
+          : `int8 static, u8 activations (${calibrator.name}), s8 weights of ${weightBits} bits${pairSafe ? ', pairs checked,' : ''} per ${perChannel ? 'channel' : 'tensor'}`,
       rounding: options.round ?? 'nearest',
       biasCorrection: correctionName,
       weightBits,
@@ -189,9 +207,16 @@ export async function quantize(model: Model, options: QuantizeOptions, lab: Lab)
       kept: plan.kept,
       ...(fused && { fused }),
       ...(escalated && { escalation: escalated.report }),
+      ...(speed && { speed }),
       agreement: await agreement(model, written, data, chosen.subarray(0, CHECKED), lab),
     },
   };
+}
+
+/** The weights that none of these layers reads. */
+function weightsBeyond({ graph }: Model, layers: ReadonlySet<string>): Set<string> {
+  const read = new Set(graph.nodes.flatMap((node) => (layers.has(labelOf(node)) ? node.inputs : [])));
+  return new Set([...graph.initializers.keys()].filter((name) => !read.has(name)));
 }
 
 /** Elements of all weights. Integers replace them one by one, so the prepared float model is the one to count. */

@@ -17,8 +17,8 @@ import { attrsOf, slotAt } from '../ops/infer.ts';
 /** Weights below this many elements stay floats: two nodes cost more bytes than they save. */
 const WORTHWHILE = 512;
 
-/** The model with its float weights (of layers that multiply) stored as int8, a scale per output channel. */
-export function storeWeights(model: Model): Model {
+/** The model with its float weights (of layers that multiply) stored as int8, a scale per output channel; those named stay as they are. */
+export function storeWeights(model: Model, except: ReadonlySet<string> = new Set()): Model {
   const { graph } = model;
   const readers = consumers(graph);
   const fresh = freshNames(namesOf(graph));
@@ -26,7 +26,7 @@ export function storeWeights(model: Model): Model {
   const initializers = new Map(graph.initializers);
   const unpacked: Node[] = [];
   for (const [name, weight] of graph.initializers) {
-    const axis = listed.has(name) ? undefined : channelAxis(name, weight, readers.get(name) ?? []);
+    const axis = listed.has(name) || except.has(name) ? undefined : channelAxis(name, weight, readers.get(name) ?? []);
     if (axis === undefined) continue;
     const { integers, scales } = pack(weight, axis);
     const [q, s, f] = [fresh(`${name}_q`), fresh(`${name}_s`), fresh(`${name}_f`)];

@@ -44,6 +44,8 @@ export interface Request {
   readonly target?: TargetName | undefined;
   /** Pairs that engines fuse, or integer operators. Default `qdq`. */
   readonly format?: 'qdq' | 'qoperator' | undefined;
+  /** Integer kernels everywhere, or only where they are faster here. Default: measured for models that run here. */
+  readonly kernels?: 'all' | 'measured' | undefined;
   /** Keep weights safe for processors that add 8-bit products in 16 bits, whatever this one does. */
   readonly portable?: boolean | undefined;
   /** The most that may be lost, as a share of the metric. */

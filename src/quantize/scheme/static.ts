@@ -16,6 +16,8 @@ export const staticScheme: Scheme = {
   about: 'weights and activations as 8-bit integers, calibrated on samples',
   needsData: 'samples to calibrate on',
   async run(model, { data, perTensor, portable, bits, round, target, format = 'qdq', ...options }, lab) {
+    // What leaves the integers is stored by rounding to nearest in 8 bits: other wishes keep their kernels.
+    const isPlain = (bits ?? 8) === 8 && (round ?? 'nearest') === 'nearest';
     const { model: written, report } = await quantize(
       model,
       {
@@ -26,11 +28,23 @@ export const staticScheme: Scheme = {
         ...(bits !== undefined && { weightBits: bits }),
         ...(target && { pairSafe: targets[target].pairSafe }),
         ...(portable && { pairSafe: true }),
+        kernels: options.kernels ?? (isPlain && !target && format === 'qdq' ? 'measured' : 'all'),
       },
       lab,
     );
-    const { scheme, quantized, kept, weightBits, rounding, biasCorrection, pairSafe, agreement, escalation, fused } =
-      report;
+    const {
+      scheme,
+      quantized,
+      kept,
+      weightBits,
+      rounding,
+      biasCorrection,
+      pairSafe,
+      agreement,
+      escalation,
+      fused,
+      speed,
+    } = report;
     if (target && !targets[target].integerKernels) {
       lab.onNote?.(
         `${target} has no integer kernels for these layers: the file computes in floats there (--scheme weight-only or fp16 gain more)`,
@@ -50,6 +64,7 @@ export const staticScheme: Scheme = {
         calibrationSamples: report.samples,
         escalation,
         engine: fused,
+        speed,
       },
     };
   },
