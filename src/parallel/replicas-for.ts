@@ -15,9 +15,8 @@ import { elements, sizeOf, zeros } from '../graph/tensor.ts';
 import type { Lab } from '../runtime/index.ts';
 import { batchFor } from '../train/batch-size.ts';
 import { learningForm } from '../train/learning-form.ts';
-import { crossEntropy } from '../train/loss/cross-entropy.ts';
+import { lossFor } from '../train/loss/index.ts';
 import type { Loss } from '../train/loss/loss.ts';
-import { meanSquaredError } from '../train/loss/mean-squared-error.ts';
 import { columnsOf, engineBytes, withLoss, withStatedOutputs } from '../train/program.ts';
 import type { TrainerOptions } from '../train/trainer.ts';
 
@@ -53,7 +52,7 @@ export async function replicasFor(
   const weights = [...form.weights.values()].reduce((sum, { dims }) => sum + sizeOf(dims), 0);
   if (form.state.size > 0 || macs < LEAST_MACS || macs / weights < LEAST_REUSE) return 1;
 
-  const loss = options.loss ?? (data.task === 'regression' ? meanSquaredError() : crossEntropy());
+  const loss = options.loss ?? lossFor(data.task);
   const rows = spread(data, batch);
   const part = batch / threads;
   const parts = Array.from({ length: threads }, (_, i) => rows.subarray(i * part, (i + 1) * part));

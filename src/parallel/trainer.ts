@@ -7,7 +7,7 @@ import type { Model } from '../graph/model.ts';
 import type { Lab } from '../runtime/index.ts';
 import { batchFor, checkBatch } from '../train/batch-size.ts';
 import { diagnose } from '../train/diagnose.ts';
-import { crossEntropy, meanSquaredError } from '../train/index.ts';
+import { lossFor } from '../train/loss/index.ts';
 import { plan } from '../train/optim/plan.ts';
 import type { bindStep } from '../train/program.ts';
 import type { Trainer, TrainerOptions, UpdateRange } from '../train/trainer.ts';
@@ -47,7 +47,7 @@ export async function openParallelTrainer(
   const batch = batchFor(model, data, options.batch);
   await checkBatch(model, data, batch, lab);
   const updatesPerEpoch = updatesOf(data, batch, accumulate);
-  const loss = options.loss ?? (data.task === 'regression' ? meanSquaredError() : crossEntropy());
+  const loss = options.loss ?? lossFor(data.task);
   const layers = await splitLayers(model, options);
   const { copies } = layers;
   const isSharded = options.shardUpdate === true && copies.size > 1;

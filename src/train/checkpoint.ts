@@ -1,6 +1,7 @@
 /** Everything that a training run still needs, in one file, so that a run that was killed goes on as if it had not been. */
 
 import { PareError } from '../base/error.ts';
+import type { RunIdentity } from './identity.ts';
 import type { PlateauState } from './schedule/plateau.ts';
 import { readTensorFile, type StoredArray, writeTensorFile } from './tensor-file.ts';
 
@@ -11,15 +12,6 @@ export interface CheckpointOptions {
   readonly everySteps?: number;
   /** Seconds between two checkpoints. Default: one after every epoch. */
   readonly everySeconds?: number;
-}
-
-/** What a run is: a checkpoint of one run is of no use to another. */
-export interface RunIdentity {
-  readonly optimizer: string;
-  readonly batch: number;
-  readonly accumulate: number;
-  readonly seed: number;
-  readonly samples: number;
 }
 
 export interface EpochReport {
@@ -91,20 +83,6 @@ export async function loadCheckpoint(folder: string): Promise<Checkpoint | undef
     });
   }
   return { identity: JSON.parse(identity), position: JSON.parse(position, toNumber), arrays: file.arrays };
-}
-
-/** Throws train/resume when the checkpoint belongs to a run with another optimiser, batch, seed or data. */
-export function checkIdentity(folder: string, saved: RunIdentity, now: RunIdentity): void {
-  for (const [key, value] of Object.entries(now)) {
-    const before = saved[key as keyof RunIdentity];
-    if (before === value) continue;
-    throw new PareError('train/resume', `The checkpoint in "${folder}" belongs to a run with another ${key}.`, {
-      where: checkpointPath(folder),
-      expected: `${before}`,
-      got: `${value}`,
-      hint: 'go on with the same options, or begin anew in another folder',
-    });
-  }
 }
 
 /** JSON has no NaN and no infinities. */

@@ -4,6 +4,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { crc32c, maskedCrc32c } from '../base/crc32c.ts';
 import { PareError } from '../base/error.ts';
 import { random } from '../base/random.ts';
 import { type Dataset, inMemory } from '../data/dataset.ts';
@@ -26,7 +27,6 @@ import {
   sgd,
   tensorBoardLog,
 } from './index.ts';
-import { crc32c, maskedCrc32c } from './log/crc32c.ts';
 
 let engine: Engine;
 let folder: string;

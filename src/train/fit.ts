@@ -15,7 +15,9 @@ import {
   loadCheckpoint,
 } from './checkpoint.ts';
 import { type ChoiceOptions, chooseOptimizer, chosenBefore } from './choose/optimizer.ts';
+import { identityOf } from './identity.ts';
 import type { TrainLog } from './log/log.ts';
+import { lossFor } from './loss/index.ts';
 import type { Loss } from './loss/loss.ts';
 import { withMasters } from './masters.ts';
 import { metricFor } from './metric/index.ts';
@@ -27,6 +29,7 @@ import { chain, type Optimizer } from './optim/transform.ts';
 import { startRun } from './run.ts';
 import type { Plateau } from './schedule/plateau.ts';
 import { type GroupOptions, groupsOf, matcher, type NamePattern } from './select.ts';
+import { openStatistics } from './statistics.ts';
 import { alone, type RunArrays, type Workers } from './workers.ts';
 
 export type { EpochReport } from './checkpoint.ts';
@@ -117,29 +120,46 @@ export async function fit(
   if (kept && !options.resume && !isFinished) throw unfinished(checkpoint.folder, kept);
   const saved = options.resume ? kept : undefined;
   const { make, choice } = await optimizerOf(model, data, options, saved, lab);
-  using trainer = await workers.open(
-    model,
-    data,
-    { ...trainerOptions(options), optimizer: (updates) => make(epochs * updates) },
-    lab,
-  );
+  const how = trainerOptions(options);
+  using trainer = await workers.open(model, data, { ...how, optimizer: (updates) => make(epochs * updates) }, lab);
   const metric = options.metric ?? metricFor(data.task);
   using score = validation && (await workers.score(trainer, model, asFed(validation), { metric }, lab));
-  const run = startRun(trainer, { epochs, patience, plateau, checkpoint, logs, choice, workers }, lab);
+  using statistics = trainer.agreement ? undefined : await openStatistics(trainer, data, lab);
+  const { batch, accumulate, updatesPerEpoch } = trainer;
+  const identity =
+    checkpoint &&
+    (await identityOf(
+      model,
+      data,
+      {
+        loss: lossFor(data.task),
+        ...how,
+        batch,
+        accumulate,
+        updatesPerEpoch,
+        optimizer: make(epochs * updatesPerEpoch),
+      },
+      lab,
+    ));
+  const run = startRun(trainer, { identity, epochs, patience, plateau, checkpoint, logs, choice, workers }, lab);
   if (saved) await run.restore(saved);
   for (const log of logs) await log.start?.(run.updates());
 
   while (!run.isOver()) {
     await run.epoch();
     trainer.running.evaluation();
+    let putBack = (): void => {};
     let value: number | undefined;
     try {
+      putBack = (await statistics?.settle()) ?? putBack;
       value = await score?.run();
     } catch (thrown) {
+      putBack();
       trainer.running.training();
       throw thrown instanceof PareError && thrown.code === 'work/aborted' ? await run.stop(thrown) : thrown;
     }
     const report = run.close(value === undefined ? undefined : { name: metric.name, value, better: metric.better });
+    putBack();
     trainer.running.training();
     for (const log of logs) await log.epoch?.(run.updates(), report);
     await run.settle();

@@ -6,12 +6,11 @@ import type { Lab } from '../runtime/index.ts';
 import {
   type Checkpoint,
   type CheckpointOptions,
-  checkIdentity,
   type EpochReport,
   type Position,
-  type RunIdentity,
   saveCheckpoint,
 } from './checkpoint.ts';
+import { checkIdentity, type RunIdentity } from './identity.ts';
 import type { TrainLog } from './log/log.ts';
 import { sumSegments } from './optim/segment.ts';
 import { arraysOf, bestArrays, bestOf, fillArrays } from './run-arrays.ts';
@@ -25,6 +24,8 @@ export interface RunOptions {
   readonly patience: number;
   readonly plateau?: Plateau | undefined;
   readonly checkpoint?: CheckpointOptions | undefined;
+  /** Where there is a checkpoint: whose it is. */
+  readonly identity?: RunIdentity | undefined;
   readonly logs: readonly TrainLog[];
   /** What a race chose. */
   readonly choice?: Position['choice'];
@@ -72,15 +73,8 @@ const FRESH: Position = {
 
 /** Begins a run at its first update; `restore` moves it on. */
 export function startRun(trainer: Trainer, options: RunOptions, lab: Lab): Run {
-  const { checkpoint, logs, epochs, patience, plateau, workers } = options;
+  const { checkpoint, identity, logs, epochs, patience, plateau, workers } = options;
   const { arena, running, updatesPerEpoch, agreement } = trainer;
-  const identity: RunIdentity = {
-    optimizer: trainer.optimizer.name,
-    batch: trainer.batch,
-    accumulate: trainer.accumulate,
-    seed: lab.seed ?? 0,
-    samples: updatesPerEpoch * trainer.batch * trainer.accumulate,
-  };
   const spots = sumSegments(arena, (e) => e.slot('w'));
   let at: Position = { ...FRESH, ...(options.choice && { choice: options.choice }) };
   let best = new Map<string, Tensor>();
@@ -117,7 +111,7 @@ export function startRun(trainer: Trainer, options: RunOptions, lab: Lab): Run {
     at = { ...at, seconds: tick(), optimizer: { t, scalars } };
     const own = arraysOf(trainer, best);
     const arrays = agreement ? await agreement.whole(own) : own;
-    await workers.tell(() => saveCheckpoint(checkpoint.folder, { identity, position: at, arrays }));
+    await workers.tell(() => saveCheckpoint(checkpoint.folder, { identity: identity!, position: at, arrays }));
     lastSave = performance.now();
   };
   const stop = async (cause: unknown): Promise<PareError> => {
@@ -138,7 +132,7 @@ export function startRun(trainer: Trainer, options: RunOptions, lab: Lab): Run {
       return { position: at, best: agreement ? bestOf(await agreement.whole(bestArrays(best))) : best };
     },
     async restore(saved) {
-      checkIdentity(checkpoint!.folder, saved.identity, identity);
+      checkIdentity(checkpoint!.folder, saved.identity, identity!);
       if (saved.position.best) best = snapshot(trainer.weights());
       const own = arraysOf(trainer, best);
       if (agreement) await agreement.parts(own, saved.arrays);

@@ -8,9 +8,8 @@ import { floats, type Tensor, tensor } from '../graph/tensor.ts';
 import type { Binding, Lab } from '../runtime/index.ts';
 import { batchFor, checkBatch } from './batch-size.ts';
 import { diagnose } from './diagnose.ts';
-import { crossEntropy } from './loss/cross-entropy.ts';
+import { lossFor } from './loss/index.ts';
 import type { Loss } from './loss/loss.ts';
-import { meanSquaredError } from './loss/mean-squared-error.ts';
 import { type Arena, createArena } from './optim/arena.ts';
 import type { ParameterGroup } from './optim/execute.ts';
 import type { RunningOptimizer } from './optim/running.ts';
@@ -82,7 +81,7 @@ export async function openTrainer(model: Model, data: Dataset, options: TrainerO
       got: `${accumulate} runs of ${batch} samples`,
     });
   }
-  const loss = options.loss ?? (data.task === 'regression' ? meanSquaredError() : crossEntropy());
+  const loss = options.loss ?? lossFor(data.task);
   const samples = Object.fromEntries(Object.entries(data.inputs).map(([name, { dims }]) => [name, dims]));
   const step = stepGraph(
     model,

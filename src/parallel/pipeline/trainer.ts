@@ -10,8 +10,9 @@ import { elements, floats, sizeOf, type Tensor, tensor, zeros } from '../../grap
 import { infer } from '../../ops/infer.ts';
 import type { Lab } from '../../runtime/index.ts';
 import { batchFor } from '../../train/batch-size.ts';
-import { createArena, crossEntropy, meanSquaredError } from '../../train/index.ts';
+import { createArena } from '../../train/index.ts';
 import { learningForm } from '../../train/learning-form.ts';
+import { lossFor } from '../../train/loss/index.ts';
 import { plan } from '../../train/optim/plan.ts';
 import { columnsOf, type StepGraph, withLoss } from '../../train/program.ts';
 import type { Trainer, TrainerOptions, UpdateRange } from '../../train/trainer.ts';
@@ -82,7 +83,7 @@ export async function openPipelineTrainer(
 
   const samples = Object.fromEntries(Object.entries(data.inputs).map(([name, { dims }]) => [name, dims]));
   const form = learningForm(model, { batch: batch / micro, samples });
-  const loss = options.loss ?? (data.task === 'regression' ? meanSquaredError() : crossEntropy());
+  const loss = options.loss ?? lossFor(data.task);
   const { graph: forward, lossName } = withLoss(form.graph, loss, batch / micro);
   const flowing = [...form.state.values()].map((name) => ({ name }));
   // Composites are expanded before the cut: a stage's forward and its way back draw the same random masks.

@@ -8,7 +8,7 @@
  * Source   tensorflow/core/util/event.proto, summary.proto; tensorflow/core/lib/io/record_writer.h.
  */
 
-import { maskedCrc32c } from './crc32c.ts';
+import { maskedCrc32c } from '../../base/crc32c.ts';
 import type { TrainLog } from './log.ts';
 
 /**

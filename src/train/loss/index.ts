@@ -1,11 +1,13 @@
 /** Losses by name. */
 
+import type { Task } from '../../data/dataset.ts';
 import { binaryCrossEntropy } from './binary-cross-entropy.ts';
 import { cosineDistance } from './cosine.ts';
 import { crossEntropy } from './cross-entropy.ts';
 import { focal } from './focal.ts';
 import { huber } from './huber.ts';
 import { klDivergence } from './kl-divergence.ts';
+import type { Loss } from './loss.ts';
 import { meanAbsoluteError } from './mean-absolute-error.ts';
 import { meanSquaredError } from './mean-squared-error.ts';
 import { triplet } from './triplet.ts';
@@ -22,6 +24,9 @@ export const losses = {
   cosine: cosineDistance,
   triplet,
 } as const;
+
+/** The usual loss: cross-entropy for classes, the mean squared error for numbers. */
+export const lossFor = (task: Task): Loss => (task === 'regression' ? meanSquaredError() : crossEntropy());
 
 export { type BinaryCrossEntropyOptions, binaryCrossEntropy } from './binary-cross-entropy.ts';
 export { cosineDistance } from './cosine.ts';
