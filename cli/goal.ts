@@ -18,7 +18,9 @@ const LOSSES = {
   kl: [],
   cosine: [],
   triplet: ['margin'],
-} as const satisfies Readonly<Record<keyof typeof losses, readonly string[]>>;
+  ctc: ['blank'],
+  'info-nce': ['temperature'],
+} as const satisfies Readonly<Record<keyof typeof losses | 'ctc' | 'info-nce', readonly string[]>>;
 
 /** Changes to images; the first option may stand by itself: crop=4. */
 const CHANGES = {
@@ -46,7 +48,8 @@ export type GoalValues = ValuesOf<typeof goalArgs>;
 export interface Goal {
   readonly train: Dataset;
   readonly loss: Loss;
-  readonly metric: Metric;
+  /** Undefined where only the loss tells how well it goes. */
+  readonly metric?: Metric;
 }
 
 /**
@@ -59,6 +62,7 @@ export async function goalOf(model: Model, data: Dataset, values: GoalValues, se
     import('../src/train/index.ts'),
     import('../src/data/index.ts'),
   ]);
+  if (values.loss && values.loss.name in OWN) return ownGoal(model, data, values, seed);
   const task = taskOf(model, data);
   const changed = await changedImages(data, values.augment, seed);
   const metric = values.metric === undefined ? task.metric : metrics[values.metric];
@@ -99,8 +103,47 @@ export async function goalOf(model: Model, data: Dataset, values: GoalValues, se
   };
 }
 
-const lossOf = ({ name, options }: Call<keyof typeof losses>): Loss =>
-  (losses[name] as (options: Readonly<Record<string, OptionValue>>) => Loss)(options);
+/** Losses that are made for the model and the data at hand, and answer no labels that a metric could count. */
+const OWN: Readonly<Record<string, (model: Model, data: Dataset, options: object) => Promise<Loss>>> = {
+  ctc: async (_, data, options) => {
+    const { ctc } = await import('../src/train/index.ts');
+    const [labels] = data.labels?.dims ?? [];
+    if (labels !== undefined) return ctc({ labels, ...options });
+    throw new PareError('data/shape', `--loss ctc needs a row of labels for each sample, filled up with -1.`, {
+      where: data.name,
+      expected: 'labels [samples, length]',
+      got: data.labels ? 'one label a sample' : 'no labels',
+    });
+  },
+  'info-nce': async ({ graph }, _, options) => {
+    const { infoNce } = await import('../src/train/index.ts');
+    const other = graph.outputs[1]?.name;
+    if (other !== undefined) return infoNce({ other, ...options });
+    throw new PareError(
+      'data/shape',
+      '--loss info-nce needs a model with two outputs, one for each view of a sample.',
+      {
+        expected: 'two outputs [samples, width]',
+        got: `${graph.outputs.length}`,
+      },
+    );
+  },
+};
+
+async function ownGoal(model: Model, data: Dataset, values: GoalValues, seed: number): Promise<Goal> {
+  const { mixup, cutmix, labelSmoothing, classWeights } = values;
+  const { name, options } = values.loss!;
+  if ([mixup, cutmix, labelSmoothing, classWeights].some((value) => value !== undefined))
+    throw conflict(`--loss ${name} by itself`, '--mixup, --cutmix, --label-smoothing or --class-weights');
+  return {
+    train: await changedImages(data, values.augment, seed),
+    loss: await OWN[name]!(model, data, options),
+    ...(values.metric !== undefined && { metric: metrics[values.metric] }),
+  };
+}
+
+const lossOf = ({ name, options }: Call<string>): Loss =>
+  (losses[name as keyof typeof losses] as (options: Readonly<Record<string, OptionValue>>) => Loss)(options);
 
 async function changedImages(
   data: Dataset,

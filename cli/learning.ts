@@ -12,6 +12,7 @@ import {
   type OptimizerName,
   optimizers,
   sam,
+  scheduled,
   swa,
 } from '../src/train/optim/index.ts';
 import { optimizerOptions } from '../src/train/optim/options.ts';
@@ -71,7 +72,7 @@ export function fitOptions(values: LearningValues, model?: Model, lr = rateWord(
   return {
     epochs,
     ...(optimizer.name === 'auto'
-      ? { optimizer: 'auto', race: optimizer.options as NonNullable<FitOptions['race']> }
+      ? { optimizer: 'auto', race: raceFor(values) }
       : { optimizer: (steps: number) => optimizerFor(values, rateOf(schedule, { lr, epochs, steps }, warmUp)) }),
     ...(schedule.name === 'plateau' && { plateau: plateau(lr, schedule.options) }),
     ...(batch !== undefined && { batch }),
@@ -120,8 +121,36 @@ function interval(word: string | undefined): { everySteps?: number; everySeconds
   });
 }
 
+/** The race among optimisers, and what the flags make of its winner. Throws usage/conflict for what the candidates settle themselves. */
+function raceFor(values: LearningValues): NonNullable<FitOptions['race']> {
+  const { optimizer, schedule, warmUp, epochs, momentum, weightDecay } = values;
+  if (momentum !== undefined || weightDecay !== undefined) {
+    throw new PareError('usage/conflict', 'The race chooses momentum and weight decay too.', {
+      where: momentum === undefined ? '--weight-decay' : '--momentum',
+      hint: 'leave it out, or name an optimizer',
+    });
+  }
+  if (schedule.name === 'plateau') {
+    throw new PareError('usage/conflict', 'A plateau begins at --lr, and the race chooses its own rate.', {
+      where: '--schedule plateau',
+      hint: 'another schedule, or name an optimizer',
+    });
+  }
+  return {
+    ...optimizer.options,
+    prepare: {
+      make: (winner, steps) =>
+        wrapped(
+          values,
+          scheduled(winner, (lr) => rateOf(schedule, { lr, epochs, steps }, warmUp)),
+        ),
+      why: `It goes on with ${schedule.name === 'constant' ? 'that rate' : `that rate as the peak of its schedule (${schedule.name})`}.`,
+    },
+  };
+}
+
 function optimizerFor(values: LearningValues, lr: Rate): Optimizer {
-  const { optimizer, momentum, weightDecay, clipValue, around } = values;
+  const { optimizer, momentum, weightDecay } = values;
   const name = optimizer.name as OptimizerName;
   const known: readonly string[] = optimizerOptions[name];
   const options: Record<string, OptionValue> = { ...optimizer.options };
@@ -138,9 +167,13 @@ function optimizerFor(values: LearningValues, lr: Rate): Optimizer {
   set('momentum', momentum, 'momentum');
   set('decay', weightDecay, 'weight decay');
   const make = optimizers[name] as (options: object) => Optimizer;
-  const inner = make({ lr, ...options });
-  const wrapped = around.reduce((made, call) => wrap(made, call), inner);
-  return clipValue === undefined ? wrapped : chain(clipByValue(clipValue), wrapped);
+  return wrapped(values, make({ lr, ...options }));
+}
+
+/** The optimiser in what --around and --clip-value put about it. */
+function wrapped({ around, clipValue }: LearningValues, inner: Optimizer): Optimizer {
+  const made = around.reduce((made, call) => wrap(made, call), inner);
+  return clipValue === undefined ? made : chain(clipByValue(clipValue), made);
 }
 
 function wrap(inner: Optimizer, { name, options }: Call<keyof typeof AROUND>): Optimizer {

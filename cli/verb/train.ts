@@ -56,8 +56,7 @@ export const train = verb({
       {
         ...fitOptions(values, before.model, range && rateIn(range)),
         loss: goal.loss,
-        metric: goal.metric,
-        ...(parts.validation && { validation: parts.validation }),
+        ...(goal.metric && { metric: goal.metric, ...(parts.validation && { validation: parts.validation }) }),
         logs: desk.collective.rank === 0 ? await logsFor(values.log) : [],
         workers,
       },
@@ -69,7 +68,7 @@ export const train = verb({
       before,
       model,
       tag: 'trained',
-      evaluation: sets.evaluation,
+      evaluation: goal.metric ? sets.evaluation : unlabelled(sets.evaluation),
       maxDrop,
       report: page,
       seconds: seconds(),
@@ -131,6 +130,9 @@ async function opened(source: NetworkSource, desk: Desk): Promise<{ before: Subj
     },
   };
 }
+
+/** The set without its labels: what a model's answers are compared on where no metric counts them. */
+const unlabelled = ({ labels: _, ...set }: Dataset): Dataset => ({ ...set, task: 'unlabelled' });
 
 /** Numbers per sample of the first input. */
 const widthOf = ({ inputs }: Dataset): number => Object.values(inputs)[0]!.dims.reduce((n, dim) => n * dim, 1);

@@ -27,6 +27,7 @@ import {
   sgd,
   tensorBoardLog,
 } from './index.ts';
+import { rateAt } from './schedule/schedule.ts';
 
 let engine: Engine;
 let folder: string;
@@ -250,6 +251,9 @@ describe('choosing', () => {
     expect(first.rounds[0]?.losses['wild']).toBe(Number.POSITIVE_INFINITY);
     const { report } = await fit(net(), products(256), { epochs: 1, optimizer: 'auto', race }, { engine });
     expect(report.choice).toContain('good was chosen of 3 candidates');
+    expect(report.choice).toContain('falls along a cosine');
+    const { lr } = first.optimizer(10).links.find((link) => link.lr !== undefined)!;
+    expect([0, 5, 10].map((t) => rateAt(lr!, t))).toEqual([0.01, 0.005, 0]);
   });
 
   it('finds rates between hopeless and harmful', async () => {

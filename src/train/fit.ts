@@ -239,7 +239,7 @@ async function optimizerOf(
     };
     const chosen = chosenBefore(before ?? (await workers.tell(raced)), race);
     lab.onNote?.(chosen.why);
-    return { make: () => clipped(chosen.optimizer), choice: { name: chosen.name, why: chosen.why } };
+    return { make: (updates) => clipped(chosen.optimizer(updates)), choice: { name: chosen.name, why: chosen.why } };
   }
   if (typeof optimizer === 'string') return { make: () => clipped(pick(optimizers, optimizer, 'optimizer')()) };
   return { make: (updates) => clipped(typeof optimizer === 'function' ? optimizer(updates) : optimizer) };

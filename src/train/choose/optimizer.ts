@@ -17,7 +17,8 @@ import { adamw } from '../optim/adamw.ts';
 import { lion } from '../optim/lion.ts';
 import { rmsprop } from '../optim/rmsprop.ts';
 import { sgd } from '../optim/sgd.ts';
-import type { Optimizer } from '../optim/transform.ts';
+import { type Optimizer, scheduled } from '../optim/transform.ts';
+import { cosine } from '../schedule/cosine.ts';
 import { openTrainer, type TrainerOptions } from '../trainer.ts';
 
 export interface ChoiceOptions {
@@ -27,13 +28,27 @@ export interface ChoiceOptions {
   readonly updates?: number;
   /** Who races, by name. Default: `candidates`. */
   readonly candidates?: Readonly<Record<string, () => Optimizer>>;
+  /** What is made of the winner for the run. Default: its rate, at which it raced, falls to 0 along a cosine. */
+  readonly prepare?: Preparation;
 }
+
+export interface Preparation {
+  readonly make: (winner: Optimizer, updates: number) => Optimizer;
+  /** One sentence for people. */
+  readonly why: string;
+}
+
+const COSINE: Preparation = {
+  make: (winner, updates) => scheduled(winner, (lr) => cosine(lr, updates)),
+  why: 'It goes on with a rate that falls along a cosine.',
+};
 
 export interface Choice {
   /** Such as "adam 0.001". */
   readonly name: string;
-  readonly optimizer: Optimizer;
-  /** One sentence for people. */
+  /** Told the updates of the run. */
+  readonly optimizer: (updates: number) => Optimizer;
+  /** For people: what won, against what, and how it goes on. */
   readonly why: string;
 }
 
@@ -74,7 +89,7 @@ export async function chooseOptimizer(
   options: ChoiceOptions & Omit<TrainerOptions, 'optimizer'>,
   lab: Lab,
 ): Promise<ChoiceReport> {
-  const { seconds = 30, candidates: field = candidates, updates: given, ...rest } = options;
+  const { seconds = 30, candidates: field = candidates, updates: given, prepare = COSINE, ...rest } = options;
   const started = performance.now();
   const spent = (): number => (performance.now() - started) / 1000;
   const race = async (name: string, updates: number): Promise<{ loss: number; msPerUpdate: number }> => {
@@ -141,12 +156,15 @@ export async function chooseOptimizer(
   const figure = (loss: number | undefined): string => (loss === undefined ? '' : loss.toPrecision(3));
   const why = `${name} was chosen of ${Object.keys(field).length} candidates: loss ${figure(last[name])} after ${rounds.at(-1)?.updates ?? 0} updates${
     second ? `, ${second} ${figure(last[second])}` : ''
-  } (${rounds.length} rounds, ${total} updates, ${spent().toFixed(1)} s).`;
-  return { name, optimizer: field[name]!(), why, rounds, seconds: spent() };
+  } (${rounds.length} rounds, ${total} updates, ${spent().toFixed(1)} s). ${prepare.why}`;
+  return { ...chosenBefore({ name, why }, options), rounds, seconds: spent() };
 }
 
 /** What a race decided before, without the race. Throws option/unknown when nobody of that name is among the candidates. */
 export const chosenBefore = (
   { name, why }: { name: string; why: string },
-  { candidates: field = candidates }: ChoiceOptions = {},
-): Choice => ({ name, why, optimizer: pick(field, name, 'candidate')() });
+  { candidates: field = candidates, prepare = COSINE }: ChoiceOptions = {},
+): Choice => {
+  const make = pick(field, name, 'candidate');
+  return { name, why, optimizer: (updates) => prepare.make(make(), updates) };
+};

@@ -66,4 +66,15 @@ export { type ScheduleFreeOptions, scheduleFree } from './schedule-free.ts';
 export { mapSegments, sumSegments } from './segment.ts';
 export { type SgdOptions, sgd } from './sgd.ts';
 export { type ShampooOptions, shampoo } from './shampoo.ts';
-export { addDecay, apply, chain, descend, every, type Optimizer, rule, scale, uniform } from './transform.ts';
+export {
+  addDecay,
+  apply,
+  chain,
+  descend,
+  every,
+  type Optimizer,
+  rule,
+  scale,
+  scheduled,
+  uniform,
+} from './transform.ts';

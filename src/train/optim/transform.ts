@@ -64,6 +64,10 @@ export const addDecay = (decay: number): Link | Optimizer =>
 /** w := w + u now, for links that need the new weight. The end of a chain does it by itself. */
 export const apply = (): Link => rule('apply', {}, (e, { u, w }) => ({ w: e.add(w, u), u: 0 }));
 
+/** The optimiser with its constant learning rates put on a schedule; those that have one keep it. */
+export const scheduled = (optimizer: Optimizer, schedule: (lr: number) => Rate): Optimizer =>
+  chain(...optimizer.links.map((link) => (typeof link.lr === 'number' ? { ...link, lr: schedule(link.lr) } : link)));
+
 /** Lets `part` act on every k-th step only, and not before step `from`. */
 export const every = (k: number, part: Link | Optimizer, { from = 1 } = {}): Optimizer => {
   const links: readonly Link[] = 'links' in part ? part.links : [part];
