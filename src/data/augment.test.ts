@@ -4,8 +4,9 @@ import { describe, expect, it } from 'vitest';
 import { random } from '../base/random.ts';
 import { augment, type ImageTransform } from './augment.ts';
 import { type Dataset, inMemory } from './dataset.ts';
-import { colour, erase, flip, randAugment, rotate, shiftCrop, zoom } from './image-transforms.ts';
+import { colour, erase, flip, rotate, shiftCrop, zoom } from './image-transforms.ts';
 import { cutmix, mixup } from './mix.ts';
+import { randAugment } from './rand-augment.ts';
 import { subset } from './subset.ts';
 
 const N = 12;

@@ -123,3 +123,44 @@ describe('openImageFolder', () => {
     await expect(open(misspelt)).rejects.toMatchObject({ code: 'data/classes', detail: { hint: 'is it "cat"?' } });
   });
 });
+
+describe('images beyond the memory that they may take', () => {
+  const noisy = (count: number, channels = 3): Record<string, Uint8Array> =>
+    Object.fromEntries(
+      Array.from({ length: count }, (_, i) => [
+        `${i % 2 ? 'cat' : 'dog'}/${i}.png`,
+        png(5, 4, 7 * i, i === 9 ? 3 : channels),
+      ]),
+    );
+  const all = (set: Awaited<ReturnType<typeof openImageFolder>>['train']): Float32Array => {
+    const into = new Float32Array(set.size * set.inputs['x']!.dims.reduce((n, dim) => n * dim, 1));
+    set.fill(
+      'x',
+      Int32Array.from({ length: set.size }, (_, i) => i),
+      into,
+    );
+    return into;
+  };
+
+  it.each(['nchw', 'nhwc'] as const)('are read from a file, the same numbers (%s)', async (layout) => {
+    const path = folder(noisy(12));
+    const options = { layout, preset: 'imagenet' } as const;
+    const [{ train: near }, { train: far }] = [
+      await openImageFolder(path, options),
+      await openImageFolder(path, { ...options, memoryBytes: 200 }),
+    ];
+    expect(near.prepare).toBeUndefined();
+    await far.prepare!([3, 1]);
+    expect(far.inputs).toEqual(near.inputs);
+    expect(all(far)).toEqual(all(near));
+    expect(classesOf(far)).toEqual(classesOf(near));
+    expect(far.classes).toEqual(near.classes);
+  });
+
+  it('get colours when the first coloured one comes late', async () => {
+    const path = folder(noisy(12, 1));
+    const { train } = await openImageFolder(path, { memoryBytes: 60 });
+    expect(train.inputs['x']!.dims).toEqual([3, 4, 5]);
+    expect(all(train)).toEqual(all((await openImageFolder(path)).train));
+  });
+});

@@ -1,6 +1,5 @@
 /** Changes to one image that leave its class as it is. */
 
-import type { Random } from '../base/random.ts';
 import type { ImageSize, ImageTransform } from './augment.ts';
 
 /** Mirrors left and right with probability `share`. Default a half. */
@@ -22,7 +21,7 @@ export const shiftCrop =
     shift(image, size, down, right, out);
   };
 
-function shift(
+export function shift(
   image: Float32Array,
   { channels, height, width }: ImageSize,
   down: number,
@@ -59,7 +58,7 @@ export const zoom =
   };
 
 /** out(p) = image(M p) about the middle, bilinear, 0 outside. M by rows: [yy, yx, xy, xx]. */
-function warp(
+export function warp(
   image: Float32Array,
   { channels, height, width }: ImageSize,
   [yy, yx, xy, xx]: readonly [number, number, number, number],
@@ -130,34 +129,3 @@ export const erase =
       }
     }
   };
-
-/**
- * `count` changes drawn from all of them, each at `strength` of 10: no search is needed.
- *
- * Source   Cubuk et al. 2020, arXiv:1909.13719, over the changes that this file has.
- */
-export const randAugment = ({
-  count = 2,
-  strength = 5,
-}: {
-  count?: number;
-  strength?: number;
-} = {}): ImageTransform => {
-  const part = strength / 10;
-  const all: readonly ImageTransform[] = [
-    (image, _, __, out) => out.set(image),
-    rotate(30 * part),
-    zoom(0.3 * part),
-    (image, size, random, out) => shiftCrop(Math.round(0.3 * part * size.width))(image, size, random, out),
-    colour({ brightness: 0, contrast: 0.9 * part }),
-    colour({ brightness: 0.9 * part, contrast: 0 }),
-    erase({ share: 1, area: [0.02, 0.02 + 0.2 * part] }),
-  ];
-  return (image, size, random: Random, out) => {
-    let from = image;
-    for (let i = 0; i < count; i++) {
-      all[random.integer(all.length)]!(from, size, random, out);
-      if (i < count - 1) from = out.slice();
-    }
-  };
-};

@@ -22,6 +22,8 @@ export interface ImageOptions {
   readonly crop?: number | readonly [number, number];
   /** 1 is grey, 3 is RGB. Default: 1 when every image is grey, else 3. */
   readonly channels?: 1 | 3;
+  /** Decoded bytes of a folder of images that stay in memory; beyond, they lie in a temporary file. Default 1 GiB. */
+  readonly memoryBytes?: number;
 }
 
 interface Normalisation {
