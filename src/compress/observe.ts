@@ -1,7 +1,7 @@
 /** Sums over samples that the engine computes itself: second moments and the like, without fetching activations. */
 
 import { PareError } from '../base/error.ts';
-import { batches, bind, type Dataset, portsOf } from '../data/index.ts';
+import { batchDims, batches, bind, type Dataset, portsOf } from '../data/index.ts';
 import { factsOf, type TypedArray } from '../graph/dtype.ts';
 import { removeDead, valueInfo } from '../graph/edit.ts';
 import type { Graph, Model } from '../graph/model.ts';
@@ -35,7 +35,7 @@ export interface Sums {
 export function boundGraph(graph: Graph, data: Dataset, batch: number): Graph {
   const inputs = graph.inputs.map((info) => {
     const column = data.inputs[info.name];
-    return column ? valueInfo(info.name, column.dtype, [batch, ...column.dims]) : info;
+    return column ? valueInfo(info.name, column.dtype, batchDims(column, batch)) : info;
   });
   return { ...graph, inputs, values: new Map(), outputs: graph.outputs.map(({ name }) => ({ name })) };
 }
@@ -79,7 +79,7 @@ export async function observe(
   const ports = new Set(session.inputs.map(({ name }) => name));
   const memory = Object.entries(own.inputs)
     .filter(([name]) => ports.has(name))
-    .map(([name, { dtype, dims }]): [string, Tensor] => [name, zeros(dtype, [batch, ...dims])]);
+    .map(([name, column]): [string, Tensor] => [name, zeros(column.dtype, batchDims(column, batch))]);
   const held = count > 1 ? Math.min(count - 1, Math.round((options.held ?? 0) * count)) : 0;
   const sums: [Map<string, Float64Array>, Map<string, Float64Array>] = [new Map(), new Map()];
   let done = 0;

@@ -10,7 +10,13 @@ export interface Column {
   readonly dims: readonly number[];
   /** Where the column holds token ids: how many different ones there are. */
   readonly tokens?: number;
+  /** One value for all samples, without a batch axis: a sample rate, a flag. */
+  readonly whole?: true;
 }
+
+/** Dimensions of so many samples of a column. */
+export const batchDims = ({ dims, whole }: Column, samples: number): readonly number[] =>
+  whole ? dims : [samples, ...dims];
 
 /** What `labels` mean: class numbers, numbers to predict, or nothing. */
 export type Task = 'classification' | 'regression' | 'unlabelled';
@@ -124,17 +130,22 @@ export const noColumn = (name: string, column: string, known: Iterable<string>):
 export function checkFill(
   name: string,
   column: string,
-  { dims }: Column,
+  one: Column,
   size: number,
   indices: ArrayLike<number>,
   into: TypedArray,
 ): void {
-  if (into.length !== indices.length * sizeOf(dims)) {
-    throw new PareError('data/fill', `${indices.length} samples of ${column} [${dims.join(', ')}] need other room.`, {
-      where: name,
-      expected: `${indices.length * sizeOf(dims)} elements`,
-      got: `${into.length}`,
-    });
+  const room = sizeOf(batchDims(one, indices.length));
+  if (into.length !== room) {
+    throw new PareError(
+      'data/fill',
+      `${indices.length} samples of ${column} [${one.dims.join(', ')}] need other room.`,
+      {
+        where: name,
+        expected: `${room} elements`,
+        got: `${into.length}`,
+      },
+    );
   }
   for (let i = 0; i < indices.length; i++) {
     const index = indices[i]!;

@@ -5,6 +5,7 @@ export { type AugmentOptions, augment, type ImageSize, type ImageTransform } fro
 export { type BatchOptions, batchCount, batches, type OrderOptions, order } from './batches.ts';
 export { fromCsv, readTable } from './csv.ts';
 export {
+  batchDims,
   type Column,
   classesOf,
   type Dataset,
@@ -30,6 +31,7 @@ export { type ImageOptions, type Layout, PRESETS, type PresetName } from './prep
 export { randAugment } from './rand-augment.ts';
 export { reconstruct } from './reconstruct.ts';
 export { readSafetensors } from './safetensors.ts';
+export { settingOf } from './setting.ts';
 export { type Data, type DataOptions, ENCODING, openData, withTest } from './spec.ts';
 export { fromTable, type SplitTableOptions, type TableSplits } from './split-table.ts';
 export { type Spread, spreadOf } from './spread.ts';

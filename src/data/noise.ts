@@ -5,7 +5,8 @@ import { random } from '../base/random.ts';
 import { type DType, factsOf, isFloat, type TypedArray } from '../graph/dtype.ts';
 import { sizeOf, toHalf } from '../graph/tensor.ts';
 import { type Column, checkFill, type Dataset, noColumn } from './dataset.ts';
-import type { Port } from './port.ts';
+import { type Port, recast } from './port.ts';
+import { settingColumn, settingOf } from './setting.ts';
 
 export interface NoiseOptions {
   /** Number of samples. Default 256. */
@@ -30,22 +31,25 @@ const ABOUT: Partial<Record<DType, true>> = {
  *
  * Floats are standard normal, integers and booleans uniform.
  *
- * Throws   data/port for a port without a batch axis, or of a type that cannot be drawn.
+ * Inputs without axes get one value for all samples (`settingOf`).
+ *
+ * Throws   data/port for a port of a type that cannot be drawn.
  */
 export function noise(ports: readonly Port[], options: NoiseOptions = {}): Dataset {
   const { size = 256, seed = 0, open = 16, below = 2 } = options;
   const inputs: Record<string, Column> = {};
   for (const { name, dtype, dims } of ports) {
-    if (!dims.length || !ABOUT[dtype]) {
+    if (!ABOUT[dtype]) {
       throw new PareError('data/port', `Random samples cannot feed the model's input "${name}".`, {
         where: name,
-        expected: 'numbers with a batch axis',
+        expected: 'numbers',
         got: `${dtype} [${dims.join(', ')}]`,
       });
     }
     const length = (dim: Port['dims'][number]): number =>
       typeof dim === 'number' ? dim : ((dim === null ? undefined : options.dims?.[dim]) ?? open);
-    inputs[name] = { dtype, dims: dims.slice(1).map(length) };
+    if (dims.length > 0) inputs[name] = { dtype, dims: dims.slice(1).map(length) };
+    else inputs[name] = settingColumn({ name, dtype, dims });
   }
   return {
     name: 'random',
@@ -56,6 +60,10 @@ export function noise(ports: readonly Port[], options: NoiseOptions = {}): Datas
       const column = inputs[name];
       if (!column) throw noColumn('random', name, Object.keys(inputs));
       checkFill('random', name, column, size, indices, into);
+      if (column.whole) {
+        recast([settingOf({ name, dtype: column.dtype })], 'float32', into, column.dtype);
+        return;
+      }
       const sample = sizeOf(column.dims);
       for (let i = 0; i < indices.length; i++) {
         draw(column.dtype, into, i * sample, sample, random(seed, `random/${name}/${indices[i]}`), below);

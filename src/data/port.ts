@@ -6,6 +6,7 @@ import { type DType, factsOf, type TypedArray } from '../graph/dtype.ts';
 import { type Dim, feedsOf, type Graph, tensorType } from '../graph/model.ts';
 import { fromHalf, sizeOf, toHalf } from '../graph/tensor.ts';
 import { type Column, type Dataset, LABELS } from './dataset.ts';
+import { settingColumn, settingOf } from './setting.ts';
 
 /** An input of a model; `dims` begin with the batch axis, whatever it is called or fixed to. */
 export interface Port {
@@ -30,6 +31,8 @@ export function portsOf(graph: Graph): Port[] {
  * The data set under the model's own names: each port takes the input of its name, a lone port the only input there is (or the
  * only one that holds token ids).
  *
+ * Ports without axes that the set knows nothing of get a setting (`settingOf`).
+ *
  * A sample of other dims is reshaped when the port's are all known and hold as many elements; types are converted.
  *
  * Throws   data/inputs when a port finds no input; data/shape when the sample does not fit it.
@@ -39,9 +42,14 @@ export function bind(dataset: Dataset, ports: readonly Port[]): Dataset {
   const source = new Map<string, string>();
   const inputs: Record<string, Column> = {};
   const candidates = names.length === 1 ? names : names.filter((name) => dataset.inputs[name]!.tokens !== undefined);
+  const samplePorts = ports.filter(({ dims }) => dims.length > 0).length;
   const only = candidates.length === 1 ? candidates[0] : undefined;
   for (const port of ports) {
-    const from = names.includes(port.name) ? port.name : ports.length === 1 ? only : undefined;
+    const from = names.includes(port.name) ? port.name : samplePorts === 1 ? only : undefined;
+    if (port.dims.length === 0 && !names.includes(port.name)) {
+      inputs[port.name] = settingColumn(port);
+      continue;
+    }
     if (from === undefined) {
       const near = nearest(port.name, names);
       throw new PareError('data/inputs', `"${dataset.name}" has nothing to feed to the model's input "${port.name}".`, {
@@ -51,13 +59,18 @@ export function bind(dataset: Dataset, ports: readonly Port[]): Dataset {
         ...(near && { hint: `is "${near}" meant for it?` }),
       });
     }
-    inputs[port.name] = { dtype: port.dtype, dims: sampleDims(dataset, from, port) };
+    const { whole } = dataset.inputs[from]!;
+    inputs[port.name] = { dtype: port.dtype, dims: sampleDims(dataset, from, port), ...(whole && { whole }) };
     source.set(port.name, from);
   }
   return {
     ...dataset,
     inputs,
     fill(column, indices, into) {
+      if (inputs[column]?.whole && !source.has(column)) {
+        recast([settingOf({ name: column, dtype: inputs[column].dtype })], 'float32', into, inputs[column].dtype);
+        return;
+      }
       const from = source.get(column) ?? (column === LABELS ? LABELS : undefined);
       if (from === undefined) return dataset.fill(column, indices, into); // which says that there is no such column
       const given = from === LABELS ? dataset.labels : dataset.inputs[from];
@@ -76,7 +89,7 @@ function sampleDims(dataset: Dataset, from: string, port: Port): readonly number
   const wanted = port.dims.slice(1);
   const matches =
     wanted.length === dims.length && wanted.every((dim, axis) => typeof dim !== 'number' || dim === dims[axis]);
-  if (matches) return dims;
+  if (matches || dataset.inputs[from]!.whole) return dims;
   const known = wanted.filter((dim) => typeof dim === 'number');
   const turned = dims.length === 3 && [dims[1], dims[2], dims[0]].every((dim, axis) => dim === wanted[axis]);
   if (known.length === wanted.length && sizeOf(known) === sizeOf(dims) && !turned) return known;
@@ -88,7 +101,8 @@ function sampleDims(dataset: Dataset, from: string, port: Port): readonly number
   });
 }
 
-function recast(from: TypedArray, given: DType, into: TypedArray, wanted: DType): void {
+/** Numbers of one type written as another. */
+export function recast(from: ArrayLike<number | bigint>, given: DType, into: TypedArray, wanted: DType): void {
   const big = into instanceof BigInt64Array || into instanceof BigUint64Array;
   for (let i = 0; i < into.length; i++) {
     const value = given === 'float16' ? fromHalf(Number(from[i]!)) : Number(from[i]!);

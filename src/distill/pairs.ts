@@ -3,7 +3,7 @@
 import { PareError } from '../base/error.ts';
 import { nearest } from '../base/suggest.ts';
 import type { Dataset } from '../data/index.ts';
-import { bind, portsOf } from '../data/index.ts';
+import { batchDims, bind, portsOf } from '../data/index.ts';
 import { valueInfo } from '../graph/edit.ts';
 import type { Graph, Model } from '../graph/model.ts';
 import { type Facts, infer } from '../ops/infer.ts';
@@ -93,7 +93,7 @@ function bound(graph: Graph, data: Dataset): Graph {
   const own = bind(data, portsOf(graph));
   const inputs = graph.inputs.map((info) => {
     const column = own.inputs[info.name];
-    return column ? valueInfo(info.name, column.dtype, [1, ...column.dims]) : info;
+    return column ? valueInfo(info.name, column.dtype, batchDims(column, 1)) : info;
   });
   return { ...graph, inputs, values: new Map() };
 }

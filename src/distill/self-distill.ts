@@ -9,7 +9,7 @@
 
 import { PareError } from '../base/error.ts';
 import { random } from '../base/random.ts';
-import { bind, type Dataset, portsOf } from '../data/index.ts';
+import { batchDims, bind, type Dataset, portsOf } from '../data/index.ts';
 import type { Model, Node } from '../graph/model.ts';
 import { float32, int64 } from '../graph/tensor.ts';
 import { logitsOf } from '../nn/logits.ts';
@@ -122,4 +122,6 @@ function axisOne(initializers: Map<string, ReturnType<typeof float32>>): string 
 }
 
 const boundDims = ({ graph }: Model, data: Dataset): Record<string, number[]> =>
-  Object.fromEntries(Object.entries(bind(data, portsOf(graph)).inputs).map(([name, { dims }]) => [name, [1, ...dims]]));
+  Object.fromEntries(
+    Object.entries(bind(data, portsOf(graph)).inputs).map(([name, column]) => [name, [...batchDims(column, 1)]]),
+  );

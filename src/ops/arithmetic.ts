@@ -2,11 +2,13 @@
 
 import { broadcast, minus, over, plus, times } from '../graph/dim.ts';
 import type { Dim } from '../graph/model.ts';
-import { noMacs } from './answer.ts';
+import { numbers } from '../graph/tensor.ts';
+import { count, noMacs } from './answer.ts';
+import type { Builder } from './builder.ts';
 import { binary, unary } from './element-wise.ts';
 import { tieBroadcast } from './link.ts';
 import { misfit } from './misfit.ts';
-import { int, op } from './op.ts';
+import { int, op, type StaticValue } from './op.ts';
 import { exactly, positive } from './sample.ts';
 
 export const Add = binary('Add', ({ dY }) => ({ A: dY, B: dY }), { quant: 'own', ints: plus });
@@ -26,10 +28,21 @@ export const Div = binary('Div', ({ B, Y, dY }, g) => ({ A: g.Div(dY, B), B: g.N
 });
 
 // dA = dY · B · A^(B−1);  dB = dY · Y · ln A, asked for only where A is positive
+/** B · A^(B − 1): finite at 0, where a root is steep without end, so that a norm of nothing has slope 0. */
+function powerSlope(A: StaticValue, B: StaticValue, g: Builder): StaticValue {
+  const power = count(B.dims) === 1 && B.constant ? numbers(B.constant)[0]! : undefined;
+  if (power === 2) return g.Mul(A, 2);
+  const isRoot = power !== undefined && power > 0 && power < 1;
+  return g.Mul(B, g.Pow(isRoot ? g.Max(A, LEAST) : A, g.Sub(B, 1)));
+}
+
+/** Stands for 0 where a number is divided by. */
+const LEAST = 1e-20;
+
 export const Pow = binary(
   'Pow',
   ({ A, B, Y, dY }, g) => ({
-    A: g.Mul(dY, g.Mul(B, g.Pow(A, g.Sub(B, 1)))),
+    A: g.Mul(dY, powerSlope(A, B, g)),
     B: g.Mul(dY, g.Mul(Y, g.Log(g.Max(A, 1e-38)))),
   }),
   {
@@ -118,7 +131,7 @@ export const Mean = total('Mean', (operands) => 1 / operands);
 
 export const Neg = unary('Neg', ({ dY }, _, g) => g.Neg(dY), { ints: (x) => minus(0, x) });
 export const Abs = unary('Abs', ({ X, dY }, _, g) => g.Mul(dY, g.Sign(X)));
-export const Sqrt = unary('Sqrt', ({ Y, dY }, _, g) => g.Div(g.Mul(dY, 0.5), Y), {
+export const Sqrt = unary('Sqrt', ({ Y, dY }, _, g) => g.Div(g.Mul(dY, 0.5), g.Max(Y, LEAST)), {
   samples: [{ X: positive(2, 3) }],
   ints: (x) => (typeof x === 'number' ? Math.sqrt(x) : null),
 });

@@ -1,7 +1,7 @@
 /** A model's answers on a data set, worked out by several replicas and ranks: the numbers of one, in the same order. */
 
 import { batches } from '../data/batches.ts';
-import type { Dataset } from '../data/dataset.ts';
+import { batchDims, type Dataset } from '../data/dataset.ts';
 import { feedsOf, type Model, tensorType } from '../graph/model.ts';
 import { elements, floats, sizeOf, type Tensor, zeros } from '../graph/tensor.ts';
 import { writeModel } from '../onnx/index.ts';
@@ -50,7 +50,7 @@ export async function predictParallel(
     for (const info of feeds) {
       const column = data.inputs[info.name];
       const type = tensorType(info);
-      if (column && type) memory[info.name] = zeros(type.dtype, [batch, ...column.dims]);
+      if (column && type) memory[info.name] = zeros(type.dtype, batchDims(column, batch));
     }
     for (let i = worker; i < lists.length; i += workers) {
       stopIfAborted(lab.signal);

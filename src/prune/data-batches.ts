@@ -1,7 +1,7 @@
 /** Feeds for a graph from a data set, batch by batch, under the graph's own names and sizes. */
 
 import { PareError } from '../base/error.ts';
-import { batches, bind, type Dataset, LABELS, portsOf } from '../data/index.ts';
+import { batchDims, batches, bind, type Column, type Dataset, LABELS, portsOf } from '../data/index.ts';
 import { factsOf, type TypedArray } from '../graph/dtype.ts';
 import type { Graph, ValueInfo } from '../graph/model.ts';
 import { sizeOf, type Tensor, tensor } from '../graph/tensor.ts';
@@ -46,7 +46,7 @@ export function feeding(
     });
   const inputs = graph.inputs.map((info): ValueInfo => {
     const column = own.inputs[info.name];
-    return column ? { ...info, type: { kind: 'tensor', dtype: column.dtype, dims: [rows, ...column.dims] } } : info;
+    return column ? { ...info, type: { kind: 'tensor', dtype: column.dtype, dims: batchDims(column, rows) } } : info;
   });
   return {
     graph: { ...graph, inputs, outputs: graph.outputs.map(({ name }) => ({ name })), values: new Map() },
@@ -57,25 +57,20 @@ export function feeding(
       for (const indices of batches(own.size, { batch: rows, seed, dropLast: true })) {
         if (given++ >= Math.floor(size / rows)) return;
         const feeds = Object.fromEntries(
-          Object.entries(own.inputs).map(([name, { dtype, dims }]) => [name, filled(own, name, dtype, dims, indices)]),
+          Object.entries(own.inputs).map(([name, column]) => [name, filled(own, name, column, indices)]),
         );
         const { labels } = own;
-        yield { feeds, ...(labels && { labels: filled(own, LABELS, labels.dtype, labels.dims, indices) }) };
+        yield { feeds, ...(labels && { labels: filled(own, LABELS, labels, indices) }) };
       }
     },
   };
 }
 
-function filled(
-  data: Dataset,
-  column: string,
-  dtype: Tensor['dtype'],
-  dims: readonly number[],
-  indices: Int32Array,
-): Tensor {
-  const shape = [indices.length, ...dims];
+function filled(data: Dataset, name: string, column: Column, indices: Int32Array): Tensor {
+  const { dtype } = column;
+  const shape = batchDims(column, indices.length);
   const make = factsOf(dtype).array as unknown as new (length: number) => TypedArray;
   const into = new make(sizeOf(shape));
-  data.fill(column, indices, into);
+  data.fill(name, indices, into);
   return tensor(dtype, shape, into);
 }

@@ -36,13 +36,16 @@ export function columnsOf(graph: Graph, data: Dataset): Map<string, string> {
 export function feedsFor(graph: Graph, data: Dataset, indices: ArrayLike<number>): Record<string, Tensor> {
   const feeds: Record<string, Tensor> = {};
   for (const [input, column] of columnsOf(graph, data)) {
-    const { dtype, dims } = data.inputs[column]!;
+    const { dtype, dims, whole } = data.inputs[column]!;
     const array = factsOf(dtype).array as unknown as new (length: number) => Float32Array;
-    const into = new array(indices.length * sizeOf(dims));
+    const into = new array((whole ? 1 : indices.length) * sizeOf(dims));
     data.fill(column, indices, into);
     const port = tensorType(graph.inputs.find(({ name }) => name === input))?.dims;
-    const shape =
-      port && fits(port, [indices.length, ...dims]) ? [indices.length, ...dims] : shaped(port, indices.length, dims);
+    const shape = whole
+      ? dims
+      : port && fits(port, [indices.length, ...dims])
+        ? [indices.length, ...dims]
+        : shaped(port, indices.length, dims);
     feeds[input] = { dtype, dims: shape, bytes: new Uint8Array(into.buffer) };
   }
   return feeds;

@@ -1,6 +1,6 @@
 /** Samples as a model takes them: a batch of a data set, under the model's input names. */
 
-import { type Dataset, LABELS, portsOf } from '../data/index.ts';
+import { batchDims, type Dataset, LABELS, portsOf } from '../data/index.ts';
 import { byteLength } from '../graph/dtype.ts';
 import type { Graph } from '../graph/model.ts';
 import { elements, sizeOf, type Tensor } from '../graph/tensor.ts';
@@ -20,8 +20,9 @@ export function feedsOf(dataset: Dataset, indices: ArrayLike<number>): Record<st
 export const labelsOf = (dataset: Dataset, indices: ArrayLike<number>): Tensor => columnOf(dataset, LABELS, indices);
 
 function columnOf(dataset: Dataset, name: string, indices: ArrayLike<number>): Tensor {
-  const { dtype, dims } = name === LABELS ? dataset.labels! : dataset.inputs[name]!;
-  const all = [indices.length, ...dims];
+  const column = name === LABELS ? dataset.labels! : dataset.inputs[name]!;
+  const { dtype } = column;
+  const all = batchDims(column, indices.length);
   const tensor: Tensor = { dtype, dims: all, bytes: new Uint8Array(byteLength(dtype, sizeOf(all))) };
   dataset.fill(name, indices, elements(tensor));
   return tensor;

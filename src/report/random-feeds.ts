@@ -17,7 +17,7 @@ const batchSymbol = (ports: readonly Port[]): string | undefined =>
 
 /**
  * Random inputs of the model's shapes and types; see `noise` for what is drawn. Axes of the batch's name are `batch`
- * long wherever they stand, others as `dims` says or `open`; inputs without axes get one number.
+ * long wherever they stand, others as `dims` says or `open`; inputs without axes get one value (`settingOf`).
  *
  * Throws   data/port for types that random numbers cannot feed.
  */
@@ -37,9 +37,7 @@ export function randomFeeds(
       const [first = 1] = port.dims;
       const known = typeof first === 'string' ? lengths[first] : first;
       const rows = Array.from({ length: known ?? batch }, (_, i) => i);
-      const axes = port.dims.length > 0 ? port.dims : [1];
-      const made = feedsOf(noise([{ ...port, dims: axes }], { size: rows.length, seed, dims: lengths, open }), rows);
-      return port.dims.length > 0 ? made : { [port.name]: { ...made[port.name]!, dims: [] } };
+      return feedsOf(noise([port], { size: rows.length, seed, dims: lengths, open }), rows);
     }),
   );
 }

@@ -1,7 +1,7 @@
 /** A model's answers on a data set, batch by batch. */
 
 import { batches } from '../data/batches.ts';
-import type { Dataset } from '../data/dataset.ts';
+import { batchDims, type Dataset } from '../data/dataset.ts';
 import { factsOf } from '../graph/dtype.ts';
 import { feedsOf, type Model, tensorType } from '../graph/model.ts';
 import { elements, floats, sizeOf, type Tensor, zeros } from '../graph/tensor.ts';
@@ -44,7 +44,7 @@ export async function* predict(
   for (const info of feeds) {
     const column = data.inputs[info.name];
     const type = tensorType(info);
-    if (column && type) memory[info.name] = zeros(type.dtype, [batch, ...column.dims]);
+    if (column && type) memory[info.name] = zeros(type.dtype, batchDims(column, batch));
   }
   let done = 0;
   for (const list of batches(data.size, { batch, shuffle: false })) {
