@@ -1,5 +1,6 @@
 /** The end of every method: write the model, read it back, measure both, and say what came out. */
 
+import { basename, dirname, join, resolve } from 'node:path';
 import { PareError } from '../src/base/error.ts';
 import { showShare } from '../src/base/unit.ts';
 import type { Dataset } from '../src/data/index.ts';
@@ -55,13 +56,14 @@ export async function finish(desk: Desk, what: Finish): Promise<Outcome> {
     throw new PareError('usage/missing', '--max-drop needs samples to score on.', { expected: '--data or --eval' });
   }
   const lab = await desk.lab();
-  const { out } = await desk.write(desk.outFor(before.file ?? before.name, tag), model);
-  const written = { ...(await desk.read(out)), name: tag };
-  const compared = await beforeAfter({ ...before, name: 'original' }, written, lab, {
-    ...(evaluation && { eval: evaluation }),
-    ...(what.reference && { reference: what.reference }),
-    dims: desk.dims,
-  });
+  const out = desk.outFor(before.file ?? before.name, tag);
+  const compared = await withWritten(desk, out, before, model, (written) =>
+    beforeAfter({ ...before, name: 'original' }, { ...written, name: tag }, lab, {
+      ...(evaluation && { eval: evaluation }),
+      ...(what.reference && { reference: what.reference }),
+      dims: desk.dims,
+    }),
+  );
   const [first, last] = compared.steps;
   const summary: Summary = {
     title: `${before.name}, ${tag}`,
@@ -103,6 +105,31 @@ export async function finish(desk: Desk, what: Finish): Promise<Outcome> {
     ],
     ...(missed && { missed: [missed] }),
   };
+}
+
+/**
+ * Writes the model to `out` and looks at what was written. Where it replaces the original, which is looked at too, it lies beside
+ * it for so long.
+ */
+async function withWritten<T>(
+  desk: Desk,
+  out: string,
+  before: Subject,
+  model: Model,
+  look: (written: Subject) => Promise<T>,
+): Promise<T> {
+  const isInPlace = before.file !== undefined && resolve(before.file) === resolve(out);
+  if (!isInPlace) return look(await desk.read((await desk.write(out, model)).out));
+  const beside = join(dirname(out), `.${basename(out, '.onnx')}-${process.pid}.onnx`);
+  try {
+    await desk.write(beside, model);
+    const seen = await look(await desk.read(beside));
+    await desk.write(out, model);
+    return seen;
+  } finally {
+    const { rm } = await import('node:fs/promises');
+    for (const path of [beside, `${beside}_data`]) await rm(path, { force: true });
+  }
 }
 
 function missedDrop({ before, after }: BeforeAfter, maxDrop: number | undefined): string | undefined {

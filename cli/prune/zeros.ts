@@ -10,7 +10,6 @@ import type { PruneValues } from './values.ts';
 
 export async function makeZeros(values: PruneValues, desk: Desk): Promise<Outcome> {
   const { parsePattern, sparsify, gzipBytes } = await import('../../src/prune/index.ts');
-  const { writeModel } = await import('../../src/onnx/index.ts');
   const pattern = parsePattern(values.zeros!);
   const before = await desk.read(values.model);
   const sets = await setsFor(before.model, desk);
@@ -25,7 +24,7 @@ export async function makeZeros(values: PruneValues, desk: Desk): Promise<Outcom
     const { finetuneEpochs: epochs, distill } = values;
     model = await tuneMasked(sparse, before.model, sets!.train!, { epochs, distill, fit }, lab);
   }
-  const gzip = { ...sparse.report.gzipBytes, after: await gzipBytes(writeModel(model)) };
+  const gzip = { ...sparse.report.gzipBytes, after: await gzipBytes(model) };
   desk.note('zeros make no layer faster on this engine; what shrinks is the compressed file');
   return finish(desk, {
     before,

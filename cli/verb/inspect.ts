@@ -26,26 +26,17 @@ export const inspect = verb({
       desk.note(`not valid ONNX: ${asPareError(thrown).message}`);
     }
     const open = openDims(feeds(model)).filter((symbol) => desk.dims[symbol] === undefined);
-    const lengths = (length: number) => ({
-      ...Object.fromEntries(open.map((symbol) => [symbol, length])),
-      ...desk.dims,
-    });
-    // A map that is halved five times is nothing at length 1, a spectrum at 64: the least length at which most can be told.
-    const tried = [{ length: 1, cost: costOfAny(model, lengths(1)) }];
-    for (const length of open.length > 0 ? LONGER : []) {
-      if (tried.at(-1)!.cost.unknown.length > 0) tried.push({ length, cost: costOfAny(model, lengths(length)) });
-    }
-    const fewest = Math.min(...tried.map(({ cost }) => cost.unknown.length));
-    const { length, cost } = tried.find((one) => one.cost.unknown.length === fewest)!;
-    const { parameters, macs, unknown } = cost;
+    const { parameters, macs, unknown, lengths } = costOfAny(model, desk.dims);
     const ops = opCounts(model.graph);
     if (unknown.length > 0) {
       desk.note(`the cost of ${unknown.length} of ${model.graph.nodes.length} nodes is not known and counts as 0`);
     }
     if (open.length > 0)
-      desk.note(`MACs are of one sample with ${open.join(', ')} at ${length} (--dim ${open[0]}=… sets it)`);
+      desk.note(
+        `MACs are of one sample with ${open.map((symbol) => `${symbol} at ${lengths[symbol]}`).join(', ')} (--dim ${open[0]}=… sets it)`,
+      );
     const bytes = await subjectBytes(subject);
-    const layers = [...layersOf(model, lengths(length))].map(([name, layer]) => ({ name, ...layer }));
+    const layers = [...layersOf(model, { ...lengths, ...desk.dims })].map(([name, layer]) => ({ name, ...layer }));
     const [inputs, outputs] = [feeds(model), model.graph.outputs].map((infos) => infos.map(portOf)) as [Port[], Port[]];
     return {
       result: {
@@ -112,9 +103,6 @@ export const inspect = verb({
     };
   },
 });
-
-/** Lengths of open axes where shorter ones are too short for the model. */
-const LONGER = [64, 512, 4096];
 
 interface Port {
   readonly name: string;

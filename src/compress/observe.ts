@@ -6,11 +6,11 @@ import { factsOf, type TypedArray } from '../graph/dtype.ts';
 import { removeDead, valueInfo } from '../graph/edit.ts';
 import type { Graph, Model } from '../graph/model.ts';
 import { elements, type Tensor, zeros } from '../graph/tensor.ts';
-import { writeModel } from '../onnx/index.ts';
 import { type Builder, draft } from '../ops/builder.ts';
 import { MODERN_OPSET } from '../ops/modern.ts';
 import type { StaticValue } from '../ops/op.ts';
 import { type Lab, stopIfAborted } from '../runtime/index.ts';
+import { loadModel } from '../runtime/load-model.ts';
 
 export interface ObserveOptions {
   /** Samples to look at, the first ones of a seeded order. Default 512, or all when there are fewer. */
@@ -74,8 +74,8 @@ export async function observe(
   const made = Object.entries(build(building.g, building.g.of));
   const outputs = made.map(([, { name, dtype, dims }]) => valueInfo(name, dtype, dims));
   const graph = removeDead(building.finish(outputs));
-  const bytes = writeModel({ ...model, opsets: { ...model.opsets, '': MODERN_OPSET }, graph });
-  using session = await lab.engine.load(bytes, lab.threads ? { threads: lab.threads } : {});
+  const shown = { ...model, opsets: { ...model.opsets, '': MODERN_OPSET }, graph };
+  using session = await loadModel(lab.engine, shown, lab.threads ? { threads: lab.threads } : {});
   const ports = new Set(session.inputs.map(({ name }) => name));
   const memory = Object.entries(own.inputs)
     .filter(([name]) => ports.has(name))

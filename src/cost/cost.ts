@@ -3,6 +3,7 @@
 import { isStatic } from '../graph/dim.ts';
 import { isFloat } from '../graph/dtype.ts';
 import type { Graph, Model, Node } from '../graph/model.ts';
+import { type Lengths, lengthChoices } from '../graph/open-lengths.ts';
 import { sizeOf, type Tensor, tensorBytes } from '../graph/tensor.ts';
 import { noMacs } from '../ops/answer.ts';
 import { rowOf } from '../ops/index.ts';
@@ -31,6 +32,8 @@ export interface ModelCost {
   readonly layers: readonly LayerCost[];
   /** Nodes whose cost could not be told: no row, or unknown shapes. */
   readonly unknown: readonly string[];
+  /** The lengths of open axes that were counted with, by symbol; the batch is 1. */
+  readonly lengths: Lengths;
 }
 
 /** Sizes for the symbols of a graph's inputs: batch-like symbols (axis 0) count one sample, all others `other`. */
@@ -48,19 +51,63 @@ export function symbolsOf(graph: Graph, batch = 1, other = 1): Record<string, nu
 /**
  * Parameters, bytes and multiply-accumulates of one sample.
  *
- * Symbolic dimensions count as 1 unless `symbols` says otherwise.
+ * Symbolic dimensions count as 1 unless `symbols` says otherwise, or the model only takes other lengths: `lengths` tells them.
  */
-export function costOf(model: Model | Graph, symbols: Readonly<Record<string, number>> = {}): ModelCost {
+export function costOf(model: Model | Graph, symbols: Lengths = {}): ModelCost {
   const graph = 'graph' in model ? model.graph : model;
-  const sizes = { ...symbolsOf(graph), ...symbols };
+  const least = { ...symbolsOf(graph), ...symbols };
+  const batch = new Set(graph.inputs.map(({ type }) => (type?.kind === 'tensor' ? type.dims?.[0] : undefined)));
+  const open = Object.keys(least).filter((symbol) => !batch.has(symbol) && symbols[symbol] === undefined);
+  let [best, failure]: [Counted | undefined, unknown] = [undefined, undefined];
+  let tries = 0;
+  for (const lengths of lengthChoices(graph, open, LENGTHS)) {
+    if (best && tries++ >= LENGTHS.length) break;
+    try {
+      const counted = count(graph, { ...least, ...lengths });
+      if (!best || counted.blurred < best.blurred) best = { ...counted, lengths };
+      if (open.length === 0 || best.blurred === 0) break;
+    } catch (thrown) {
+      failure ??= thrown;
+    }
+  }
+  if (!best) throw failure;
+  const { layers, unknown, lengths } = best;
+  return {
+    parameters: parametersOf(graph),
+    macs: layers.reduce((n, { macs }) => n + macs, 0),
+    weightBytes: initializersOf(graph).reduce((n, weight) => n + tensorBytes(weight), 0),
+    layers,
+    unknown,
+    lengths: Object.fromEntries(open.map((symbol) => [symbol, lengths[symbol]!])),
+  };
+}
+
+/** Lengths of open axes: longer ones where shorter ones are too short for the model (a map that is halved, a spectrum). */
+const LENGTHS = [1, 64, 512, 4096];
+
+interface Counted {
+  readonly layers: readonly LayerCost[];
+  readonly unknown: readonly string[];
+  readonly lengths: Lengths;
+  /** How many nodes are unknown for want of dimensions, not of a row. */
+  readonly blurred: number;
+}
+
+/** The cost at these sizes. Throws what `infer` throws where the model's shapes do not fit them. */
+function count(graph: Graph, sizes: Lengths): Counted {
   const facts = infer(graph, { symbols: sizes, inputs: concreteInputs(graph) });
-  const layers: LayerCost[] = [];
   const unknown: string[] = [];
-  for (const node of graph.nodes) {
-    const macs = macsOf(node, facts, sizes, unknown);
-    if (macs === undefined) unknown.push(node.name || node.op);
+  let blurred = 0;
+  const note = (node: Node): void => {
+    unknown.push(node.name || node.op);
+    const row = rowOf(node);
+    if (row && row.cost !== 'none') blurred += 1;
+  };
+  const layers = graph.nodes.map((node): LayerCost => {
+    const macs = macsOf(node, facts, sizes, note);
+    if (macs === undefined) note(node);
     const weights = [...new Set(node.inputs)].flatMap((name) => graph.initializers.get(name) ?? []);
-    layers.push({
+    return {
       node: node.name || (node.outputs[0] ?? ''),
       op: node.op,
       macs: macs ?? 0,
@@ -69,17 +116,9 @@ export function costOf(model: Model | Graph, symbols: Readonly<Record<string, nu
         .reduce((n, { dims }) => n + sizeOf(dims), 0),
       bytes: weights.reduce((n, weight) => n + tensorBytes(weight), 0),
       dims: (facts.get(node.outputs[0] ?? '')?.dims ?? []).map((dim) => (typeof dim === 'number' ? dim : -1)),
-    });
-  }
-  const stored = initializersOf(graph);
-  const trainable = stored.filter(({ dtype }) => isFloat(dtype) || dtype.endsWith('int8') || dtype.endsWith('int4'));
-  return {
-    parameters: trainable.reduce((n, { dims }) => n + sizeOf(dims), 0),
-    macs: layers.reduce((n, { macs }) => n + macs, 0),
-    weightBytes: stored.reduce((n, weight) => n + tensorBytes(weight), 0),
-    layers,
-    unknown,
-  };
+    };
+  });
+  return { layers, unknown, lengths: sizes, blurred };
 }
 
 /** Initialisers, those of sub-graphs included. */
@@ -89,6 +128,12 @@ const initializersOf = (graph: Graph): Tensor[] => [
     Object.values(attrs).flatMap((attr) => (attr.kind === 'graph' ? initializersOf(attr.value) : [])),
   ),
 ];
+
+/** Elements of all weights and constants of float or integer type, whatever the graph does with them. */
+export const parametersOf = (graph: Graph): number =>
+  initializersOf(graph)
+    .filter(({ dtype }) => isFloat(dtype) || dtype.endsWith('int8') || dtype.endsWith('int4'))
+    .reduce((n, { dims }) => n + sizeOf(dims), 0);
 
 /** Unknown (unnamed) dimensions of inputs counted as 1. */
 const concreteInputs = (graph: Graph): Record<string, (number | string)[]> =>
@@ -100,13 +145,8 @@ const concreteInputs = (graph: Graph): Record<string, (number | string)[]> =>
     ),
   );
 
-/** Multiply-accumulates of a node, undefined where they cannot be told; nodes within it of which that is so go to `unknown`. */
-function macsOf(
-  node: Node,
-  facts: Facts,
-  symbols: Readonly<Record<string, number>>,
-  unknown: string[],
-): number | undefined {
+/** Multiply-accumulates of a node, undefined where they cannot be told; nodes within it of which that is so are noted. */
+function macsOf(node: Node, facts: Facts, symbols: Lengths, note: (node: Node) => void): number | undefined {
   const row = rowOf(node);
   if (!row || row.cost === 'none') return undefined;
   if (row.cost === noMacs) return 0; // whatever its shapes
@@ -119,8 +159,8 @@ function macsOf(
   const bodyCost: BodyCost = (graph, given) => {
     const within = inferBody(graph, facts, given, symbols);
     return graph.nodes.reduce((sum, inner) => {
-      const macs = macsOf(inner, within, symbols, unknown);
-      if (macs === undefined) unknown.push(inner.name || inner.op);
+      const macs = macsOf(inner, within, symbols, note);
+      if (macs === undefined) note(inner);
       return sum + (macs ?? 0);
     }, 0);
   };

@@ -4,7 +4,7 @@ import { PareError } from '../base/error.ts';
 import { showBytes } from '../base/unit.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { floats, sizeOf } from '../graph/tensor.ts';
-import { writeModel } from '../onnx/index.ts';
+import { modelPieces } from '../onnx/index.ts';
 import type { Lab } from '../runtime/index.ts';
 import { fingerprint } from './fingerprint.ts';
 import { TEACHER } from './loss/soft-targets.ts';
@@ -70,7 +70,10 @@ export async function cached(
   const rowBytes = columns.reduce((sum, column) => sum + column.rowBytes, 0);
   const about = { data: await fingerprint(data), seed: lab.seed ?? 0, keep, note, dims, features, form: 2 };
   const hash = createHash('sha256').update(JSON.stringify(about));
-  for (const { model, weight } of listOf(teachers)) hash.update(`${weight}`).update(writeModel(model));
+  for (const { model, weight } of listOf(teachers)) {
+    hash.update(`${weight}`);
+    for (const piece of modelPieces(model)) hash.update(piece);
+  }
   const path = join(folder, `${hash.digest('hex').slice(0, 32)}.teacher`);
   const bytes = data.size * rowBytes;
   fs.mkdirSync(folder, { recursive: true });

@@ -4,5 +4,5 @@ export type { ReadExternal } from './external.ts';
 export { type ReadOptions, readModel } from './read.ts';
 export { readModelFile } from './read-file.ts';
 export { readTensorProto, writeTensorProto } from './tensor-proto.ts';
-export { modelBytes, writeModel } from './write.ts';
+export { modelBytes, modelPieces, writeModel } from './write.ts';
 export { type WriteOptions, type WrittenFile, writeModelFile } from './write-file.ts';

@@ -6,7 +6,7 @@ import { putGraph } from './graph-write.ts';
 import { originOf } from './origin.ts';
 import { INSIDE, type Saving } from './tensor-write.ts';
 import { putEntries } from './value-write.ts';
-import { encode, measure, type Sink } from './wire-write.ts';
+import { encode, encodePieces, measure, type Sink } from './wire-write.ts';
 
 /**
  * The bytes of an ONNX file that holds everything, weights included.
@@ -19,6 +19,10 @@ import { encode, measure, type Sink } from './wire-write.ts';
  *          what reading external data throws.
  */
 export const writeModel = (model: Model): Uint8Array<ArrayBuffer> => encode((sink) => putModel(sink, model, INSIDE));
+
+/** The bytes of writeModel piece by piece, above 2 GB too: for digests and compressed sizes. */
+export const modelPieces = (model: Model): Iterable<Uint8Array> =>
+  encodePieces((sink) => putModel(sink, model, INSIDE));
 
 /** Bytes that writeModel would give, above 2 GB too; nothing is written or read from disk. */
 export const modelBytes = (model: Model): number => measure((sink) => putModel(sink, model, INSIDE));

@@ -32,6 +32,7 @@ import * as microsoftFused from './microsoft/fused.ts';
 import * as microsoftGelu from './microsoft/gelu.ts';
 import * as microsoftInteger from './microsoft/integer.ts';
 import * as microsoftNorm from './microsoft/norm.ts';
+import * as microsoftRecurrent from './microsoft/recurrent.ts';
 import * as ml from './ml.ts';
 import * as nchwc from './nchwc.ts';
 import * as norm from './norm.ts';
@@ -150,6 +151,7 @@ const foreign = [
   microsoftGelu,
   microsoftInteger,
   microsoftNorm,
+  microsoftRecurrent,
   ml,
   rankSum,
 ].flatMap((family): Row[] => Object.values(family));

@@ -1,7 +1,7 @@
 /** What a search has found so far, on disk: a line for each measurement, a file for each model. So a search that stopped goes on. */
 
 import type { Model } from '../graph/model.ts';
-import { readModel, writeModel } from '../onnx/index.ts';
+import { readModelFile, writeModelFile } from '../onnx/index.ts';
 
 /** Where measurements and models are kept, by key. Once written, an entry never changes. */
 export interface Journal {
@@ -49,14 +49,15 @@ export async function openJournal(folder: string): Promise<Journal> {
       await fs.appendFile(file, `${JSON.stringify({ key, value })}\n`);
     },
     async model(key) {
-      const bytes = await fs.readFile(place(key)).catch(() => undefined);
-      return (await memory.model(key)) ?? (bytes && readModel(bytes));
+      const isThere = await fs.access(place(key)).then(
+        () => true,
+        () => false,
+      );
+      return (await memory.model(key)) ?? (isThere ? readModelFile(place(key)) : undefined);
     },
     async keep(key, model) {
       await memory.keep(key, model);
-      const beside = `${place(key)}.${process.pid}.tmp`;
-      await fs.writeFile(beside, writeModel(model));
-      await fs.rename(beside, place(key));
+      await writeModelFile(place(key), model);
     },
   };
 }

@@ -2,7 +2,7 @@
 
 import { asPareError } from '../base/error.ts';
 import type { Model } from '../graph/model.ts';
-import { writeModel } from '../onnx/index.ts';
+import { modelBytes, modelPieces } from '../onnx/index.ts';
 import { type Bench, followStep, type StepCall } from '../recipe/index.ts';
 import { costOfAny } from '../report/index.ts';
 import { type Lab, stopIfAborted } from '../runtime/index.ts';
@@ -69,14 +69,14 @@ export async function openWorkshop(options: WorkshopOptions, lab: Lab): Promise<
   } = options;
   const trials: Trial[] = [];
   let spent = 0;
-  const rootKey = (await digest(writeModel(original), identity, `${lab.seed ?? 0}`)).slice(0, 16);
+  const rootKey = (await digest(await fingerprint(original), identity, `${lab.seed ?? 0}`)).slice(0, 16);
 
   const measure = async (model: Model, isRoot: boolean) => {
     const [, latency] = await stopwatch.time(isRoot ? [original, original] : [original, model]);
     const { macs, parameters } = costOfAny(model);
     const score = isRoot ? judge?.before : await judge?.score(model);
     return {
-      bytes: writeModel(model).length,
+      bytes: modelBytes(model),
       macs,
       parameters,
       latencyRatio: isRoot ? 1 : latency!.ratio,
@@ -181,4 +181,11 @@ const LEAST_MS = 15_000;
 function untilLate(signal: AbortSignal | undefined, timeMs: number | undefined, spentMs: number): AbortSignal {
   const late = timeMs === undefined ? [] : [AbortSignal.timeout(Math.ceil(Math.max(LEAST_MS, timeMs - spentMs)))];
   return AbortSignal.any([...(signal ? [signal] : []), ...late]);
+}
+
+/** Piece after piece: a large model is never held as a whole. */
+async function fingerprint(model: Model): Promise<string> {
+  let key = '';
+  for (const piece of modelPieces(model)) key = await digest(key, piece);
+  return key;
 }

@@ -4,8 +4,8 @@ import { batches } from '../data/batches.ts';
 import { batchDims, type Dataset } from '../data/dataset.ts';
 import { feedsOf, type Model, tensorType } from '../graph/model.ts';
 import { elements, floats, sizeOf, type Tensor, zeros } from '../graph/tensor.ts';
-import { writeModel } from '../onnx/index.ts';
 import { type Lab, stopIfAborted } from '../runtime/index.ts';
+import { loadModel } from '../runtime/load-model.ts';
 import { withOutputs } from '../train/index.ts';
 import { alone } from './alone.ts';
 import type { Collective } from './collective.ts';
@@ -38,7 +38,7 @@ export async function predictParallel(
   const fixed = tensorType(feeds[0])?.dims?.[0];
   const batch = typeof fixed === 'number' ? fixed : Math.min(options.batch ?? 128, data.size);
   const threads = Math.max(1, Math.floor((lab.threads ?? lab.engine.threads) / replicas));
-  using session = await lab.engine.load(writeModel(withOutputs(model, [output])), { threads });
+  using session = await loadModel(lab.engine, withOutputs(model, [output]), { threads });
   const lists = [...batches(data.size, { batch, shuffle: false })];
   const workers = replicas * collective.size;
   let dims: readonly number[] = [];

@@ -3,6 +3,7 @@
 import { asPareError } from '../base/error.ts';
 import { isStatic } from '../graph/dim.ts';
 import { type Dim, feedsOf, type Graph, tensorType } from '../graph/model.ts';
+import { lengthChoices } from '../graph/open-lengths.ts';
 import { type Facts, infer } from '../ops/infer.ts';
 
 /** What is known of a graph's values, with symbols and with numbers in their place. */
@@ -42,12 +43,12 @@ export function bindGraph(graph: Graph, symbols: Readonly<Record<string, number>
   let best: Bound | undefined;
   let unknown = Number.POSITIVE_INFINITY;
   let failure: unknown;
-  for (const other of OTHERS) {
-    const sizes: Record<string, number> = { ...symbols };
-    for (const dims of stated.values())
-      dims.forEach((dim, axis) => {
-        if (typeof dim === 'string') sizes[dim] ??= axis === 0 ? BATCH : other;
-      });
+  const samples: Record<string, number> = { ...symbols };
+  for (const [dim] of stated.values()) if (typeof dim === 'string') samples[dim] ??= BATCH;
+  const open = [...new Set([...stated.values()].flat())].filter((dim): dim is string => typeof dim === 'string');
+  const asked = open.filter((dim) => samples[dim] === undefined);
+  for (const lengths of lengthChoices(graph, asked, OTHERS)) {
+    const sizes: Record<string, number> = { ...lengths, ...samples };
     const inputs = Object.fromEntries(
       [...stated].map(([name, dims]) => [
         name,

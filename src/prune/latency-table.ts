@@ -11,9 +11,9 @@ import { valueInfo } from '../graph/edit.ts';
 import type { Graph, Model, Node } from '../graph/model.ts';
 import { feedsOf, tensorType } from '../graph/model.ts';
 import { sizeOf, type Tensor, zeros } from '../graph/tensor.ts';
-import { writeModel } from '../onnx/index.ts';
 import { infer } from '../ops/infer.ts';
 import { type Lab, measure, stopIfAborted } from '../runtime/index.ts';
+import { loadModel } from '../runtime/load-model.ts';
 import type { Solved } from './group.ts';
 import { type LinearLayer, linearLayer } from './layer.ts';
 
@@ -185,7 +185,7 @@ const filled = (dims: readonly number[], dtype: Tensor['dtype']): Tensor => {
 };
 
 async function timeOf(model: Model, lab: Lab): Promise<number> {
-  using session = await lab.engine.load(writeModel(model), { threads: 1 });
+  using session = await loadModel(lab.engine, model, { threads: 1 });
   const feeds = Object.fromEntries(
     feedsOf(model.graph).map((info) => {
       const type = tensorType(info)!;

@@ -4,11 +4,11 @@ import type { Dataset } from '../data/index.ts';
 import { removeDead, valueInfo } from '../graph/edit.ts';
 import type { Graph, Model } from '../graph/model.ts';
 import { numbers, type Tensor } from '../graph/tensor.ts';
-import { writeModel } from '../onnx/index.ts';
 import { type Builder, draft } from '../ops/builder.ts';
 import { infer } from '../ops/infer.ts';
 import type { StaticValue } from '../ops/op.ts';
 import { type Lab, type Session, stopIfAborted } from '../runtime/index.ts';
+import { loadModel } from '../runtime/load-model.ts';
 import { type Feeding, type FeedingOptions, feeding } from './data-batches.ts';
 
 export interface MeansOptions extends FeedingOptions {
@@ -55,7 +55,8 @@ export async function meansOf(
 
 /** A session on a graph of this model, as written: no fusion may take away a value that is asked for. */
 export const loadGraph = (model: Model, graph: Graph, lab: Lab): Promise<Session> =>
-  lab.engine.load(writeModel({ ...model, graph, opsets: { 'com.microsoft': 1, ...model.opsets } }), {
-    optimize: 'none',
-    ...(lab.threads && { threads: lab.threads }),
-  });
+  loadModel(
+    lab.engine,
+    { ...model, graph, opsets: { 'com.microsoft': 1, ...model.opsets } },
+    { optimize: 'none', ...(lab.threads && { threads: lab.threads }) },
+  );

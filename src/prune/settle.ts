@@ -3,10 +3,10 @@
 import { removeDead } from '../graph/edit.ts';
 import type { Model } from '../graph/model.ts';
 import type { Tensor } from '../graph/tensor.ts';
-import { writeModel } from '../onnx/index.ts';
 import { modernize } from '../ops/modern.ts';
 import { rewrite } from '../rewrite/index.ts';
 import type { Lab } from '../runtime/index.ts';
+import { loadModel } from '../runtime/load-model.ts';
 import { repeats } from './group.ts';
 import { unshared } from './unshare.ts';
 import { withoutZeroStates } from './zero-state.ts';
@@ -37,7 +37,7 @@ export async function settle(model: Model, lab: Lab): Promise<Model> {
     values: new Map(),
     outputs: names.map((name) => ({ name })),
   });
-  using session = await lab.engine.load(writeModel({ ...modern, graph: source }), { optimize: 'none' });
+  using session = await loadModel(lab.engine, { ...modern, graph: source }, { optimize: 'none' });
   const made: Record<string, Tensor> = await session.run({}, undefined, lab.signal);
   const nodes = graph.nodes.filter((node) => !isMade.includes(node));
   const initializers = new Map([...graph.initializers, ...Object.entries(made)]);

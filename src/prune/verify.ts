@@ -5,8 +5,8 @@ import { type Random, random } from '../base/random.ts';
 import { isFloat } from '../graph/dtype.ts';
 import { feedsOf, type Graph, type Model, tensorType } from '../graph/model.ts';
 import { numbers, sizeOf, type Tensor, tensor, toHalf } from '../graph/tensor.ts';
-import { writeModel } from '../onnx/index.ts';
 import type { Lab } from '../runtime/index.ts';
+import { loadModel } from '../runtime/load-model.ts';
 import { cut } from './cut.ts';
 import type { Solved, Units } from './group.ts';
 import { mask } from './mask.ts';
@@ -65,7 +65,7 @@ async function outputsOf(
   lab: Lab,
 ): Promise<Record<string, Tensor>> {
   // Fused integer kernels round elsewhere than the nodes they stand for: both sides run as written.
-  using session = await lab.engine.load(writeModel(model), {
+  using session = await loadModel(lab.engine, model, {
     optimize: 'basic',
     config: { 'session.disable_quant_qdq': '1' },
     ...(lab.threads && { threads: lab.threads }),

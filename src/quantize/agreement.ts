@@ -3,8 +3,8 @@
 import type { Dataset } from '../data/dataset.ts';
 import type { Model } from '../graph/model.ts';
 import { floats, type Tensor } from '../graph/tensor.ts';
-import { writeModel } from '../onnx/write.ts';
 import { type Lab, stopIfAborted } from '../runtime/index.ts';
+import { loadModel } from '../runtime/load-model.ts';
 import { feedsFor, fixedBatch } from './observe.ts';
 
 export interface Agreement {
@@ -46,7 +46,7 @@ async function* runs(
   samples: ArrayLike<number>,
   lab: Lab,
 ): AsyncGenerator<Recorded['batches'][number]> {
-  using session = await lab.engine.load(writeModel(model), lab.threads === undefined ? {} : { threads: lab.threads });
+  using session = await loadModel(lab.engine, model, lab.threads === undefined ? {} : { threads: lab.threads });
   const fixed = fixedBatch(model.graph);
   const batch = fixed ?? BATCH;
   for (let at = 0; at < samples.length; at += batch) {
@@ -60,7 +60,7 @@ async function* runs(
 
 /** Holds a model against a record. It must take the same inputs. */
 export async function against({ batches, first }: Recorded, other: Model, lab: Lab): Promise<Compared> {
-  using session = await lab.engine.load(writeModel(other), lab.threads === undefined ? {} : { threads: lab.threads });
+  using session = await loadModel(lab.engine, other, lab.threads === undefined ? {} : { threads: lab.threads });
   const tally = new Tally(first);
   for (const { feeds, outputs } of batches) {
     stopIfAborted(lab.signal);
@@ -77,7 +77,7 @@ export async function compare(
   samples: ArrayLike<number>,
   lab: Lab,
 ): Promise<Compared> {
-  using session = await lab.engine.load(writeModel(other), lab.threads === undefined ? {} : { threads: lab.threads });
+  using session = await loadModel(lab.engine, other, lab.threads === undefined ? {} : { threads: lab.threads });
   const tally = new Tally(reference.graph.outputs[0]!.name);
   for await (const { feeds, outputs } of runs(reference, data, samples, lab)) {
     tally.add(outputs, await session.run(feeds));

@@ -8,7 +8,7 @@
 
 import type { Model } from '../graph/model.ts';
 import { float32, tensor } from '../graph/tensor.ts';
-import { writeModel } from '../onnx/write.ts';
+import { modelBytes } from '../onnx/write.ts';
 import type { Lab } from '../runtime/index.ts';
 import { quantizeLstms } from './dynamic-lstm.ts';
 import { type MatrixOptions, replaceMatrixLayers } from './matrix-layers.ts';
@@ -88,8 +88,8 @@ export async function quantizeDynamic(
   return {
     model: recurrent.model,
     report: {
-      before: { bytes: writeModel(model).length, parameters: parametersOf(model) },
-      after: { bytes: writeModel(recurrent.model).length, parameters: parametersOf(model) },
+      before: { bytes: modelBytes(model), parameters: parametersOf(model) },
+      after: { bytes: modelBytes(recurrent.model), parameters: parametersOf(model) },
       scheme: `int8 dynamic, ${weights} weights${pairSafe ? ', pairs checked,' : ''} per ${perChannel ? 'channel' : 'tensor'}`,
       quantized: [...done.replaced, ...recurrent.replaced],
       kept: [...done.kept.filter(({ node }) => !recurrent.replaced.includes(node)), ...recurrent.kept],

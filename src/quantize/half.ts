@@ -3,7 +3,7 @@
 import { freshNames, namesOf } from '../graph/edit.ts';
 import type { Model, Node } from '../graph/model.ts';
 import { floats, fromHalf, sizeOf, tensor, toHalf } from '../graph/tensor.ts';
-import { writeModel } from '../onnx/write.ts';
+import { modelBytes } from '../onnx/write.ts';
 import { modernize } from '../ops/modern.ts';
 import type { WeightReport } from './dynamic.ts';
 import type { Kept } from './plan.ts';
@@ -62,8 +62,8 @@ export function toHalfStorage(
   return {
     model: written,
     report: {
-      before: { bytes: writeModel(original).length, parameters: parametersOf(original) },
-      after: { bytes: writeModel(written).length, parameters: parametersOf(written) },
+      before: { bytes: modelBytes(original), parameters: parametersOf(original) },
+      after: { bytes: modelBytes(written), parameters: parametersOf(written) },
       scheme: 'float16 storage, float32 arithmetic',
       quantized,
       kept,

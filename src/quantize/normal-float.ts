@@ -11,7 +11,7 @@
 import { PareError } from '../base/error.ts';
 import type { Model } from '../graph/model.ts';
 import { float32, tensor } from '../graph/tensor.ts';
-import { writeModel } from '../onnx/write.ts';
+import { modelBytes } from '../onnx/write.ts';
 import type { WeightReport } from './dynamic.ts';
 import { type MatrixOptions, replaceMatrixLayers } from './matrix-layers.ts';
 import { parametersOf } from './quantize.ts';
@@ -76,8 +76,8 @@ export function toNormalFloat(
   return {
     model: written,
     report: {
-      before: { bytes: writeModel(model).length, parameters: parametersOf(model) },
-      after: { bytes: writeModel(written).length, parameters: parametersOf(model) },
+      before: { bytes: modelBytes(model), parameters: parametersOf(model) },
+      after: { bytes: modelBytes(written), parameters: parametersOf(model) },
       scheme: `weights of 4 bits (NF4, blocks of ${block})`,
       quantized: done.replaced,
       kept: done.kept,

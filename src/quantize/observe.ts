@@ -6,10 +6,10 @@ import { factsOf } from '../graph/dtype.ts';
 import { valueInfo } from '../graph/edit.ts';
 import { type Dim, feedsOf, type Graph, type Model, tensorType } from '../graph/model.ts';
 import { floats, sizeOf, type Tensor } from '../graph/tensor.ts';
-import { writeModel } from '../onnx/write.ts';
 import { infer } from '../ops/infer.ts';
 import type { Feeds, Lab } from '../runtime/index.ts';
 import { stopIfAborted } from '../runtime/index.ts';
+import { loadModel } from '../runtime/load-model.ts';
 
 /** Bytes of inner values that one run may hand out. */
 const ROOM = 128 * 2 ** 20;
@@ -102,7 +102,7 @@ export async function observe(
   for (const [i, part] of parts.entries()) {
     const outputs = part.map((name) => graph.outputs.find((info) => info.name === name) ?? valueInfo(name, 'float32'));
     const shown: Model = { ...model, graph: { ...graph, outputs: outputs.length > 0 ? outputs : graph.outputs } };
-    using session = await lab.engine.load(writeModel(shown), lab.threads === undefined ? {} : { threads: lab.threads });
+    using session = await loadModel(lab.engine, shown, lab.threads === undefined ? {} : { threads: lab.threads });
     // A model with a fixed batch sees the samples that fill it; what is left over is left out.
     for (let at = 0; at + (fixedBatch(graph) ?? 1) <= samples.length; at += batch) {
       stopIfAborted(lab.signal);

@@ -7,7 +7,7 @@ import type { Dataset } from '../data/dataset.ts';
 import { isFloat } from '../graph/dtype.ts';
 import type { Model } from '../graph/model.ts';
 import { sizeOf } from '../graph/tensor.ts';
-import { writeModel } from '../onnx/write.ts';
+import { modelBytes } from '../onnx/write.ts';
 import { type Facts, infer } from '../ops/infer.ts';
 import type { Lab } from '../runtime/index.ts';
 import { absorbBiases } from './absorb.ts';
@@ -192,8 +192,8 @@ export async function quantize(model: Model, options: QuantizeOptions, lab: Lab)
   return {
     model: written,
     report: {
-      before: { bytes: writeModel(model).length, parameters: parametersOf(model) },
-      after: { bytes: writeModel(written).length, parameters: parametersOf(calibrated.model) },
+      before: { bytes: modelBytes(model), parameters: parametersOf(model) },
+      after: { bytes: modelBytes(written), parameters: parametersOf(calibrated.model) },
       scheme:
         plan.kernels.size === 0
           ? 'int8 weights, float arithmetic: integers are not faster here'

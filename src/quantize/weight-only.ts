@@ -8,7 +8,7 @@ import { pick } from '../base/suggest.ts';
 import type { Dataset } from '../data/dataset.ts';
 import type { Model } from '../graph/model.ts';
 import { float32, tensor } from '../graph/tensor.ts';
-import { writeModel } from '../onnx/write.ts';
+import { modelBytes } from '../onnx/write.ts';
 import type { Lab } from '../runtime/index.ts';
 import { scaleForBlocks } from './awq.ts';
 import { type BlockedMethod, type BlockedMethodName, blockedMethods } from './blocked/index.ts';
@@ -97,8 +97,8 @@ export async function quantizeWeights(
   return {
     model: written,
     report: {
-      before: { bytes: writeModel(original).length, parameters: parametersOf(original) },
-      after: { bytes: writeModel(written).length, parameters: parametersOf(original) },
+      before: { bytes: modelBytes(original), parameters: parametersOf(original) },
+      after: { bytes: modelBytes(written), parameters: parametersOf(original) },
       scheme: `weights of ${bits} bits (${method}, blocks of ${block}${symmetric ? '' : ', zero points'})`,
       quantized: done.replaced,
       kept: done.kept,

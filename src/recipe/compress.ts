@@ -23,10 +23,10 @@ import type { Dataset } from '../data/index.ts';
 import { distill } from '../distill/index.ts';
 import type { Model } from '../graph/model.ts';
 import type { Tensor } from '../graph/tensor.ts';
-import { writeModel } from '../onnx/index.ts';
 import { raiseOpset } from '../ops/modern.ts';
 import { type Evaluate, type RuleName, rewriteChecked, simplifyChecked } from '../rewrite/index.ts';
 import type { Lab } from '../runtime/index.ts';
+import { loadModel } from '../runtime/load-model.ts';
 import { cosine, type EpochReport, type FitOptions, lamb } from '../train/index.ts';
 import { withinDrop } from './within-drop.ts';
 
@@ -95,7 +95,7 @@ export interface Compressed {
 const evaluator =
   (lab: Lab): Evaluate =>
   async (part) => {
-    using session = await lab.engine.load(writeModel(part), { optimize: 'none' });
+    using session = await loadModel(lab.engine, part, { optimize: 'none' });
     return session.run({}, undefined, lab.signal);
   };
 

@@ -4,8 +4,8 @@ import { random } from '../base/random.ts';
 import { isStatic } from '../graph/dim.ts';
 import { feedsOf, type Model, tensorType } from '../graph/model.ts';
 import { elements, type Tensor, zeros } from '../graph/tensor.ts';
-import { writeModel } from '../onnx/index.ts';
 import { type Lab, measure } from '../runtime/index.ts';
+import { loadModel } from '../runtime/load-model.ts';
 
 /** Time of each model over the first one's: geometric mean over the batch sizes, medians of interleaved rounds. */
 export async function relativeLatency(
@@ -19,7 +19,7 @@ export async function relativeLatency(
     try {
       const cases = [];
       for (const [i, model] of models.entries()) {
-        const session = await lab.engine.load(writeModel(model), { threads: 1 });
+        const session = await loadModel(lab.engine, model, { threads: 1 });
         held.push(session);
         const feeds = feedsFor(model, batch, lab.seed ?? 0);
         const binding = session.bind(feeds, await session.run(feeds));

@@ -32,7 +32,7 @@ export interface BeforeAfterOptions extends MeasureModelsOptions {
 }
 
 /** Bytes of two models above which they are not loaded at the same time. */
-const SIDE_BY_SIDE = 2e9;
+const SIDE_BY_SIDE = 1e9;
 
 /**
  * Sizes, speeds and scores of both models.

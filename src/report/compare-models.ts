@@ -9,9 +9,9 @@ import type { Dataset } from '../data/index.ts';
 import { isFloat } from '../graph/dtype.ts';
 import type { Graph, Model } from '../graph/model.ts';
 import { numbers, type Tensor } from '../graph/tensor.ts';
-import { writeModel } from '../onnx/index.ts';
 import { stopIfAborted } from '../runtime/aborted.ts';
 import type { Lab } from '../runtime/lab.ts';
+import { loadModel } from '../runtime/load-model.ts';
 import { feedsOf, fixedBatch } from './feeds.ts';
 import { answersOf, scaleOf } from './scoring.ts';
 import type { Subject } from './subject.ts';
@@ -73,12 +73,11 @@ export async function compareModels(
   const outputs = pairOutputs(a.model.graph, b.model.graph);
   const inner = sharedValues(a.model.graph, b.model.graph);
   const load = (model: Model) =>
-    lab.engine.load(
-      writeModel(
-        exposing(
-          model,
-          inner.map(({ value }) => value),
-        ),
+    loadModel(
+      lab.engine,
+      exposing(
+        model,
+        inner.map(({ value }) => value),
       ),
       {
         ...(lab.threads !== undefined && { threads: lab.threads }),

@@ -2,9 +2,9 @@
 
 import { producers } from '../graph/edit.ts';
 import type { Graph, Model } from '../graph/model.ts';
-import { writeModel } from '../onnx/index.ts';
 import type { Feeds } from '../runtime/engine.ts';
 import type { Lab } from '../runtime/lab.ts';
+import { loadModel } from '../runtime/load-model.ts';
 import { quantile } from '../runtime/measure.ts';
 import { compareLayers, type LayerChange, layersOf } from './layers.ts';
 import type { LayerFate } from './search.ts';
@@ -55,7 +55,7 @@ export function onIntegers(graph: Graph): Set<string> {
  * a reorder) and was fused into it counts as the layer's.
  */
 export async function layerTimes(model: Model, feeds: Feeds, lab: Lab): Promise<ReadonlyMap<string, number>> {
-  using session = await lab.engine.load(writeModel(model), { threads: 1, profile: true });
+  using session = await loadModel(lab.engine, model, { threads: 1, profile: true });
   if (!session.profile) return new Map();
   for (let run = 0; run < RUNS; run++) await session.run(feeds, undefined, lab.signal);
   const layers = layersOf(model);

@@ -1,7 +1,7 @@
 /** Size and speed of several models, timed in turn on the same machine so that their ratios hold. */
 
 import { asPareError } from '../base/error.ts';
-import { costOf, type ModelCost } from '../cost/cost.ts';
+import { costOf, type ModelCost, parametersOf } from '../cost/cost.ts';
 import type { Dataset } from '../data/index.ts';
 import type { Model } from '../graph/model.ts';
 import { modernize } from '../ops/modern.ts';
@@ -55,7 +55,7 @@ export interface MeasureModelsOptions extends Pick<MeasureOptions, 'rounds' | 'w
  * What the model costs, in whatever opset it is and however little of it is known.
  *
  * MACs and layers are of the model in today's forms; parameters are counted in the model as it is, since a modern form
- * may hold constants that were attributes. Open axes count as 1, or as `dims` says by symbol.
+ * may hold constants that were attributes. Open axes count as `dims` says by symbol, else as 1 or what the model takes.
  */
 export function costOfAny(model: Model, dims: Readonly<Record<string, number>> = {}): Omit<ModelCost, 'weightBytes'> {
   const attempt = (make: () => Model): ModelCost | undefined => {
@@ -68,8 +68,8 @@ export function costOfAny(model: Model, dims: Readonly<Record<string, number>> =
   const own = attempt(() => model);
   const modern = attempt(() => modernize(model)) ?? own;
   const unknown = modern?.unknown ?? model.graph.nodes.map(({ name, op }) => name || op);
-  const { parameters = 0, macs = 0, layers = [] } = modern ?? {};
-  return { parameters: own?.parameters ?? parameters, macs, layers, unknown };
+  const { macs = 0, layers = [], lengths = {} } = modern ?? {};
+  return { parameters: parametersOf(model.graph), macs, layers, unknown, lengths };
 }
 
 /**

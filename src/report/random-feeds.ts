@@ -3,6 +3,7 @@
 import { asPareError } from '../base/error.ts';
 import { noise, type Port, portsOf } from '../data/index.ts';
 import type { Graph } from '../graph/model.ts';
+import { lengthChoices } from '../graph/open-lengths.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import type { Session } from '../runtime/engine.ts';
 import type { Lab } from '../runtime/lab.ts';
@@ -10,6 +11,9 @@ import { feedsOf } from './feeds.ts';
 
 /** Lengths of open axes to try: tables of positions may be shorter than the first, windows over sound longer. */
 const LENGTHS = [16, 8, 4, 1, 64, 256, 1024];
+
+/** Stands for all axes without a name. */
+const UNNAMED = '?';
 
 /** The axis that stands for the number of samples: the first symbol that an input begins with. */
 const batchSymbol = (ports: readonly Port[]): string | undefined =>
@@ -58,9 +62,11 @@ export async function randomRun(
   const isOpen = portsOf(graph).some(({ dims: axes }) =>
     axes.some((dim, i) => typeof dim !== 'number' && dim !== symbol && !(i === 0 && dim === null)),
   );
+  const axesOf = portsOf(graph).flatMap(({ dims: axes }) => axes.slice(1));
+  const open = [...new Set(axesOf)].filter((dim): dim is string => typeof dim === 'string' && dim !== symbol);
   let complaint: unknown;
-  for (const open of isOpen ? LENGTHS : LENGTHS.slice(0, 1)) {
-    const feeds = randomFeeds(graph, batch, lab.seed, dims, open);
+  for (const lengths of lengthChoices(graph, [...open, UNNAMED], isOpen ? LENGTHS : LENGTHS.slice(0, 1))) {
+    const feeds = randomFeeds(graph, batch, lab.seed, { ...lengths, ...dims }, lengths[UNNAMED]!);
     try {
       return { feeds, outputs: await session.run(feeds, undefined, lab.signal) };
     } catch (thrown) {

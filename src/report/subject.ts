@@ -5,7 +5,7 @@ import { modelBytes } from '../onnx/index.ts';
 import { originOf } from '../onnx/origin.ts';
 import type { Session, SessionOptions } from '../runtime/engine.ts';
 import type { Lab } from '../runtime/lab.ts';
-import { loadModel } from '../runtime/load-model.ts';
+import { loadModel, quirksOf } from '../runtime/load-model.ts';
 
 export interface Subject {
   readonly name: string;
@@ -20,7 +20,8 @@ export interface Subject {
  * Throws   engine/load with the engine's words; what writeModel throws for a model that is not in a file.
  */
 export function loadSubject({ model, file }: Subject, lab: Lab, more: SessionOptions = {}): Promise<Session> {
-  const options = { ...(lab.threads !== undefined && { threads: lab.threads }), ...more };
+  const config = { ...quirksOf(model), ...more.config };
+  const options = { ...(lab.threads !== undefined && { threads: lab.threads }), ...more, config };
   return file === undefined ? loadModel(lab.engine, model, options) : lab.engine.load(file, options);
 }
 

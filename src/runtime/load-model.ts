@@ -18,7 +18,8 @@ const LARGE = 2 ** 27;
  *
  * Throws   engine/load with the engine's words; what writeModel and writeModelFile throw.
  */
-export async function loadModel(engine: Engine, model: Model, options: SessionOptions = {}): Promise<Session> {
+export async function loadModel(engine: Engine, model: Model, given: SessionOptions = {}): Promise<Session> {
+  const options = { ...given, config: { ...quirksOf(model), ...given.config } };
   if (engine.name !== 'native' || weightBytes(model.graph) <= LARGE) return engine.load(writeModel(model), options);
   const { file, remove } = await throughFile(model);
   try {
@@ -35,6 +36,16 @@ export async function loadModel(engine: Engine, model: Model, options: SessionOp
     remove();
     throw cause;
   }
+}
+
+/**
+ * What the engine must leave out for this model: its blocked layout crashes the process on graphs that convolve and multiply
+ * matrices in float16 (version 1.30; others of that family do as well).
+ */
+export function quirksOf({ graph: { nodes, initializers } }: Model): Readonly<Record<string, string>> {
+  const isHalf = (name: string | undefined): boolean => initializers.get(name ?? '')?.dtype === 'float16';
+  const has = (op: string): boolean => nodes.some((node) => node.op === op && isHalf(node.inputs[1]));
+  return has('Conv') && has('MatMul') ? { 'optimization.disable_specified_optimizers': 'NchwcTransformer' } : {};
 }
 
 const weightBytes = ({ initializers }: Graph): number =>

@@ -5,8 +5,8 @@ import { batchDims, type Dataset } from '../data/dataset.ts';
 import { factsOf } from '../graph/dtype.ts';
 import { feedsOf, type Model, tensorType } from '../graph/model.ts';
 import { elements, floats, sizeOf, type Tensor, zeros } from '../graph/tensor.ts';
-import { writeModel } from '../onnx/index.ts';
 import { type Lab, stopIfAborted } from '../runtime/index.ts';
+import { loadModel } from '../runtime/load-model.ts';
 
 export interface PredictOptions {
   /** Values to fetch. Default: the model's outputs. */
@@ -39,7 +39,7 @@ export async function* predict(
   const fixed = tensorType(feeds[0])?.dims?.[0];
   const batch = typeof fixed === 'number' ? fixed : Math.min(options.batch ?? 128, data.size);
   const named = outputs ? withOutputs(model, outputs) : model;
-  using session = await lab.engine.load(writeModel(named), lab.threads ? { threads: lab.threads } : {});
+  using session = await loadModel(lab.engine, named, lab.threads ? { threads: lab.threads } : {});
   const memory: Record<string, Tensor> = {};
   for (const info of feeds) {
     const column = data.inputs[info.name];

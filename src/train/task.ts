@@ -42,6 +42,7 @@ export function taskOf(model: Model, data: Dataset): LearningTask {
   const width = outputWidth(model, data);
   const targets = sizeOf(data.labels.dims);
   if (data.task === 'classification') {
+    checkOnePerSample(model, data, targets);
     checkClasses(data, Math.max(2, width));
     if (width !== 1) return { name: 'classes', loss: crossEntropy(), metric: accuracy };
     return { name: 'yes or no', loss: binaryCrossEntropy(), metric: binaryAccuracy };
@@ -61,6 +62,22 @@ export function taskOf(model: Model, data: Dataset): LearningTask {
   return { name: 'several yes or no', loss: binaryCrossEntropy(), metric: binaryAccuracy };
 }
 
+/** A class for each sample: what is scored. */
+function checkOnePerSample(model: Model, data: Dataset, labels: number): void {
+  const places = outputDims(model, data).slice(2);
+  if (labels === 1 && sizeOf(places) <= 1) return;
+  throw new PareError(
+    'data/shape',
+    `The first output and the labels of "${data.name}" are not one class for each sample.`,
+    {
+      where: data.name,
+      expected: 'an output [N, K] and labels [N]',
+      got: `an output [N, ${outputDims(model, data).slice(1).join(', ')}] and ${labels} labels a sample`,
+      hint: 'fit in the package takes a loss for answers of any shape',
+    },
+  );
+}
+
 function checkClasses(data: Dataset, classes: number): void {
   const odd = classesOf(data).find((label) => label < 0 || label >= classes);
   if (odd === undefined) return;
@@ -72,12 +89,18 @@ function checkClasses(data: Dataset, classes: number): void {
 }
 
 /** Numbers per sample of the first output. */
-export function outputWidth(model: Model, data: Dataset): number {
+export const outputWidth = (model: Model, data: Dataset): number => {
+  const [batch, ...sample] = outputDims(model, data);
+  return batch === undefined ? 0 : sizeOf(sample);
+};
+
+/** Dimensions of the first output, the batch included; none where they are not known. */
+function outputDims(model: Model, data: Dataset): readonly number[] {
   const samples = Object.fromEntries(Object.entries(data.inputs).map(([name, { dims }]) => [name, dims]));
   const batch = fixedBatch(model) ?? 1;
   const { graph } = learningForm(model, { batch, samples, learning: false });
   const dims = infer(graph).get(answerOf(graph))?.dims;
-  return isStatic(dims) ? sizeOf(dims) / batch : 0;
+  return isStatic(dims) ? dims : [];
 }
 
 /** The batch size that a model insists on, if it does. */

@@ -11,7 +11,7 @@ import type { Dataset } from '../../data/index.ts';
 import { isFloat } from '../../graph/dtype.ts';
 import type { Model } from '../../graph/model.ts';
 import { numbers } from '../../graph/tensor.ts';
-import { writeModel } from '../../onnx/index.ts';
+import { modelBytes, modelPieces } from '../../onnx/index.ts';
 import { infer } from '../../ops/infer.ts';
 import type { Lab } from '../../runtime/index.ts';
 import { feeding } from '../data-batches.ts';
@@ -266,19 +266,26 @@ async function reportOf(
   const total = layers.reduce((sum, { weights }) => sum + weights, 0);
   const share = (model: Model): number =>
     [...masks.keys()].reduce((sum, weight) => sum + zeros(model, weight), 0) / total;
-  const [old, now] = [writeModel(original), writeModel(after)];
   return {
     by,
     layers,
     zeros: { before: share(before), after: share(after) },
-    bytes: { before: old.length, after: now.length },
-    gzipBytes: { before: await gzipBytes(old), after: await gzipBytes(now) },
+    bytes: { before: modelBytes(original), after: modelBytes(after) },
+    gzipBytes: { before: await gzipBytes(original), after: await gzipBytes(after) },
   };
 }
 
-/** Bytes of the data compressed by gzip. */
-export async function gzipBytes(data: Uint8Array): Promise<number> {
-  const stream = new Blob([data as Uint8Array<ArrayBuffer>]).stream().pipeThrough(new CompressionStream('gzip'));
+/** Bytes of the model's file compressed by gzip; it is never held as a whole. */
+export async function gzipBytes(model: Model): Promise<number> {
+  const pieces = modelPieces(model)[Symbol.iterator]();
+  const file = new ReadableStream<BufferSource>({
+    pull(controller) {
+      const { value, done } = pieces.next();
+      if (done) controller.close();
+      else controller.enqueue(value as Uint8Array<ArrayBuffer>);
+    },
+  });
+  const stream = file.pipeThrough(new CompressionStream('gzip'));
   let bytes = 0;
   for await (const chunk of stream as unknown as AsyncIterable<Uint8Array>) bytes += chunk.length;
   return bytes;
