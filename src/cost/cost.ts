@@ -32,7 +32,7 @@ export interface ModelCost {
   readonly layers: readonly LayerCost[];
   /** Nodes whose cost could not be told: no row, or unknown shapes. */
   readonly unknown: readonly string[];
-  /** The lengths of open axes that were counted with, by symbol; the batch is 1. */
+  /** The sizes that were counted with, by symbol; the batch is 1. */
   readonly lengths: Lengths;
 }
 
@@ -64,7 +64,7 @@ export function costOf(model: Model | Graph, symbols: Lengths = {}): ModelCost {
     if (best && tries++ >= LENGTHS.length) break;
     try {
       const counted = count(graph, { ...least, ...lengths });
-      if (!best || counted.blurred < best.blurred) best = { ...counted, lengths };
+      if (!best || counted.blurred < best.blurred) best = counted;
       if (open.length === 0 || best.blurred === 0) break;
     } catch (thrown) {
       failure ??= thrown;
@@ -78,7 +78,7 @@ export function costOf(model: Model | Graph, symbols: Lengths = {}): ModelCost {
     weightBytes: initializersOf(graph).reduce((n, weight) => n + tensorBytes(weight), 0),
     layers,
     unknown,
-    lengths: Object.fromEntries(open.map((symbol) => [symbol, lengths[symbol]!])),
+    lengths,
   };
 }
 

@@ -1,6 +1,6 @@
 /** What a cut network would cost, without cutting it: axes shrink by what goes, rows count again. */
 
-import { costOf, symbolsOf } from '../cost/cost.ts';
+import { costOf } from '../cost/cost.ts';
 import { isStatic } from '../graph/dim.ts';
 import { factsOf } from '../graph/dtype.ts';
 import type { Graph, Node } from '../graph/model.ts';
@@ -38,7 +38,7 @@ export function estimator(graph: Graph, groups: readonly Group[]): (kept: ArrayL
       type?.kind === 'tensor' && type.dims?.includes(null) ? [[name, type.dims.map((dim) => dim ?? 1)]] : [],
     ),
   );
-  const facts = infer(graph, { symbols: symbolsOf(graph), inputs });
+  const facts = infer(graph, { symbols: costOf(graph).lengths, inputs });
   const shrinks = new Map<string, { group: number; axis: number; each: number }[]>();
   groups.forEach(({ places }, group) => {
     for (const { value, axis, each } of places) {

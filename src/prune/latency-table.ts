@@ -5,7 +5,7 @@
  *   rest       = time of the whole network − Σ over layers at full width
  */
 
-import { symbolsOf } from '../cost/cost.ts';
+import { costOf } from '../cost/cost.ts';
 import { isStatic } from '../graph/dim.ts';
 import { valueInfo } from '../graph/edit.ts';
 import type { Graph, Model, Node } from '../graph/model.ts';
@@ -100,7 +100,7 @@ export async function latencyTable({ graph, ...model }: Model, { groups }: Solve
 
 /** The graph for one sample; other symbols count 1, as for MACs. */
 function atOne(graph: Graph): Graph {
-  const symbols = symbolsOf(graph);
+  const symbols = costOf(graph).lengths;
   const inputs = graph.inputs.map((info) => {
     const type = tensorType(info);
     return type?.dims

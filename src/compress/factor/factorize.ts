@@ -1,7 +1,7 @@
 /** Layers become chains of cheaper layers, where that multiplies less (and, if asked, where the engine is faster). */
 
 import { pick } from '../../base/suggest.ts';
-import { symbolsOf } from '../../cost/cost.ts';
+import { costOf } from '../../cost/cost.ts';
 import type { Dataset } from '../../data/index.ts';
 import { bind } from '../../graph/dim.ts';
 import type { Graph, Model } from '../../graph/model.ts';
@@ -117,7 +117,7 @@ export async function factorize(
 
 /** Layers that can be read, at the size of one sample. */
 function findLayers(graph: Graph, wanted: (name: string) => boolean, kept: { place: string; why: string }[]): Layer[] {
-  const symbols = symbolsOf(graph);
+  const symbols = costOf(graph).lengths;
   const inputs = graph.inputs.map((info) => {
     if (info.type?.kind !== 'tensor' || !info.type.dims) return info;
     return { ...info, type: { ...info.type, dims: info.type.dims.map((dim) => bind(dim ?? 1, symbols)) } };
