@@ -27,9 +27,16 @@ export function modernize(given: Model): Model {
     ...model,
     ir: Math.max(model.ir, MODERN_IR),
     opsets: { ...opsets, '': MODERN_OPSET },
-    graph: modernGraph(model.graph, opset, freshNames(namesOf(model.graph))),
+    graph: modernGraph(withoutDefaults(model), opset, freshNames(namesOf(model.graph))),
   };
 }
+
+/**
+ * Before IR version 4 every initialiser had to stand among the inputs; listed there today it would count as replaceable,
+ * and the engine would neither fold it nor lay it out ahead.
+ */
+const withoutDefaults = ({ graph, ir }: Model): Graph =>
+  ir >= 4 ? graph : { ...graph, inputs: graph.inputs.filter(({ name }) => !graph.initializers.has(name)) };
 
 /** Opsets up to this one only added ops and element types to MODERN_OPSET: a model may say it and mean the same. */
 const LATEST_PURE = 23;

@@ -32,7 +32,7 @@ const ROUNDS = 200;
  * Throws   shape/… when the model contradicts itself; internal/bug when two rules undo each other.
  */
 export function applyRules(model: Model, rules: readonly Rule[]): Rewritten {
-  const modern = withoutDefaults(modernize(model), model.ir);
+  const modern = modernize(model);
   const edit = openNet(modern.graph, modern.opsets[''] ?? 0);
   const fired: Firing[] = [];
   for (let round = 0; round < ROUNDS; round++) {
@@ -50,18 +50,6 @@ export function applyRules(model: Model, rules: readonly Rule[]): Rewritten {
   const last = [...new Set(fired.slice(-8).map(({ rule }) => rule))].join(', ');
   throw internal(`the rewrite rules ${last} do not come to an end`);
 }
-
-/** Before IR version 4 every initialiser had to stand among the inputs; listed there today it would count as replaceable. */
-const withoutDefaults = (model: Model, ir: number): Model =>
-  ir >= 4
-    ? model
-    : {
-        ...model,
-        graph: {
-          ...model.graph,
-          inputs: model.graph.inputs.filter(({ name }) => !model.graph.initializers.has(name)),
-        },
-      };
 
 function runPattern(rule: PatternRule, edit: Edit, fired: Firing[], missed: Firing[]): void {
   const alive = (node: Node): boolean => node.outputs.some((name) => name !== '' && edit.maker(name) === node);
