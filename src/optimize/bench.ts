@@ -35,9 +35,8 @@ export async function prepareData(model: Model, data: Dataset | Splits | undefin
   }
   const learn = await labelledBy(model, parts.learn, lab);
   const validation = await labelledBy(model, parts.search, lab);
-  const answers = answersOf(model, learn);
   return {
-    bench: { original: model, learn, validation, ...(answers && { answers }) },
+    bench: { original: model, learn, validation, answers: answersOf(model) },
     parts,
     evaluation: parts.evaluation,
     splits,

@@ -5,7 +5,7 @@
  *   halving    all ways to a rung are tried without learning; the better half learns from few samples; the best learns on,
  *              and longer where it is near the bound
  *   stem       the smallest structure that held the bound; the next rung starts from it
- *   back off   a rung that loses too much is tried again nearer to the stem; one that lost nothing makes the next bolder
+ *   back off   a rung that loses too much is tried again nearer to the stem; one that lost hardly anything makes the next bolder
  */
 
 import type { StepCall } from '../recipe/index.ts';
@@ -14,9 +14,10 @@ import { leftMs, passMs, type Quest, worthOf } from './quest.ts';
 import { holdsCut, TEACHING, teach } from './teach.ts';
 import type { Trial } from './workshop.ts';
 
-/** The first step down, the boldest, and the smallest that is worth a trial: shares of the multiply-accumulates. */
+/** Steps down, as shares of the multiply-accumulates: the first, the boldest, one behind a rung that lost something, the last worth a trial. */
 const FIRST_STEP = 0.4;
 const BOLDEST = 0.25;
+const CAREFUL = 0.6;
 const LEAST_STEP = 0.85;
 /** A structure that is not at least this much better in the objective goes behind those that are. */
 const BETTER = 0.96;
@@ -25,9 +26,9 @@ const EPOCHS = 4;
 const MORE_EPOCHS = 8;
 const NEAR = 4;
 /** Share of the time left that one rung may learn for. */
-const RUNG = 0.35;
-/** Ways besides pruning are tried as long as this share of the time is still there. */
-const LOOKING = 0.9;
+const RUNG = 0.4;
+/** Further ways are tried as long as this share of the time is still there. */
+const LOOKING = 0.95;
 /** Samples of a short trial. */
 const SHORT = 4000;
 
@@ -47,7 +48,7 @@ export async function descend(
     if (tuned.trial.macs + tuned.trial.parameters < stem.macs + stem.parameters && holdsCut(quest, tuned.trial)) {
       stems.push(tuned.trial);
       if (await isEnough(tuned.trial)) break;
-      if (tuned.isEasy) stepDown = Math.max(BOLDEST, stepDown * 0.8);
+      stepDown = tuned.isEasy ? Math.max(BOLDEST, stepDown * 0.8) : Math.max(CAREFUL, stepDown);
     } else stepDown = Math.sqrt(stepDown);
   }
   return stems;
@@ -70,10 +71,9 @@ async function climb(
 ): Promise<Climbed | undefined> {
   const { workshop, bench } = quest;
   const cuts: Trial[] = [];
-  const ways = waysDown(stem, stepDown, rung, workshop.root);
   const startMs = openMs();
-  for (const call of ways) {
-    if (openMs() <= 0 || (call.step !== 'prune' && openMs() < startMs * LOOKING)) break;
+  for (const [i, call] of waysDown(stem, stepDown, workshop.root).entries()) {
+    if (openMs() <= 0 || (i > 0 && openMs() < startMs * LOOKING)) break;
     const cut = await workshop.grow(stem, call);
     if (cut && (cut.macs < stem.macs * 0.98 || cut.parameters < stem.parameters * 0.98)) cuts.push(cut);
   }
@@ -85,12 +85,12 @@ async function climb(
   lab.onNote?.(
     `rung ${rung}: ${winner.calls.at(-1)!.step} to ${Math.round(stepDown * 100)} % learns from the original`,
   );
-  const first = await teach(quest, winner, EPOCHS, openMs() * RUNG);
+  const first = await teach(quest, winner, { epochs: EPOCHS, mostMs: openMs() * RUNG });
   if (!first) return undefined;
   if (holdsCut(quest, first) || first.drop > quest.maxDrop * NEAR || openMs() * RUNG < passMs(quest, first, size)) {
     return { trial: first, isEasy: first.drop <= 0.2 * quest.maxDrop };
   }
-  const longer = await teach(quest, first, MORE_EPOCHS, openMs() * RUNG);
+  const longer = await teach(quest, first, { epochs: MORE_EPOCHS, mostMs: openMs() * RUNG, augments: true });
   return { trial: longer && longer.drop < first.drop ? longer : first, isEasy: false };
 }
 
@@ -108,13 +108,15 @@ async function shortlist(quest: Quest, cuts: readonly Trial[], openMs: () => num
   return short.sort((a, b) => a.drop - b.drop)[0]?.cut ?? cuts[0]!;
 }
 
-/** How the stem can become smaller. Shares are of the stem. */
-function waysDown(stem: Trial, stepDown: number, rung: number, root: Trial): StepCall[] {
+/** How the stem can become smaller, the most promising first; what won before wins again. Shares are of the stem. */
+function waysDown(stem: Trial, stepDown: number, root: Trial): StepCall[] {
   const keepMacs = Number(stepDown.toFixed(4));
   // parameters follow, where the arithmetic is elsewhere
   const wanted = (stem.macs / root.macs) * stepDown * 1.5;
   const keepParameters = Number(Math.min(1, (wanted * root.parameters) / Math.max(1, stem.parameters)).toFixed(4));
   const both = keepParameters < 1 ? { keepMacs, keepParameters } : { keepMacs };
-  const prunings: StepCall[] = (['wanda', 'taylor', 'fpgm'] as const).map((by) => ({ step: 'prune', by, ...both }));
-  return rung === 1 ? [...prunings, { step: 'factorize', keepMacs }, { step: 'collapse', keepMacs }] : prunings;
+  const before = stem.calls.findLast(({ step }) => step === 'prune')?.['by'];
+  const criteria = before === undefined ? ['wanda', 'fpgm', 'taylor'] : [`${before}`];
+  const prunings: StepCall[] = criteria.map((by) => ({ step: 'prune', by, ...both }));
+  return stem === root ? [...prunings, { step: 'factorize', keepMacs }, { step: 'collapse', keepMacs }] : prunings;
 }

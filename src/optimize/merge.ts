@@ -20,7 +20,7 @@ export async function merge(quest: Quest, stem: Trial, reserveMs: () => number, 
     const merged = await quest.workshop.grow(stem, { step: 'collapse', by, maxError: MOST_ERROR });
     if (!merged || worthOf(quest, merged) >= worthOf(quest, stem) * BETTER) continue;
     lab.onNote?.(`runs of layers as one ${by} layer: ${merged.notes.join('; ')}`);
-    const taught = await teach(quest, merged, EPOCHS, (leftMs(quest) - reserveMs()) * SHARE);
+    const taught = await teach(quest, merged, { epochs: EPOCHS, mostMs: (leftMs(quest) - reserveMs()) * SHARE });
     if (taught && holdsCut(quest, taught)) return taught;
   }
   return undefined;

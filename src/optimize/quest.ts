@@ -36,7 +36,8 @@ export const worthOf = ({ objective, workshop }: Quest, trial: Trial): number =>
 export function passMs({ workshop, bench }: Quest, { macs }: Trial, samples: number): number {
   const last = workshop.trials.findLast(({ calls }) => calls.at(-1)?.step === 'distill');
   const call = last?.calls.at(-1);
-  const seen = Number(call?.['epochs'] ?? 3) * Number(call?.['samples'] ?? bench.learn?.size ?? 0);
+  const each = call?.['augment'] === undefined ? 1 : 1 + Number(call['copies'] ?? 0);
+  const seen = Number(call?.['epochs'] ?? 3) * each * Number(call?.['samples'] ?? bench.learn?.size ?? 0);
   const speed = last && last.seconds > 0 ? (last.macs * seen) / last.seconds : GUESSED_MACS;
   return (macs * samples * 1000) / Math.max(1, speed);
 }

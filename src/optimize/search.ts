@@ -11,14 +11,16 @@ import { hasTarget, missesOf } from './budget.ts';
 import { descend } from './descend.ts';
 import { finish } from './finish.ts';
 import { merge } from './merge.ts';
-import { leftMs, type Quest } from './quest.ts';
+import { leftMs, type Quest, worthOf } from './quest.ts';
 import { TEACHING } from './teach.ts';
 import type { Trial, Workshop } from './workshop.ts';
 
-/** Structures whose ends are made: the smallest that held, and those to retreat to. */
+/** Structures whose ends are made: the best, and those to retreat to. */
 const FINISHED = 3;
 /** Share of the time that is kept for merging. */
-const MERGING = 0.1;
+const MERGING = 0.15;
+/** Time that is kept for the ends of the best structures, over that of the original's ends. */
+const ENDS = 2.5;
 
 /** Fills the workshop with trials, until nothing more is worth trying or the time is over. */
 export async function search(quest: Quest, lab: Lab): Promise<void> {
@@ -49,7 +51,7 @@ export async function search(quest: Quest, lab: Lab): Promise<void> {
 
   const held: Trial[] = [root];
   const smallest = (): Trial => held.at(-1)!;
-  const reserveMs = (): number => endsMs * Math.min(2, held.length - 1);
+  const reserveMs = (): number => endsMs * ENDS;
   for (;;) {
     const before = held.length;
     const way = {
@@ -64,10 +66,25 @@ export async function search(quest: Quest, lab: Lab): Promise<void> {
     tell();
     if (held.length === before || !merged) break;
   }
-  for (const stem of held.slice(1).reverse().slice(0, FINISHED)) {
+  for (const stem of toFinish(quest)) {
     if (leftMs(quest) <= 0) break;
     await ends(stem);
   }
+}
+
+const STRUCTURAL: ReadonlySet<string> = new Set(['prune', 'factorize', 'collapse', 'distill']);
+
+/** Structures within the bound, the best first: of models of the same size, the one that lost least. */
+function toFinish(quest: Quest): Trial[] {
+  const bySize = new Map<string, Trial>();
+  for (const trial of quest.workshop.trials) {
+    const isStructure = STRUCTURAL.has(trial.calls.at(-1)?.step ?? '');
+    if (!isStructure || trial.drop > quest.maxDrop) continue;
+    const size = `${trial.macs} ${trial.parameters}`;
+    const known = bySize.get(size);
+    if (!known || trial.drop < known.drop) bySize.set(size, trial);
+  }
+  return [...bySize.values()].sort((a, b) => worthOf(quest, a) - worthOf(quest, b)).slice(0, FINISHED);
 }
 
 /** Without samples only what is exact is allowed. */

@@ -1,20 +1,19 @@
 /** The original's answers, asked once: every fine-tuning of a recipe or of a search learns from the same ones. */
 
-import { type Dataset, take } from '../data/index.ts';
+import type { Dataset } from '../data/index.ts';
 import { type Recorded, record } from '../distill/index.ts';
 import type { Model } from '../graph/model.ts';
 import type { Lab } from '../runtime/index.ts';
 
-/** What a model answers to the first `count` samples. */
-export type Answers = (count: number, lab: Lab) => Promise<Recorded>;
+/** What a model answers to these samples, which `key` tells apart from others. */
+export type Answers = (data: Dataset, key: string, lab: Lab) => Promise<Recorded>;
 
-/** Remembers the answers to each count of samples that it was asked for; undefined for samples that change from epoch to epoch. */
-export function answersOf(original: Model, data: Dataset): Answers | undefined {
-  if (data.atEpoch !== undefined) return undefined;
-  const known = new Map<number, Recorded>();
-  return async (count, lab) => {
-    const recorded = known.get(count) ?? (await record(original, take(data, count), lab));
-    known.set(count, recorded);
+/** Remembers the answers to each set of samples that it was asked for. */
+export function answersOf(original: Model): Answers {
+  const known = new Map<string, Recorded>();
+  return async (data, key, lab) => {
+    const recorded = known.get(key) ?? (await record(original, data, lab));
+    known.set(key, recorded);
     return recorded;
   };
 }

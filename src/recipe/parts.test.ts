@@ -41,6 +41,15 @@ describe('the parts of the data', () => {
     expect([...samplesOf(search), ...samplesOf(selection)].sort((a, b) => a - b)).toEqual(samplesOf(splits.validation));
   });
 
+  it('judge on nothing that was learnt, where a test set is large enough to be divided', () => {
+    const splits = { train: numbered(100), test: numbered(1200, 1000) };
+    const { learn, search, selection, evaluation } = partsOf(splits)!;
+    expect(samplesOf(learn)).toEqual(samplesOf(splits.train));
+    expect([search.size, selection.size, evaluation.size]).toEqual([300, 300, 600]);
+    const judged = [search, selection, evaluation].flatMap(samplesOf);
+    expect(judged.sort((a, b) => a - b)).toEqual(samplesOf(splits.test));
+  });
+
   it('are none of too few samples', () => {
     expect(partsOf({ train: numbered(FEWEST - 1) })).toBeUndefined();
   });

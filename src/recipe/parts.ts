@@ -21,6 +21,9 @@ export const FEWEST = 12;
 /** More than this in a part that only judges would cost time and tell little. */
 const MOST_JUDGED = 4000;
 
+/** A test set from this size up is large enough to be divided, too. */
+const DIVISIBLE = 1000;
+
 /** Shares of what is not given apart: few samples must all help to judge, many may mostly be learnt from. */
 const sharesFor = (size: number) =>
   size < 1000
@@ -30,8 +33,11 @@ const sharesFor = (size: number) =>
       : { search: 0.1, selection: 0.1, evaluation: 0.15 };
 
 /**
- * Divides the data; the same seed gives the same parts. A test set becomes the evaluation, a validation set search and
- * selection; what is missing is held back from `train`.
+ * Divides the data; the same seed gives the same parts. A validation set becomes search and selection, a test set the
+ * evaluation; what is missing is held back from `train`.
+ *
+ * Networks have often learnt `train` by heart, and then lose more on what is held back from it than on anything new. So
+ * without a validation set, a large test set gives a half of its samples to search and selection.
  *
  * Returns undefined when there are fewer than 12 samples to divide.
  */
@@ -43,6 +49,15 @@ export function partsOf({ train, validation, test }: Splits, seed = 0): Parts | 
   if (judged) {
     const halves = split(judged, { test: 0.5, seed });
     return { learn: ended.train, search: halves.train, selection: halves.test!, evaluation: ended.test! };
+  }
+  if (test && test.size >= DIVISIBLE) {
+    const share = Math.min(0.25, MOST_JUDGED / test.size);
+    const {
+      train: evaluation,
+      validation: search,
+      test: selection,
+    } = split(test, { validation: share, test: share, seed });
+    return { learn: train, search: search!, selection: selection!, evaluation };
   }
   const capped = (share: number): number => Math.min(share, MOST_JUDGED / train.size) * (train.size / ended.train.size);
   const {

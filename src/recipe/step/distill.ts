@@ -4,6 +4,7 @@ import { PareError } from '../../base/error.ts';
 import { take } from '../../data/index.ts';
 import { distillLosses, distill as distillModel, softTargets } from '../../distill/index.ts';
 import { adam, cosine } from '../../train/index.ts';
+import { changes, withCopies } from '../copies.ts';
 import { amount, count, oneOf, share } from '../option.ts';
 import { step } from '../step.ts';
 
@@ -17,16 +18,17 @@ export const distill = step({
     temperature: amount('how soft the targets are', 4),
     labels: share('share of the loss that comes from labels, where there are any', 0.1),
     samples: count('learn from this many at most'),
+    augment: oneOf(changes, 'learn from changed copies of the images, too: shifted, or flipped and shifted'),
+    copies: count('changed copies of each image', 2),
   },
   needsSamples: true,
-  async run(
-    model,
-    { epochs, batch, lr, loss, temperature, labels, samples },
-    { original, learn, validation, answers },
-    lab,
-  ) {
+  async run(model, options, { original, learn, validation, answers }, lab) {
+    const { epochs, batch, lr, loss, temperature, labels, samples, augment, copies } = options;
     if (!learn) throw new PareError('recipe/data', 'The step "distill" needs samples.', { expected: '--data SPEC' });
-    const data = samples === undefined ? learn : take(learn, samples);
+    const some = samples === undefined ? learn : take(learn, samples);
+    const data = augment === undefined ? some : withCopies(some, augment, copies, lab.seed);
+    const isFixed = data.atEpoch === undefined;
+    const key = `${some.size} ${augment} ${copies}`;
     const { model: learnt, report } = await distillModel(
       model,
       original,
@@ -38,7 +40,7 @@ export const distill = step({
         loss: distillLosses[loss] === softTargets ? softTargets({ T: temperature }) : distillLosses[loss](),
         optimizer: (updates: number) => adam({ lr: cosine(lr, updates) }),
         clipNorm: 5,
-        ...(answers && { recorded: await answers(data.size, lab) }),
+        ...(answers && isFixed && { recorded: await answers(data, key, lab) }),
         ...(validation && validation.task !== 'unlabelled' && { validation }),
       },
       lab,
