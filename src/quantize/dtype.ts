@@ -12,7 +12,6 @@ import { quantizeDynamic, type WeightReport } from './dynamic.ts';
 import { toHalfStorage } from './half.ts';
 import type { MatrixOptions } from './matrix-layers.ts';
 import { toNormalFloat } from './normal-float.ts';
-import { storeWeights } from './store.ts';
 import { quantizeWeights } from './weight-only.ts';
 
 export interface DtypeOptions extends MatrixOptions {
@@ -31,12 +30,11 @@ export interface Dtype {
   ) => Promise<{ model: Model; kept: WeightReport['kept'] }>;
 }
 
-/** Matrix products on integers; what else has weights keeps them in 8 bits and computes in floats. */
 const integers =
   (weights: 's8' | 'u8'): Dtype['run'] =>
   async (model, options, lab) => {
-    const { model: dynamic, report } = await quantizeDynamic(model, { ...options, weights }, lab);
-    return { model: storeWeights(dynamic), kept: report.kept };
+    const { model: written, report } = await quantizeDynamic(model, { ...options, weights }, lab);
+    return { model: written, kept: report.kept };
   };
 
 const half = (model: Model): { model: Model; kept: WeightReport['kept'] } => {

@@ -3,12 +3,12 @@
  *
  *   W [D, 4H, I] → Wq [D, I, 4H],  R [D, 4H, H] → Rq [D, H, 4H]        a scale for each of the D · 4H gate rows
  *
- * The engine's kernel is com.microsoft DynamicQuantizeLSTM. LSTMs inside If, Loop and Scan are found too, as long as their weights
- * are constants of the model.
+ * The engine's kernel is com.microsoft DynamicQuantizeLSTM. Inside If, Loop and Scan it would pack the integers anew at each run, which takes longer
+ * than it saves: there the LSTM stays in floats.
  * Source   ONNX Runtime, docs/ContribOperators.md (DynamicQuantizeLSTM).
  */
 
-import { freshNames, namesOf } from '../graph/edit.ts';
+import { freshNames, namesOf, removeDead } from '../graph/edit.ts';
 import type { Attr, Graph, Model, Node } from '../graph/model.ts';
 import { float32, floats, type Tensor, tensor } from '../graph/tensor.ts';
 import type { Kept } from './plan.ts';
@@ -48,13 +48,15 @@ export function quantizeLstms(
     }
     return made;
   };
-  const inNode = (node: Node): Node => {
+  const inNode = (node: Node, isInside: boolean): Node => {
     const attrs = Object.fromEntries(Object.entries(node.attrs).map(([key, attr]) => [key, inAttr(attr)]));
     if (node.op !== 'LSTM' || node.domain !== '') return { ...node, attrs };
     const label = node.name || node.outputs.find((name) => name !== '')!;
     const why = [node.name, node.outputs[0]!, node.op].some((name) => exclude.includes(name))
       ? 'excluded'
-      : misfit(node, constants);
+      : isInside
+        ? 'integers are slower inside a sub-graph'
+        : misfit(node, constants);
     if (why !== undefined) {
       kept.push({ node: label, op: node.op, why });
       return { ...node, attrs };
@@ -78,15 +80,15 @@ export function quantizeLstms(
       attrs: rest,
     };
   };
-  const inGraph = (graph: Graph): Graph => ({ ...graph, nodes: graph.nodes.map(inNode) });
+  const inGraph = (graph: Graph): Graph => ({ ...graph, nodes: graph.nodes.map((node) => inNode(node, true)) });
   const inAttr = (attr: Attr): Attr => {
     if (attr.kind === 'graph') return { ...attr, value: inGraph(attr.value) };
     if (attr.kind === 'graphs') return { ...attr, value: attr.value.map(inGraph) };
     return attr;
   };
-  const nodes = model.graph.nodes.map(inNode);
+  const nodes = model.graph.nodes.map((node) => inNode(node, false));
   if (replaced.length === 0) return { model, replaced, kept };
-  const graph = withoutUnread({ ...model.graph, nodes, initializers: constants }, [...integers.keys()]);
+  const graph = removeDead({ ...model.graph, nodes, initializers: constants });
   return { model: { ...model, graph, opsets: { ...model.opsets, 'com.microsoft': 1 } }, replaced, kept };
 }
 
@@ -117,25 +119,4 @@ function turned(weight: Tensor, limit: number): { codes: Tensor; scales: Tensor 
     for (let k = 0; k < K; k++) codes[(d * K + k) * G + g] = Math.round(w[row * K + k]! / scale);
   }
   return { codes: tensor('int8', [D, K, G], codes), scales: float32([D, G], scales) };
-}
-
-/** Without those of these constants that no node reads any more, sub-graphs included. */
-function withoutUnread(graph: Graph, names: readonly string[]): Graph {
-  const read = namesRead(graph);
-  const initializers = new Map(graph.initializers);
-  for (const name of names) if (!read.has(name)) initializers.delete(name);
-  return { ...graph, initializers };
-}
-
-function namesRead(graph: Graph): Set<string> {
-  const inner = graph.nodes.flatMap(({ attrs }) =>
-    Object.values(attrs).flatMap((attr) =>
-      attr.kind === 'graph' ? [attr.value] : attr.kind === 'graphs' ? attr.value : [],
-    ),
-  );
-  return new Set([
-    ...graph.nodes.flatMap(({ inputs }) => inputs),
-    ...graph.outputs.map(({ name }) => name),
-    ...inner.flatMap((each) => [...namesRead(each)]),
-  ]);
 }

@@ -6,16 +6,18 @@
  * Needs no samples. For dense layers, attention and recurrent layers; the engine fuses the nodes into one kernel.
  */
 
-import type { Model } from '../graph/model.ts';
+import type { Graph, Model } from '../graph/model.ts';
 import { float32, tensor } from '../graph/tensor.ts';
 import { modelBytes } from '../onnx/write.ts';
 import type { Lab } from '../runtime/index.ts';
 import { quantizeLstms } from './dynamic-lstm.ts';
 import { type MatrixOptions, replaceMatrixLayers } from './matrix-layers.ts';
 import { pairSafe as pairSafeWeights } from './pair-safe.ts';
-import type { Kept } from './plan.ts';
+import { type Kept, labelOf } from './plan.ts';
 import { parametersOf, type Size } from './quantize.ts';
 import { saturates } from './saturate.ts';
+import { settleWeights } from './settle-weights.ts';
+import { storeWeights } from './store.ts';
 import { along, quantizeWeight, weightScales } from './weight.ts';
 
 export interface DynamicOptions extends MatrixOptions {
@@ -40,7 +42,10 @@ export interface WeightReport {
 /** The code that stands for 0 among u8 weights. */
 const MIDDLE = 128;
 
-/** Quantises every matrix product with a constant matrix, and LSTMs; the model takes and gives the same float32 tensors. */
+/**
+ * Quantises every matrix product with a constant matrix, and LSTMs; other layers (convolutions) keep their weights in 8 bits and compute in floats.
+ * The model takes and gives the same float32 tensors.
+ */
 export async function quantizeDynamic(
   model: Model,
   options: DynamicOptions,
@@ -84,15 +89,23 @@ export async function quantizeDynamic(
     },
     options,
   );
-  const recurrent = quantizeLstms(done.model, { ...options, pairSafe });
+  const recurrent = quantizeLstms(await settleWeights(done.model, lab), { ...options, pairSafe });
+  const keep = new Set(
+    done.kept.flatMap(({ node, why }) => (why === 'excluded' ? weightsOf(done.model.graph, node) : [])),
+  );
+  const written = storeWeights(recurrent.model, keep);
   return {
-    model: recurrent.model,
+    model: written,
     report: {
       before: { bytes: modelBytes(model), parameters: parametersOf(model) },
-      after: { bytes: modelBytes(recurrent.model), parameters: parametersOf(model) },
+      after: { bytes: modelBytes(written), parameters: parametersOf(model) },
       scheme: `int8 dynamic, ${weights} weights${pairSafe ? ', pairs checked,' : ''} per ${perChannel ? 'channel' : 'tensor'}`,
       quantized: [...done.replaced, ...recurrent.replaced],
       kept: [...done.kept.filter(({ node }) => !recurrent.replaced.includes(node)), ...recurrent.kept],
     },
   };
 }
+
+/** What a node reads. */
+const weightsOf = ({ nodes }: Graph, label: string): readonly string[] =>
+  nodes.find((node) => labelOf(node) === label)?.inputs ?? [];
