@@ -41,7 +41,7 @@ export async function replicasFor(
   options: Pick<TrainerOptions, 'batch' | 'loss'>,
   lab: Lab,
 ): Promise<number> {
-  const batch = batchFor(model, data, options.batch);
+  const { batch } = await batchFor(model, data, options, lab);
   const { engine } = lab;
   const threads = lab.threads ?? engine.threads;
   const pool = Number(process.env['UV_THREADPOOL_SIZE'] ?? POOL);

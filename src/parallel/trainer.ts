@@ -5,7 +5,7 @@ import { batchCount, batches } from '../data/batches.ts';
 import type { Dataset } from '../data/dataset.ts';
 import type { Model } from '../graph/model.ts';
 import type { Lab } from '../runtime/index.ts';
-import { batchFor, checkBatch } from '../train/batch-size.ts';
+import { batchFor } from '../train/batch-size.ts';
 import { diagnose } from '../train/diagnose.ts';
 import { lossFor } from '../train/loss/index.ts';
 import { plan } from '../train/optim/plan.ts';
@@ -43,9 +43,8 @@ export async function openParallelTrainer(
   options: ParallelTrainerOptions,
   lab: Lab,
 ): Promise<Trainer> {
-  const { replicas = 1, collective = alone(), learns, groups = [], accumulate = 1 } = options;
-  const batch = batchFor(model, data, options.batch);
-  await checkBatch(model, data, batch, lab);
+  const { replicas = 1, collective = alone(), learns, groups = [] } = options;
+  const { batch, accumulate } = await batchFor(model, data, options, lab);
   const updatesPerEpoch = updatesOf(data, batch, accumulate);
   const loss = options.loss ?? lossFor(data.task);
   const layers = await splitLayers(model, options);

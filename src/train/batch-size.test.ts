@@ -27,7 +27,7 @@ const open = (): Model =>
   sequential([chainLayers(conv2d(4, 3), relu()), flatten(), dense(8), relu(), classifier(3)], { input: [1, 6, 6] });
 
 /** As an exporter writes it that was told nothing: one sample, and reshapes that say so. */
-function fixed(shape: readonly number[]): Model {
+function fixed(shape: readonly number[], batch = 1): Model {
   const { graph, ...rest } = open();
   const nodes = graph.nodes.map((node) =>
     node.op === 'Flatten' || node.op === 'Reshape'
@@ -35,11 +35,11 @@ function fixed(shape: readonly number[]): Model {
       : node,
   );
   const initializers = new Map([...graph.initializers, ['to', int64([shape.length], [...shape])] as const]);
-  const inputs = graph.inputs.map((info) => (info.name === 'x' ? valueInfo('x', 'float32', [1, 1, 6, 6]) : info));
+  const inputs = graph.inputs.map((info) => (info.name === 'x' ? valueInfo('x', 'float32', [batch, 1, 6, 6]) : info));
   return { ...rest, graph: { ...graph, inputs, nodes, initializers, values: new Map() } };
 }
-const losses = async (model: Model, batch?: number): Promise<number[]> => {
-  const options = { epochs: 2, optimizer: sgd({ lr: 0.1 }), ...(batch && { batch }) };
+const losses = async (model: Model, how: { batch?: number; accumulate?: number } = {}): Promise<number[]> => {
+  const options = { epochs: 2, optimizer: sgd({ lr: 0.1 }), ...how };
   const { report } = await fit(model, images, options, { engine, seed: 1 });
   return report.epochs.map(({ loss }) => loss);
 };
@@ -48,12 +48,12 @@ describe('models made for one sample at a time', () => {
   it.each([[[1, 64]], [[1, -1]], [[-1, 64]]])(
     'learn from batches like open ones, where they reshape to %j',
     async (shape) => {
-      expect(await losses(fixed(shape), 32)).toEqual(await losses(open(), 32));
+      expect(await losses(fixed(shape), { batch: 32 })).toEqual(await losses(open(), { batch: 32 }));
     },
   );
 
   it('get 64 samples a batch when nobody says', async () => {
-    expect(await losses(fixed([1, 64]))).toEqual(await losses(open(), 64));
+    expect(await losses(fixed([1, 64]))).toEqual(await losses(open(), { batch: 64 }));
   });
 
   it('keep their shapes in what comes out', async () => {
@@ -63,16 +63,28 @@ describe('models made for one sample at a time', () => {
     expect(trained.graph.inputs).toEqual(model.graph.inputs);
   });
 
-  it('say so where samples would get mixed up', async () => {
-    // Channels first: the first axis of the reshaped value is no batch, though the numbers work out.
-    await expect(losses(mixing(), 32)).rejects.toMatchObject({ code: 'train/batch' });
-    await expect(losses(mixing(), 1)).resolves.toHaveLength(2);
+  it('learn one sample at a time where samples would get mixed up, as many to an update', async () => {
+    const one = { batch: 1, accumulate: 32 };
+    const same = async (how: object): Promise<void> => {
+      (await losses(mixing(), how)).forEach((loss, i) => {
+        expect(loss).toBeCloseTo(told[i]!, 5);
+      });
+    };
+    const told = await losses(mixing(), one);
+    await same({ batch: 32 });
+    await same({ batch: 16, accumulate: 2 });
+  });
+
+  it('say so where no number of runs makes a batch', async () => {
+    const two = mixing(2);
+    await expect(losses(two, { batch: 31 })).rejects.toMatchObject({ code: 'train/batch' });
+    await expect(losses(two, { batch: 32 })).resolves.toHaveLength(2);
   });
 });
 
-/** [1, 4, 4, 4] → [4, 1, 4, 4] → [1, 64]: with more samples than one, rows would hold parts of several. */
-function mixing(): Model {
-  const { graph, ...rest } = fixed([1, 64]);
+/** [N, 4, 4, 4] → [4, N, 4, 4] → [N, 64]: the numbers work out, but rows hold parts of several samples. */
+function mixing(batch = 1): Model {
+  const { graph, ...rest } = fixed([batch, 64], batch);
   const at = graph.nodes.findIndex(({ op }) => op === 'Reshape');
   const reshape = graph.nodes[at]!;
   const turn = {

@@ -26,27 +26,40 @@ function follows(model: Model, batch: number, data: Dataset): boolean {
 const samplesOf = ({ inputs }: Dataset): Record<string, readonly number[]> =>
   Object.fromEntries(Object.entries(inputs).map(([name, { dims }]) => [name, dims]));
 
-/** Samples per run when nobody says. */
+/** Samples per update when nobody says. */
 const BATCH = 64;
 
-/** The samples of a run: as asked, else 64 where the model can take them, at most all there are. */
-export function batchFor(model: Model, data: Dataset, asked: number | undefined): number {
+export interface BatchSize {
+  /** Samples per run. */
+  readonly batch: number;
+  /** Runs whose mean gradient makes one update. */
+  readonly accumulate: number;
+}
+
+/**
+ * How an update is made: in runs of as many samples as asked (default 64, at most all there are). A model that was made for runs of another
+ * size makes them so where its shapes can follow and the engine says that its answers are the same, else in several runs of its own size.
+ *
+ * Throws   train/batch when what is asked is no multiple of the only size that the model can run.
+ */
+export async function batchFor(
+  model: Model,
+  data: Dataset,
+  { batch: asked, accumulate = 1 }: Partial<BatchSize>,
+  lab: Lab,
+): Promise<BatchSize> {
   const fixed = fixedBatch(model);
-  const wished = Math.min(asked ?? BATCH, data.size);
-  return asked !== undefined || fixed === undefined || follows(model, wished, data) ? wished : fixed;
+  const batch = Math.min(asked ?? BATCH, data.size);
+  if (fixed === undefined || fixed === batch) return { batch, accumulate };
+  if (follows(model, batch, data) && (await answersAlike(model, data, batch, fixed, lab))) return { batch, accumulate };
+  if (asked !== undefined && batch % fixed !== 0) throw madeFor('', fixed, batch);
+  return { batch: fixed, accumulate: accumulate * Math.max(1, Math.floor(batch / fixed)) };
 }
 
 /** Answers that differ by less, against their size, are the same. */
 const SAME = 1e-3;
 
-/**
- * Asks the engine whether a model that was made for another batch size answers the same samples alike at this one.
- *
- * Throws   train/batch when it does not.
- */
-export async function checkBatch(model: Model, data: Dataset, batch: number, lab: Lab): Promise<void> {
-  const fixed = fixedBatch(model);
-  if (fixed === undefined || fixed === batch) return;
+async function answersAlike(model: Model, data: Dataset, batch: number, fixed: number, lab: Lab): Promise<boolean> {
   const rows = Int32Array.from({ length: Math.max(batch, fixed) }, (_, i) => i % Math.min(batch, data.size));
   await data.prepare?.(rows);
   const ours = await answers(model, data, rows.subarray(0, batch), lab);
@@ -58,8 +71,9 @@ export async function checkBatch(model: Model, data: Dataset, batch: number, lab
       apart += (ours[at * width + i]! - theirs[i]!) ** 2;
       length += theirs[i]! ** 2;
     }
-    if (!(apart <= SAME ** 2 * length + Number.EPSILON)) throw madeFor('', fixed, batch);
+    if (!(apart <= SAME ** 2 * length + Number.EPSILON)) return false;
   }
+  return true;
 }
 
 async function answers(model: Model, data: Dataset, rows: Int32Array, lab: Lab): Promise<Float32Array> {

@@ -6,7 +6,7 @@ import type { Dataset } from '../data/dataset.ts';
 import type { Model } from '../graph/model.ts';
 import { floats, type Tensor, tensor } from '../graph/tensor.ts';
 import type { Binding, Lab } from '../runtime/index.ts';
-import { batchFor, checkBatch } from './batch-size.ts';
+import { batchFor } from './batch-size.ts';
 import { diagnose } from './diagnose.ts';
 import { lossFor } from './loss/index.ts';
 import type { Loss } from './loss/loss.ts';
@@ -19,7 +19,7 @@ import { bindStep, type StepGraph, stepGraph } from './program.ts';
 import type { Agreement } from './workers.ts';
 
 export interface TrainerOptions {
-  /** Samples per run of the graph. Default: 64, or all when there are fewer; what the model insists on, if it does. */
+  /** Samples per run of the graph. Default: 64, or all when there are fewer. See `batchFor` for models that insist on a number. */
   readonly batch?: number;
   /** Runs whose mean gradient makes one update. Default 1. */
   readonly accumulate?: number;
@@ -71,9 +71,8 @@ const SHORT_MS = 2;
 
 /** Lays out memory, builds the step and loads it. Throws what `stepGraph` does, and train/accumulate. */
 export async function openTrainer(model: Model, data: Dataset, options: TrainerOptions, lab: Lab): Promise<Trainer> {
-  const { accumulate = 1, learns, groups = [] } = options;
-  const batch = batchFor(model, data, options.batch);
-  await checkBatch(model, data, batch, lab);
+  const { learns, groups = [] } = options;
+  const { batch, accumulate } = await batchFor(model, data, options, lab);
   const updatesPerEpoch = batchCount(data.size, { batch: batch * accumulate, dropLast: true });
   if (!(Number.isInteger(accumulate) && accumulate > 0) || updatesPerEpoch === 0) {
     throw new PareError('train/accumulate', `${data.size} samples do not make one update.`, {

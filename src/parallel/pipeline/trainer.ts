@@ -53,8 +53,7 @@ export async function openPipelineTrainer(
   const { collective = alone(), learns = () => true, groups = [] } = options;
   const isSpread = collective.size > 1;
   const count = options.stages ?? (isSpread ? collective.size : 2);
-  const { accumulate = 1 } = options;
-  const single = batchFor(model, data, options.batch);
+  const { batch: single, accumulate } = await batchFor(model, data, options, lab);
   const updatesPerEpoch = updatesOf(data, single, accumulate);
   const batch = single * accumulate; // a pipeline accumulates anyway: its micro-batches are what must fit into memory
   const micro = (options.micro ?? dividing(single, MICRO_PER_STAGE * count)) * accumulate;
