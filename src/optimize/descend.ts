@@ -32,26 +32,32 @@ const LOOKING = 0.95;
 /** Samples of a short trial. */
 const SHORT = 4000;
 
-/** The structures that held the bound, the smallest last; stops when less than `reserveMs` is left, or `isEnough`. */
+/** Where a descent stands. */
+export interface Descent {
+  readonly stem: Trial;
+  /** The next step down: share of the stem's multiply-accumulates. */
+  readonly stepDown: number;
+}
+
+export const startDescent = (root: Trial): Descent => ({ stem: root, stepDown: FIRST_STEP });
+
+/** Down to the next structure that holds; undefined where there is none, or when less than `reserveMs` is left. */
 export async function descend(
   quest: Quest,
-  { from, reserveMs, isEnough }: { from: Trial; reserveMs: () => number; isEnough: (stem: Trial) => Promise<boolean> },
+  { stem, stepDown }: Descent,
+  reserveMs: () => number,
   lab: Lab,
-): Promise<readonly Trial[]> {
-  const stems: Trial[] = [];
-  let stepDown = FIRST_STEP;
+): Promise<Descent | undefined> {
   const openMs = (): number => leftMs(quest) - reserveMs();
-  for (let rung = 1; openMs() > 0 && stepDown < LEAST_STEP; rung++) {
-    const stem = stems.at(-1) ?? from;
-    const tuned = await climb(quest, stem, stepDown, rung, openMs, lab);
-    if (!tuned) break;
-    if (tuned.trial.macs + tuned.trial.parameters < stem.macs + stem.parameters && holdsCut(quest, tuned.trial)) {
-      stems.push(tuned.trial);
-      if (await isEnough(tuned.trial)) break;
-      stepDown = tuned.isEasy ? Math.max(BOLDEST, stepDown * 0.8) : Math.max(CAREFUL, stepDown);
-    } else stepDown = Math.sqrt(stepDown);
+  for (let step = stepDown; openMs() > 0 && step < LEAST_STEP; step = Math.sqrt(step)) {
+    const tuned = await climb(quest, stem, step, openMs, lab);
+    if (!tuned) return undefined;
+    const { trial, isEasy } = tuned;
+    if (trial.macs + trial.parameters < stem.macs + stem.parameters && holdsCut(quest, trial)) {
+      return { stem: trial, stepDown: isEasy ? Math.max(BOLDEST, step * 0.8) : Math.max(CAREFUL, step) };
+    }
   }
-  return stems;
+  return undefined;
 }
 
 interface Climbed {
@@ -65,7 +71,6 @@ async function climb(
   quest: Quest,
   stem: Trial,
   stepDown: number,
-  rung: number,
   openMs: () => number,
   lab: Lab,
 ): Promise<Climbed | undefined> {
@@ -82,9 +87,7 @@ async function climb(
   cuts.sort((a, b) => Number(isBetter(b)) - Number(isBetter(a)) || a.drop - b.drop);
   const size = bench.learn!.size;
   const winner = cuts.length > 1 ? await shortlist(quest, cuts, openMs) : cuts[0]!;
-  lab.onNote?.(
-    `rung ${rung}: ${winner.calls.at(-1)!.step} to ${Math.round(stepDown * 100)} % learns from the original`,
-  );
+  lab.onNote?.(`${winner.calls.at(-1)!.step} to ${Math.round(stepDown * 100)} % learns from the original`);
   const first = await teach(quest, winner, { epochs: EPOCHS, mostMs: openMs() * RUNG });
   if (!first) return undefined;
   if (holdsCut(quest, first) || first.drop > quest.maxDrop * NEAR || openMs() * RUNG < passMs(quest, first, size)) {

@@ -3,20 +3,22 @@
  *
  *   descend      rungs of less and less arithmetic, each taught by the original
  *   merge        runs of layers behind the cuts become single layers
+ *   polish       what is near the bound learns on, for the rest of the time
  *   finish       the ends of a structure: integers where they are faster, weights in fewer bits
  */
 
 import type { Lab } from '../runtime/index.ts';
 import { hasTarget, missesOf } from './budget.ts';
-import { descend } from './descend.ts';
+import { type Descent, descend, startDescent } from './descend.ts';
 import { finish } from './finish.ts';
 import { merge } from './merge.ts';
+import { leastOfEach, polish } from './polish.ts';
 import { leftMs, type Quest, worthOf } from './quest.ts';
-import { TEACHING } from './teach.ts';
+import { isStructure, TEACHING } from './teach.ts';
 import type { Trial, Workshop } from './workshop.ts';
 
 /** Structures whose ends are made: the best, and those to retreat to. */
-const FINISHED = 3;
+const FINISHED = 4;
 /** Share of the time that is kept for merging. */
 const MERGING = 0.15;
 /** Time that is kept for the ends of the best structures, over that of the original's ends. */
@@ -49,42 +51,30 @@ export async function search(quest: Quest, lab: Lab): Promise<void> {
     lab.onNote?.(`${bench.learn.size} samples are too few to teach a cut network: cuts are only mended`);
   }
 
-  const held: Trial[] = [root];
-  const smallest = (): Trial => held.at(-1)!;
   const reserveMs = (): number => endsMs * ENDS;
-  for (;;) {
-    const before = held.length;
-    const way = {
-      from: smallest(),
-      reserveMs: () => reserveMs() + timeMs * MERGING,
-      isEnough: async (stem: Trial) => hasTarget(budget) && (await isEnough(await ends(stem))),
-    };
-    held.push(...(await descend(quest, way, lab)));
+  const mergeMs = (): number => reserveMs() + timeMs * MERGING;
+  for (let at: Descent | undefined = startDescent(root); at; ) {
+    at = await descend(quest, at, mergeMs, lab);
     tell();
-    const merged = held.length > 1 ? await merge(quest, smallest(), reserveMs, lab) : undefined;
-    if (merged) held.push(merged);
+    if (!at) break;
+    const merged = await merge(quest, at.stem, reserveMs, lab);
+    if (merged) at = { ...at, stem: merged };
     tell();
-    if (held.length === before || !merged) break;
+    if (hasTarget(budget) && (await isEnough(await ends(at.stem)))) return;
   }
+  await polish(quest, reserveMs, lab);
   for (const stem of toFinish(quest)) {
     if (leftMs(quest) <= 0) break;
     await ends(stem);
   }
 }
 
-const STRUCTURAL: ReadonlySet<string> = new Set(['prune', 'factorize', 'collapse', 'distill']);
-
-/** Structures within the bound, the best first: of models of the same size, the one that lost least. */
+/** Structures within the bound, the best first. */
 function toFinish(quest: Quest): Trial[] {
-  const bySize = new Map<string, Trial>();
-  for (const trial of quest.workshop.trials) {
-    const isStructure = STRUCTURAL.has(trial.calls.at(-1)?.step ?? '');
-    if (!isStructure || trial.drop > quest.maxDrop) continue;
-    const size = `${trial.macs} ${trial.parameters}`;
-    const known = bySize.get(size);
-    if (!known || trial.drop < known.drop) bySize.set(size, trial);
-  }
-  return [...bySize.values()].sort((a, b) => worthOf(quest, a) - worthOf(quest, b)).slice(0, FINISHED);
+  const within = quest.workshop.trials.filter((trial) => isStructure(trial) && trial.drop <= quest.maxDrop);
+  return leastOfEach(within)
+    .sort((a, b) => worthOf(quest, a) - worthOf(quest, b))
+    .slice(0, FINISHED);
 }
 
 /** Without samples only what is exact is allowed. */

@@ -15,8 +15,15 @@ const rateFor = (epochs: number): number => (epochs >= 4 ? 2e-3 : 1e-3);
 /** Has this lost little enough for a structure? */
 export const holdsCut = ({ maxDrop }: Quest, trial: Trial): boolean => trial.drop <= maxDrop * CUTTING;
 
+const STRUCTURAL: ReadonlySet<string> = new Set(['prune', 'factorize', 'collapse', 'distill']);
+
+/** Was this cut or taught last, and has no ends yet? */
+export const isStructure = ({ calls }: Trial): boolean => STRUCTURAL.has(calls.at(-1)?.step ?? '');
+
 /** Changed copies of each image that are learnt from besides it. */
 const COPIES = 2;
+/** So many samples say enough without. */
+const MANY = 20_000;
 
 export interface Lesson {
   readonly epochs: number;
@@ -33,7 +40,7 @@ const LEAST_SHARE = 0.05;
 export async function teach(quest: Quest, trial: Trial, lesson: Lesson): Promise<Trial | undefined> {
   const learn = quest.bench.learn!;
   if (learn.size < TEACHING) return trial;
-  const change = lesson.augments ? changeFor(learn) : undefined;
+  const change = lesson.augments && learn.size < MANY ? changeFor(learn) : undefined;
   const each = change ? 1 + COPIES : 1;
   const pass = passMs(quest, trial, learn.size) * each;
   const affordable = Math.floor(lesson.mostMs / pass);
