@@ -5,6 +5,7 @@ import type { Model } from '../src/graph/model.ts';
 import type { FitOptions } from '../src/train/index.ts';
 import {
   chain,
+  clipAdaptively,
   clipByValue,
   ema,
   lookahead,
@@ -49,6 +50,7 @@ export const learningArgs = {
   warmUp: number('Epochs in which the learning rate grows to its peak.', { min: 0 }, 0),
   clipNorm: number('Longest gradient, all weights together.', { min: 0 }),
   clipValue: number('Largest slope of a single weight.', { min: 0 }),
+  clipAdaptive: number('Longest gradient of each weight, as a share of the weight itself.', { min: 0 }),
   around: calledMany(AROUND, 'Wrappers of the optimizer: averages of the weights, look-ahead, sharpness-aware steps.'),
   freeze: many(text('Weights that stay as they are, such as "conv1.*"; may be repeated.')),
   layerDecay: number('Factor on the learning rate from each layer to the one before it.', { min: 0, max: 1 }),
@@ -170,10 +172,14 @@ function optimizerFor(values: LearningValues, lr: Rate): Optimizer {
   return wrapped(values, make({ lr, ...options }));
 }
 
-/** The optimiser in what --around and --clip-value put about it. */
-function wrapped({ around, clipValue }: LearningValues, inner: Optimizer): Optimizer {
+/** The optimiser in what --around, --clip-value and --clip-adaptive put about it. */
+function wrapped({ around, clipValue, clipAdaptive }: LearningValues, inner: Optimizer): Optimizer {
   const made = around.reduce((made, call) => wrap(made, call), inner);
-  return clipValue === undefined ? made : chain(clipByValue(clipValue), made);
+  return chain(
+    ...(clipValue === undefined ? [] : [clipByValue(clipValue)]),
+    ...(clipAdaptive === undefined ? [] : [clipAdaptively(clipAdaptive)]),
+    made,
+  );
 }
 
 function wrap(inner: Optimizer, { name, options }: Call<keyof typeof AROUND>): Optimizer {
