@@ -1,11 +1,10 @@
-/** Sampling, cropping and boxes: what detectors and spatial transformers use. Carried, with shapes and costs. */
+/** Sampling, cropping and boxes: what detectors and spatial transformers use. */
 
 import type { Dim } from '../graph/model.ts';
-import { count, fromFront } from './answer.ts';
+import { count, fromFront, knownInts } from './answer.ts';
 import { carried } from './carried.ts';
-import { float, int, ints, text } from './op.ts';
-import { exactly } from './sample.ts';
-import { windowOf } from './window.ts';
+import { int, ints, text } from './op.ts';
+import { exactly, intVector } from './sample.ts';
 
 export const AffineGrid = carried('AffineGrid', {
   inputs: ['theta', 'size'],
@@ -17,7 +16,35 @@ export const AffineGrid = carried('AffineGrid', {
       return typeof rank === 'number' ? [theta.dims[0]!, ...new Array<Dim>(rank - 2).fill(null), rank - 2] : null;
     return [wanted[0]!, ...wanted.slice(2), wanted.length - 2];
   },
+  // Places from −1 to 1 (the last axis first) and a 1, times the matrix of each sample.
+  decompose: ({ theta, size }, { align_corners }, g) => {
+    const wanted = knownInts(size);
+    if (!wanted) return undefined;
+    const [batch, spatial] = [wanted[0]!, wanted.slice(2)];
+    const places = basePlaces(spatial, align_corners === 1);
+    const base = g.constant(exactly('float32', [1, count(spatial), spatial.length + 1], places), 'places');
+    return [g.reshape(g.MatMul(base, g.Transpose(theta, { perm: [0, 2, 1] })), [batch, ...spatial, spatial.length])];
+  },
+  samples: [
+    { theta: [2, 2, 3], size: intVector(2, 1, 3, 4) },
+    { theta: [1, 3, 4], size: intVector(1, 1, 2, 3, 2), attrs: { align_corners: 1 } },
+  ],
 });
+
+/** Homogeneous coordinates of every place of a map, row by row. */
+function basePlaces(spatial: readonly number[], isAligned: boolean): number[] {
+  const along = (i: number, length: number): number =>
+    isAligned ? (length === 1 ? 0 : -1 + (2 * i) / (length - 1)) : -1 + (2 * i + 1) / length;
+  return Array.from({ length: count(spatial) }, (_, flat) => {
+    let rest = flat;
+    const place = spatial.toReversed().map((length) => {
+      const at = rest % length;
+      rest = (rest - at) / length;
+      return along(at, length);
+    });
+    return [...place, 1];
+  }).flat();
+}
 
 /** Each axis cut or padded about its middle. */
 export const CenterCropPad = carried('CenterCropPad', {
@@ -27,25 +54,21 @@ export const CenterCropPad = carried('CenterCropPad', {
     const along = (axes ?? X.dims.map((_, i) => i)).map((axis) => fromFront(axis, X.dims.length));
     return X.dims.map((dim, i) => (along.includes(i) ? (shape.ints?.[along.indexOf(i)] ?? null) : dim));
   },
-});
-
-export const RoiAlign = carried('RoiAlign', {
-  inputs: ['X', 'rois', 'batch_indices'],
-  attrs: {
-    coordinate_transformation_mode: text('half_pixel'),
-    mode: text('avg'),
-    output_height: int(1),
-    output_width: int(1),
-    sampling_ratio: int(0),
-    spatial_scale: float(1),
+  decompose: ({ X, shape }, { axes }, g) => {
+    const wanted = knownInts(shape);
+    if (!wanted) return undefined;
+    const along = (axes ?? X.dims.map((_, i) => i)).map((axis) => fromFront(axis, X.dims.length));
+    const room = along.map((axis, i) => wanted[i]! - X.dims[axis]!); // below 0: cut
+    const start = room.map((by) => Math.floor(Math.max(0, -by) / 2));
+    const end = along.map((axis, i) => start[i]! + Math.min(X.dims[axis]!, wanted[i]!));
+    const before = room.map((by) => Math.floor(Math.max(0, by) / 2));
+    const behind = room.map((by, i) => Math.max(0, by) - before[i]!);
+    return [g.Pad(g.Slice(X, start, end, along), [...before, ...behind], null, along)];
   },
-  shape: ({ X, rois }, { output_height, output_width }) => [rois.dims[0]!, X.dims[1]!, output_height, output_width],
-});
-
-export const MaxRoiPool = carried('MaxRoiPool', {
-  inputs: ['X', 'rois'],
-  attrs: { pooled_shape: ints([]), spatial_scale: float(1) },
-  shape: ({ X, rois }, { pooled_shape }) => [rois.dims[0]!, X.dims[1]!, ...pooled_shape],
+  samples: [
+    { X: [3, 5], shape: intVector(2, 8) },
+    { X: [2, 6, 3], shape: intVector(3), attrs: { axes: [1] } },
+  ],
 });
 
 /** How many boxes stay is only known after looking. */
@@ -54,33 +77,6 @@ export const NonMaxSuppression = carried('NonMaxSuppression', {
   attrs: { center_point_box: int(0) },
   shape: () => ({ dims: [null, 3], dtype: 'int64' }),
   grad: 'none',
-});
-
-export const DeformConv = carried('DeformConv', {
-  inputs: ['X', 'W', 'offset', 'B?', 'mask?'],
-  attrs: {
-    dilations: ints(),
-    group: int(1),
-    kernel_shape: ints(),
-    offset_group: int(1),
-    pads: ints(),
-    strides: ints(),
-  },
-  shape: ({ X, W }, a) => [
-    X.dims[0]!,
-    W.dims[0]!,
-    ...windowOf(X.dims.slice(2), (a.kernel_shape ?? W.dims.slice(2)) as number[], a).out,
-  ],
-  cost: ({ W, Y }) => ({ macs: count(Y.dims) * count(W.dims.slice(1)) }),
-  samples: [
-    {
-      X: [1, 1, 3, 3],
-      W: [1, 1, 2, 2],
-      offset: exactly('float32', [1, 8, 2, 2], new Array<number>(32).fill(0)),
-      attrs: { kernel_shape: [2, 2] },
-      macs: 4 * 4,
-    },
-  ],
 });
 
 export const ImageDecoder = carried('ImageDecoder', {

@@ -12,7 +12,9 @@ import * as composite from './composite.ts';
 import * as constant from './constant.ts';
 import * as control from './control.ts';
 import * as conv from './conv.ts';
+import * as deformConv from './deform-conv.ts';
 import * as depthSpace from './depth-space.ts';
+import * as det from './det.ts';
 import * as detach from './detach.ts';
 import * as dropout from './dropout.ts';
 import * as einsum from './einsum.ts';
@@ -28,6 +30,7 @@ import * as logic from './logic.ts';
 import * as lstm from './lstm.ts';
 import * as matmul from './matmul.ts';
 import * as microsoftAttention from './microsoft/attention.ts';
+import * as microsoftBlocked from './microsoft/blocked.ts';
 import * as microsoftFused from './microsoft/fused.ts';
 import * as microsoftGelu from './microsoft/gelu.ts';
 import * as microsoftInteger from './microsoft/integer.ts';
@@ -48,6 +51,7 @@ import * as repeat from './repeat.ts';
 import * as reshape from './reshape.ts';
 import * as resize from './resize.ts';
 import * as rnn from './rnn.ts';
+import * as roi from './roi.ts';
 import * as scatter from './scatter.ts';
 import * as signal from './signal.ts';
 import * as slice from './slice.ts';
@@ -59,6 +63,9 @@ const families = {
   ...strings,
   ...signal,
   ...image,
+  ...deformConv,
+  ...roi,
+  ...det,
   ...gridSample,
   ...col2im,
   ...integer,
@@ -104,6 +111,9 @@ export type OpName =
   | keyof typeof strings
   | keyof typeof signal
   | keyof typeof image
+  | keyof typeof deformConv
+  | keyof typeof roi
+  | keyof typeof det
   | keyof typeof gridSample
   | keyof typeof col2im
   | keyof typeof integer
@@ -147,6 +157,7 @@ export type OpName =
 const foreign = [
   nchwc,
   microsoftAttention,
+  microsoftBlocked,
   microsoftFused,
   microsoftGelu,
   microsoftInteger,

@@ -5,7 +5,7 @@ import { numbers } from '../graph/tensor.ts';
 import { count, fromFront, knownInts, noMacs, placesAlong, zerosOf } from './answer.ts';
 import type { Axis, Link } from './link.ts';
 import { mixes, tie } from './link.ts';
-import { int, op } from './op.ts';
+import { int, op, type StaticValue } from './op.ts';
 import { exactly, intVector } from './sample.ts';
 
 const allBut = (axis: number | undefined, X: readonly Axis[], Y: readonly Axis[], why: string): Link[] =>
@@ -27,17 +27,34 @@ export const CumSum = op({
   ],
 });
 
+/** Axes along which products are written out. */
+const LONGEST = 512;
+
 export const CumProd = op({
   type: 'CumProd',
   since: 26,
   inputs: ['X', 'axis'],
   attrs: { exclusive: int(0), reverse: int(0) },
   shape: ({ X }) => X.dims,
-  grad: 'missing',
+  grad: 'missing', // along very long axes
+  // One product after the other: a quotient of sums of logarithms would not stand zeros.
+  decompose: ({ X, axis }, { exclusive, reverse }, g) => {
+    const at = knownInts(axis)?.[0];
+    const length = at === undefined ? undefined : X.dims.at(at);
+    if (at === undefined || !length || length > LONGEST) return undefined;
+    const slices = g.emit('Split', [X], { axis: at, num_outputs: length }, { outputs: length });
+    const inOrder = reverse === 1 ? slices.toReversed() : slices;
+    const products: StaticValue[] = exclusive === 1 ? [g.Add(g.Mul(inOrder[0]!, 0), 1)] : [inOrder[0]!];
+    for (let i = 1; i < length; i++) products.push(g.Mul(products[i - 1], inOrder[exclusive === 1 ? i - 1 : i]));
+    return [g.Concat(...(reverse === 1 ? products.reverse() : products), { axis: at })];
+  },
   couple: ({ X, Y }, _, { axis }) => allBut(knownInts(axis)?.[0], X, Y, 'CumProd multiplies along it'),
   cost: noMacs,
   quant: 'float',
-  samples: [{ X: [2, 3], axis: exactly('int64', [], [1]) }],
+  samples: [
+    { X: [2, 3], axis: exactly('int64', [], [1]) },
+    { X: [3, 2], axis: exactly('int64', [], [0]), attrs: { exclusive: 1, reverse: 1 } },
+  ],
 });
 
 export const TopK = op({

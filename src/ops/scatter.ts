@@ -1,6 +1,6 @@
 /** Writing elements to their places. */
 
-import { noMacs, zerosOf } from './answer.ts';
+import { fromFront, noMacs, placesAlong, zerosOf } from './answer.ts';
 import { noSlope } from './misfit.ts';
 import { flatPlaces } from './nd.ts';
 import { int, op, text } from './op.ts';
@@ -94,8 +94,26 @@ export const TensorScatter = op({
   attrs: { axis: int(-2), mode: text('linear') },
   shape: ({ past_cache }) => past_cache.dims,
   grad: 'missing',
+  decompose: ({ past_cache, update, write_indices }, { axis, mode }, g) => {
+    const at = fromFront(axis, past_cache.dims.length);
+    const view = (dim: number, axisOf: number) => update.dims.map((_, i) => (i === axisOf ? dim : 1));
+    const steps = Array.from({ length: update.dims[at]! }, (_, i) => i);
+    const along = placesAlong(view(steps.length, at), steps, g);
+    const from = write_indices && g.reshape(write_indices, view(update.dims[0]!, 0));
+    const place = from ? g.Add(from, along) : along;
+    const turned = mode === 'circular' ? g.Mod(place, past_cache.dims[at]!) : place;
+    return [g.ScatterElements(past_cache, g.Expand(turned, [...update.dims]), update, { axis: at })];
+  },
   couple: 'none',
   cost: noMacs,
   quant: 'float',
-  samples: [],
+  samples: [
+    { past_cache: [2, 1, 4, 3], update: [2, 1, 2, 3], write_indices: exactly('int64', [2], [1, 0]) },
+    {
+      past_cache: [2, 3, 2],
+      update: [2, 2, 2],
+      write_indices: exactly('int64', [2], [2, 1]),
+      attrs: { axis: 1, mode: 'circular' },
+    },
+  ],
 });

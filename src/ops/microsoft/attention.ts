@@ -4,7 +4,7 @@ import { over, plus } from '../../graph/dim.ts';
 import type { Dim } from '../../graph/model.ts';
 import { attend, mergeHeads, splitHeads } from '../attend.ts';
 import { carried } from '../carried.ts';
-import { float, int, ints, type StaticValue } from '../op.ts';
+import { float, int, ints, type StaticValue, type Value } from '../op.ts';
 import { rotaryAttrs, rotated } from '../rotate.ts';
 import { exactly } from '../sample.ts';
 
@@ -142,10 +142,30 @@ export const MultiHeadAttention = carried('MultiHeadAttention', {
   ],
 });
 
-/** Decoder attention with a cache and shared keys: carried. */
+/** Of two positions and eight pairs of features. */
+const angles = Array.from({ length: 16 }, (_, i) => Math.floor(i / 8) * 0.3 * (i % 8));
+
+/**
+ * Decoder attention with a cache and shared keys.
+ *
+ * Opened for a prompt (nothing in the cache): sequences that end earlier are filled up behind, where no query before looks.
+ */
 export const GroupQueryAttention = carried('GroupQueryAttention', {
   domain: DOMAIN,
-  inputs: ['query', 'key?', 'value?', 'past_key?', 'past_value?', '...rest'],
+  inputs: [
+    'query',
+    'key?',
+    'value?',
+    'past_key?',
+    'past_value?',
+    'seqlens_k',
+    'total_sequence_length',
+    'cos_cache?',
+    'sin_cache?',
+    'position_ids?',
+    'attention_bias?',
+    'head_sink?',
+  ],
   outputs: ['Y', 'present_key', 'present_value'],
   attrs: {
     num_heads: int(1),
@@ -162,16 +182,69 @@ export const GroupQueryAttention = carried('GroupQueryAttention', {
     const hidden = key ? query.dims[2]! : over(query.dims[2]!, (num_heads + 2 * kv_num_heads) / num_heads);
     const total = past_key ? plus(past_key.dims[2]!, query.dims[1]!) : query.dims[1]!;
     const cache = { dims: [query.dims[0]!, kv_num_heads, total, over(hidden, num_heads)], dtype: query.dtype };
+    const open = (past: Value) => ({
+      ...cache,
+      dims: past.dims.map((dim, i) => (i === 2 ? (dim === 0 ? total : null) : dim)),
+    });
     return [
       { dims: [query.dims[0]!, query.dims[1]!, hidden], dtype: query.dtype },
-      past_key ? { ...cache, dims: past_key.dims.map((dim, i) => (i === 2 ? null : dim)) } : cache,
-      past_value ? { ...cache, dims: past_value.dims.map((dim, i) => (i === 2 ? null : dim)) } : cache,
+      past_key ? open(past_key) : cache,
+      past_value ? open(past_value) : cache,
     ];
+  },
+  grad: 'missing', // behind a cache
+  decompose: ({ query, key, value, past_key, cos_cache, sin_cache, position_ids, attention_bias, head_sink }, a, g) => {
+    if ((past_key?.dims[2] ?? 0) > 0 || head_sink || a.smooth_softmax === 1 || a.local_window_size > 0)
+      return undefined;
+    if (position_ids || (a.do_rotary === 1 && !(cos_cache && sin_cache))) return undefined;
+    const [batch, length, width] = query.dims as [number, number, number];
+    const heads = [a.num_heads, a.kv_num_heads, a.kv_num_heads];
+    const depth = key ? width / a.num_heads : width / heads.reduce((sum, n) => sum + n, 0);
+    const three =
+      key && value
+        ? [query, key, value]
+        : g.emit('Split', [query, heads.map((n) => n * depth)], { axis: 2 }, { outputs: 3 });
+    const [q0, k0, v] = three.map((x, i) => splitHeads(x, heads[i]!, g)) as [StaticValue, StaticValue, StaticValue];
+    const turned = (x: StaticValue): StaticValue => {
+      if (a.do_rotary !== 1) return x;
+      const row = Array.from({ length: batch * length }, (_, i) => i % length);
+      const angles = { cos: cos_cache!, sin: sin_cache!, places: g.reshape(g.ints(row), [batch, length]) };
+      const rotary_embedding_dim = 2 * cos_cache!.dims[1]!;
+      return rotated(x, angles, { interleaved: a.rotary_interleaved, num_heads: x.dims[1]!, rotary_embedding_dim }, g);
+    };
+    const [q, k] = [turned(q0), turned(k0)];
+    const { Y } = attend(
+      { q, k, v, bias: attention_bias, scale: a.scale || undefined, isCausal: true, softcap: a.softcap ?? 0 },
+      g,
+    );
+    return [mergeHeads(Y, g), k, v];
   },
   cost: ({ query, key, past_key }, { num_heads, kv_num_heads }) => {
     const hidden = key ? query.dims[2]! : (query.dims[2]! * num_heads) / (num_heads + 2 * kv_num_heads);
     return { macs: product(query.dims[0], query.dims[1], query.dims[1]! + (past_key?.dims[2] ?? 0), 2 * hidden) };
   },
+  samples: [
+    {
+      query: [1, 2, 16],
+      key: [1, 2, 8],
+      value: [1, 2, 8],
+      seqlens_k: exactly('int32', [1], [1]),
+      total_sequence_length: exactly('int32', [], [2]),
+      outputs: 3,
+      attrs: { num_heads: 2, kv_num_heads: 1 },
+      macs: 2 * 2 * 2 * 16,
+    },
+    {
+      query: [1, 2, 64],
+      seqlens_k: exactly('int32', [1], [1]),
+      total_sequence_length: exactly('int32', [], [2]),
+      cos_cache: exactly('float32', [2, 8], angles.map(Math.cos)),
+      sin_cache: exactly('float32', [2, 8], angles.map(Math.sin)),
+      outputs: 3,
+      attrs: { num_heads: 2, kv_num_heads: 1, do_rotary: 1 },
+      macs: 2 * 2 * 2 * 32,
+    },
+  ],
 });
 
 export const RotaryEmbedding = carried('RotaryEmbedding', {

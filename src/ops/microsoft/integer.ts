@@ -1,6 +1,6 @@
 /** Integer kernels of ONNX Runtime: costed, protected, opened where a slope is asked for. */
 
-import { broadcast, isStatic, plus, times } from '../../graph/dim.ts';
+import { broadcast, plus } from '../../graph/dim.ts';
 import type { Dim } from '../../graph/model.ts';
 import { count, fromFront } from '../answer.ts';
 import type { Builder } from '../builder.ts';
@@ -276,57 +276,7 @@ export const MatMulIntegerToFloat = kernel('MatMulIntegerToFloat', {
   ],
 });
 
-/** A [..., K] · Bᵀ, B [N, blocks, bytes] with `bits` bits per weight and a scale per block. */
-export const MatMulNBits = carried('MatMulNBits', {
-  domain,
-  inputs: ['A', 'B', 'scales', 'zero_points?', 'g_idx?', 'bias?'],
-  attrs: { K: int(0), N: int(0), bits: int(4), block_size: int(32), accuracy_level: int(0) },
-  shape: ({ A }, { N }) => [...A.dims.slice(0, -1), N],
-  cost: ({ Y }, { K }) => ({ macs: count(Y.dims) * K }),
-  // Frozen weights: only the input has a slope, through the weights as they stand.
-  decompose: ({ A, B, scales, zero_points, g_idx, bias }, { K, N, bits, block_size }, g) => {
-    if (bits !== 4 || g_idx || zero_points || !isStatic(B.dims)) return undefined;
-    const blocks = Math.ceil(K / block_size);
-    const bytes = g.reshape(B, [N, blocks, block_size / 2, 1]);
-    const low = g.BitwiseAnd(bytes, g.scalar(15, 'uint8'));
-    const high = g.BitShift(bytes, g.scalar(4, 'uint8'), { direction: 'RIGHT' });
-    const nibbles = g.reshape(g.Cast(g.Concat(low, high, { axis: 3 }), { to: 1 }), [N, blocks, block_size]);
-    const whole = g.Mul(g.Sub(nibbles, 8), g.reshape(scales, [N, blocks, 1]));
-    const rows = g.reshape(whole, [N, blocks * block_size]);
-    const weight = blocks * block_size === K ? rows : g.Slice(rows, [0], [K], [1]);
-    const y = g.MatMul(A, g.Transpose(weight, { perm: [1, 0] }));
-    return [bias ? g.Add(y, bias) : y];
-  },
-  samples: [
-    {
-      A: [2, 32],
-      B: exactly(
-        'uint8',
-        [3, 1, 16],
-        Array.from({ length: 48 }, (_, i) => (i * 37) % 256),
-      ),
-      scales: exactly('float32', [3], [0.1, 0.2, 0.05]),
-      attrs: { K: 32, N: 3, bits: 4, block_size: 32 },
-      macs: 2 * 3 * 32,
-    },
-  ],
-});
-
-export const GatherBlockQuantized = carried('GatherBlockQuantized', {
-  domain,
-  inputs: ['data', 'indices', 'scales', 'zero_points?'],
-  attrs: { bits: int(4), block_size: int(128), gather_axis: int(0), quantize_axis: int(1) },
-  shape: ({ data, indices, scales }, { bits, gather_axis, quantize_axis }) => {
-    const at = fromFront(gather_axis, data.dims.length);
-    const packed = data.dtype === 'uint8' ? 8 / bits : 1;
-    const dims = data.dims.map((dim, i) =>
-      i === fromFront(quantize_axis, data.dims.length) ? times(dim, packed) : dim,
-    );
-    return { dims: [...dims.slice(0, at), ...indices.dims, ...dims.slice(at + 1)], dtype: scales.dtype };
-  },
-});
-
-export const QAttention = carried('QAttention', {
+export const QAttention = kernel('QAttention', {
   domain,
   inputs: [
     'input',
@@ -356,11 +306,39 @@ export const QAttention = carried('QAttention', {
       { dims: [2, input.dims[0]!, num_heads, total, depth], dtype: bias.dtype },
     ];
   },
+  // The same attention on the floats that the integers stand for.
+  decompose: ({ input, weight, bias, input_scale, weight_scale, mask_index, input_zero, weight_zero, past }, a, g) => {
+    const operands = [real(input, input_scale, input_zero, g), real(weight, weight_scale, weight_zero, g, 1), bias];
+    const { do_rotary: _, ...attrs } = a;
+    if (a.do_rotary === 1) return undefined;
+    return g.emit('Attention', [...operands, mask_index, past], attrs, { domain, outputs: 2 });
+  },
   cost: ({ input, weight }) => {
     const [batch, length] = input.dims as [number, number];
     const hidden = weight.dims[1]! / 3;
     return { macs: batch * length * count(weight.dims) + batch * length * length * 2 * hidden };
   },
+  samples: [
+    {
+      input: exactly(
+        'uint8',
+        [1, 3, 4],
+        Array.from({ length: 12 }, (_, i) => (i * 53) % 256),
+      ),
+      weight: exactly(
+        'int8',
+        [4, 12],
+        Array.from({ length: 48 }, (_, i) => ((i * 37) % 200) - 100),
+      ),
+      bias: [12],
+      input_scale: exactly('float32', [], [0.01]),
+      weight_scale: exactly('float32', [], [0.01]),
+      input_zero: exactly('uint8', [], [128]),
+      weight_zero: exactly('int8', [], [0]),
+      attrs: { num_heads: 2 },
+      macs: 3 * 4 * 12 + 3 * 3 * 8,
+    },
+  ],
 });
 
 /** NHWC twins of the standard pools and convolutions hold integers alone; their channel comes last. */
