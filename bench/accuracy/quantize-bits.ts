@@ -29,7 +29,7 @@ const { values: flags } = parseArgs({
 });
 const root = process.env['PARE_DATA'] ?? '../shared/data';
 using engine = await openEngine();
-const lab: Lab = { engine, seed: 0 };
+const lab: Lab = { engine, seed: 0, threads: 1 };
 
 const untrained = seedCnn({ input: [1, 28, 28], classes: 10, filters: [16, 32, 64], units: 128 });
 const opened = await openData(`${root}/images/mnist`, { ports: portsOf(untrained.graph) });
