@@ -56,6 +56,8 @@ export const quantize = verb({
     }),
     samples: number('Samples to calibrate on.', { min: 1, whole: true }, 300),
     block: number('Weights that share a scale (weight-only).', { min: 16, max: 256, whole: true }),
+    standard: flag('Standard ONNX alone: blocks behind DequantizeLinear instead of MatMulNBits (weight-only).'),
+    embeddings: flag('Embedding tables in 4 bits too (weight-only).'),
     perTensor: flag('One weight scale per tensor, not per channel.'),
     exclude: many(text('A node, by its name or its output, or an op, that stays in floats; may be repeated.')),
     kernels: oneOf(

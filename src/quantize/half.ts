@@ -2,7 +2,7 @@
 
 import { freshNames, namesOf } from '../graph/edit.ts';
 import type { Model, Node } from '../graph/model.ts';
-import { floats, fromHalf, sizeOf, tensor, toHalf } from '../graph/tensor.ts';
+import { floats, fromBrain, fromHalf, sizeOf, tensor, toBrain, toHalf } from '../graph/tensor.ts';
 import { modelBytes } from '../onnx/write.ts';
 import { modernize } from '../ops/modern.ts';
 import type { WeightReport } from './dynamic.ts';
@@ -14,19 +14,30 @@ export interface HalfOptions {
   exclude?: readonly string[];
   /** Smaller weights stay float32: their conversion costs more than it saves. Default 64 elements. */
   least?: number;
+  /** float16 has 11 bits of precision and ends at 65504; bfloat16 has 8 and the range of float32. Default float16. */
+  as?: keyof typeof FORMS;
 }
 
-const LARGEST = 65504;
-/** Below this, float16 loses its digits one by one. */
-const SMALLEST = 2 ** -14;
+interface Form {
+  readonly encode: (value: number) => number;
+  readonly decode: (bits: number) => number;
+  readonly largest: number;
+  /** Below this, digits are lost one by one. */
+  readonly smallest: number;
+}
+
+const FORMS = {
+  float16: { encode: toHalf, decode: fromHalf, largest: 65504, smallest: 2 ** -14 },
+  bfloat16: { encode: toBrain, decode: fromBrain, largest: (2 - 2 ** -7) * 2 ** 127, smallest: 2 ** -126 },
+} as const satisfies Record<string, Form>;
 
 /**
- * Stores float32 weights as float16, each behind a Cast. A weight that float16 cannot hold stays as it is: entries above
- * 65504, or most of its magnitude below 2^-14. Graph inputs, outputs and all arithmetic stay float32.
+ * Stores float32 weights in 16 bits, each behind a Cast. A weight that they cannot hold stays as it is: entries above the largest (65504 for float16),
+ * or most of its magnitude below the smallest (2^-14). Graph inputs, outputs and all arithmetic stay float32.
  */
 export function toHalfStorage(
   original: Model,
-  { exclude = [], least = 64 }: HalfOptions = {},
+  { exclude = [], least = 64, as = 'float16' }: HalfOptions = {},
 ): { model: Model; report: WeightReport } {
   const model = modernize(original);
   const { graph } = model;
@@ -39,15 +50,15 @@ export function toHalfStorage(
   for (const [name, weight] of graph.initializers) {
     if (weight.dtype !== 'float32' || sizeOf(weight.dims) < least) continue;
     const x = floats(weight);
-    const half = Uint16Array.from(x, toHalf);
-    const why = exclude.includes(name) || protectedNames.has(name) ? 'excluded' : unfit(x, half);
+    const half = Uint16Array.from(x, FORMS[as].encode);
+    const why = exclude.includes(name) || protectedNames.has(name) ? 'excluded' : unfit(x, half, as);
     if (why !== undefined) {
       kept.push({ node: name, op: 'initializer', why });
       continue;
     }
     const stored = fresh(`${name}_h`);
     initializers.delete(name);
-    initializers.set(stored, tensor('float16', weight.dims, half));
+    initializers.set(stored, tensor(as, weight.dims, half));
     casts.push({
       op: 'Cast',
       domain: '',
@@ -64,22 +75,23 @@ export function toHalfStorage(
     report: {
       before: { bytes: modelBytes(original), parameters: parametersOf(original) },
       after: { bytes: modelBytes(written), parameters: parametersOf(written) },
-      scheme: 'float16 storage, float32 arithmetic',
+      scheme: `${as} storage, float32 arithmetic`,
       quantized,
       kept,
     },
   };
 }
 
-/** Why float16 cannot hold these numbers, or undefined. */
-function unfit(x: Float32Array, half: Uint16Array): string | undefined {
+/** Why this form cannot hold these numbers, or undefined. */
+function unfit(x: Float32Array, half: Uint16Array, as: keyof typeof FORMS): string | undefined {
+  const { decode, largest, smallest }: Form = FORMS[as];
   let [sum, lost, most] = [0, 0, 0];
   for (let i = 0; i < x.length; i++) {
     const size = Math.abs(x[i]!);
     most = Math.max(most, size);
     sum += size;
-    if (size < SMALLEST) lost += Math.abs(x[i]! - fromHalf(half[i]!));
+    if (size < smallest) lost += Math.abs(x[i]! - decode(half[i]!));
   }
-  if (most > LARGEST) return `it holds ${most.toExponential(2)}, float16 ends at ${LARGEST}`;
-  return lost > 1e-3 * sum ? 'most of it is too small for float16' : undefined;
+  if (most > largest) return `it holds ${most.toExponential(2)}, ${as} ends at ${largest}`;
+  return lost > 1e-3 * sum ? `most of it is too small for ${as}` : undefined;
 }

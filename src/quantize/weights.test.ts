@@ -1,14 +1,16 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { random } from '../base/random.ts';
+import { checkGraph } from '../graph/check.ts';
 import { valueInfo } from '../graph/edit.ts';
 import type { Model } from '../graph/model.ts';
-import { float32, floats } from '../graph/tensor.ts';
+import { float32, floats, int64 } from '../graph/tensor.ts';
 import { writeModel } from '../onnx/index.ts';
 import { draft } from '../ops/builder.ts';
 import { type Engine, openEngine } from '../runtime/index.ts';
 import { hqq } from './blocked/hqq.ts';
 import { type BlockBits, fromBlocks, packBits, roundToNearest } from './blocks.ts';
 import { quantizeDynamic } from './dynamic.ts';
+import { quantizeEmbeddings } from './embeddings.ts';
 import { toHalfStorage } from './half.ts';
 import { quantizeWeights } from './weight-only.ts';
 
@@ -38,8 +40,8 @@ function dense(w: Float32Array, K: number, N: number): Model {
     },
   };
 }
-async function answer(model: Model, x: Float32Array, K: number): Promise<Float32Array> {
-  using session = await engine.load(writeModel(model));
+async function answer(model: Model, x: Float32Array, K: number, optimize?: 'none'): Promise<Float32Array> {
+  using session = await engine.load(writeModel(model), optimize ? { optimize } : {});
   return floats(Object.values(await session.run({ x: float32([x.length / K, K], x) }))[0]!);
 }
 const cosine = (a: Float32Array, b: Float32Array): number => {
@@ -135,4 +137,63 @@ it('float16 storage halves the file and keeps what float16 cannot hold', async (
   expect(report.after.bytes).toBeLessThan(0.55 * report.before.bytes);
   expect(toHalfStorage(dense(noise(K * N).fill(1e6), K, N)).report.kept[0]!.why).toContain('65504');
   expect(toHalfStorage(dense(noise(K * N).fill(1e-9), K, N)).report.kept[0]!.why).toContain('too small');
+});
+
+describe.each([4, 8] as const)('blocks of %s bits in standard ONNX', (bits) => {
+  it.each([16, 32, 128])('of %s weights mean to the engine what they mean to us', async (size) => {
+    const [K, N] = [256, 24];
+    const w = noise(K * N);
+    const x = noise(2 * K);
+    for (const symmetric of [true, false]) {
+      const model = dense(w, K, N);
+      const options = { bits, block: size, symmetric, standard: true } as const;
+      const { model: small } = await quantizeWeights(model, options, { engine });
+      expect(small.graph.nodes.every(({ domain }) => domain === '')).toBe(true);
+      checkGraph(small);
+      const shape = { K, N, bits, size };
+      const meant = dense(fromBlocks(roundToNearest(w, shape, symmetric), shape), K, N);
+      const initializers = new Map([...meant.graph.initializers, ['bias', model.graph.initializers.get('bias')!]]);
+      const [a, b] = [
+        await answer(small, x, K, 'none'),
+        await answer({ ...meant, graph: { ...meant.graph, initializers } }, x, K, 'none'),
+      ];
+      a.forEach((v, i) => {
+        expect(v).toBeCloseTo(b[i]!, 3);
+      });
+    }
+  });
+});
+
+it('stores embedding tables in 4 bits, and what is looked up is what blocks mean', async () => {
+  const [V, D] = [100, 96];
+  const table = noise(V * D);
+  const { g, finish } = draft();
+  const ids = g.input('ids', 'int64', [5]);
+  const y = g.Gather(g.constant(float32([V, D], table), 'table'), ids);
+  const graph = { ...finish([valueInfo(y.name, 'float32', [5, D])]), values: new Map() };
+  const model: Model = { ir: 10, opsets: { '': 21 }, producer: { name: '', version: '' }, metadata: {}, graph };
+  const { model: small, replaced } = quantizeEmbeddings(model);
+  expect(replaced.length).toBe(1);
+  using session = await engine.load(writeModel(small));
+  const places = [0, 99, 7, 7, 50];
+  const looked = floats(Object.values(await session.run({ ids: int64([5], places) }))[0]!);
+  let [error, most] = [0, 0];
+  looked.forEach((v, i) => {
+    const truth = table[places[Math.floor(i / D)]! * D + (i % D)]!;
+    error = Math.max(error, Math.abs(v - truth));
+    most = Math.max(most, Math.abs(truth));
+  });
+  // Half a step of the widest block, plus what the symmetric grid cuts off at its upper end.
+  expect(error).toBeLessThan(most / 8);
+  expect(writeModel(small).length).toBeLessThan(writeModel(model).length / 5);
+});
+
+it('stores what float16 cannot hold as bfloat16', async () => {
+  const w = noise(64 * 8).map((v) => v * 1e6);
+  const model = dense(w, 64, 8);
+  const { model: small, report } = toHalfStorage(model, { as: 'bfloat16' });
+  expect(report.kept).toEqual([]);
+  const x = noise(2 * 64);
+  expect(cosine(await answer(small, x, 64), await answer(model, x, 64))).toBeGreaterThan(0.9999);
+  expect(toHalfStorage(model).report.kept.length).toBe(1);
 });

@@ -1,5 +1,6 @@
 /** The schemes by name. A new one is a file and a row here. */
 
+import { bf16Scheme } from './bf16.ts';
 import { bnb4Scheme } from './bnb4.ts';
 import { dynamicScheme } from './dynamic.ts';
 import { fp16Scheme } from './fp16.ts';
@@ -16,6 +17,7 @@ export const schemes = {
   'weight-only': weightOnlyScheme,
   bnb4: bnb4Scheme,
   fp16: fp16Scheme,
+  bf16: bf16Scheme,
   qat: qatScheme,
 } as const satisfies Record<string, Scheme>;
 

@@ -36,6 +36,10 @@ export interface Request {
   readonly lr?: number | undefined;
   /** How weights are rounded, by name; the scheme has the table. */
   readonly round?: string | undefined;
+  /** Blocks in operators of standard ONNX alone. */
+  readonly standard?: boolean | undefined;
+  /** Embedding tables in blocks too. */
+  readonly embeddings?: boolean | undefined;
   /** Node names, names of their first output, or op types that stay in floats. */
   readonly exclude?: readonly string[] | undefined;
   /** Quantise products of two computed values, as in attention. */

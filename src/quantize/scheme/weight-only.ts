@@ -8,11 +8,11 @@ import type { Scheme } from './scheme.ts';
 /** Weights in blocks of few bits, activations in floats. */
 export const weightOnlyScheme: Scheme = {
   about: 'weights of matrix products in 2, 4 or 8 bits, activations in floats',
-  async run(model, { bits, block, exclude, target, data, samples, round = 'nearest' }, lab) {
+  async run(model, { bits, block, standard, embeddings, exclude, target, data, samples, round = 'nearest' }, lab) {
     const { model: written, report } = await quantizeWeights(
       model,
       {
-        ...given({ bits: bits as BlockBits | undefined, block, exclude, data, samples }),
+        ...given({ bits: bits as BlockBits | undefined, block, standard, embeddings, exclude, data, samples }),
         method: round as BlockedMethodName,
         ...(target && { accuracyLevel: targets[target].accuracyLevel }),
       },
