@@ -52,6 +52,8 @@ for (const dtype of [...modes, undefined]) {
   first ??= answer;
   const isSame = answer.dims.join() === first.dims.join();
   if (!isSame) process.exitCode = 1;
-  console.log(`${(dtype ?? 'as hinted').padEnd(10)} [${answer.dims}] cosine ${cosine(answer.data, first.data).toFixed(5)}`);
+  console.log(
+    `${(dtype ?? 'as hinted').padEnd(10)} [${answer.dims}] cosine ${cosine(answer.data, first.data).toFixed(5)}`,
+  );
   await model.dispose();
 }
