@@ -9,11 +9,13 @@ import type { Trial } from './workshop.ts';
 export const TEACHING = 64;
 /** What cutting may spend of the bound; integers need the rest. */
 const CUTTING = 0.8;
+/** What arithmetic with shares is off. */
+const ROUNDING = 1e-9;
 /** Peak learning rate: bolder where there is time to come down from it. */
 const rateFor = (epochs: number): number => (epochs >= 4 ? 2e-3 : 1e-3);
 
 /** Has this lost little enough for a structure? */
-export const holdsCut = ({ maxDrop }: Quest, trial: Trial): boolean => trial.drop <= maxDrop * CUTTING;
+export const holdsCut = ({ maxDrop }: Quest, trial: Trial): boolean => trial.drop <= maxDrop * CUTTING + ROUNDING;
 
 const STRUCTURAL: ReadonlySet<string> = new Set(['prune', 'factorize', 'collapse', 'distill']);
 

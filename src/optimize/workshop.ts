@@ -143,7 +143,12 @@ export async function openWorkshop(options: WorkshopOptions, lab: Lab): Promise<
           const { model, call: settled, notes } = await followStep(from, call, bench, own);
           const cost = await measure(model, false);
           await journal.keep(key, model);
-          return { calls: [...parent.calls, settled], ...cost, seconds: seconds(), notes: [...notes, ...said] };
+          return {
+            calls: [...parent.calls, settled],
+            ...cost,
+            seconds: seconds(),
+            notes: [...new Set([...notes, ...said])],
+          };
         } catch (thrown) {
           const error = asPareError(thrown);
           const isLate = error.code === 'work/aborted' && !lab.signal?.aborted;

@@ -52,7 +52,13 @@ ${
     ? html`<p class="soft">Nothing that was tried is better within the budget: the model is the original.</p>`
     : html`<ol class="card recipe">${steps.map(
         ({ name, notes }) =>
-          html`<li><b>${name}</b>${notes.length > 0 && html`<span class="soft">${notes.slice(0, 6).join('; ')}</span>`}</li>`,
+          html`<li><b>${name}</b>${
+            notes.length > 0 &&
+            html`<span class="soft">${notes
+              .slice(0, 6)
+              .map((note) => note.replace(/\.$/, ''))
+              .join('; ')}</span>`
+          }</li>`,
       )}</ol>`
 }`;
 
