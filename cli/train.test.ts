@@ -173,6 +173,51 @@ describe('pare train', () => {
     expect(readFileSync(at('range.svg'), 'utf8')).toMatch(/^<svg [\s\S]*<path d="M[\s\S]*<\/svg>\n$/);
   });
 
+  it('learns from two views of each sample, without labels', async () => {
+    const { graph, ...rest } = sequential([dense(4)], { input: [2] });
+    const [one] = graph.outputs;
+    const view = { op: 'Tanh', domain: '', name: 'view', inputs: [one!.name], outputs: ['view'], attrs: {} };
+    const outputs = [...graph.outputs, { ...one!, name: 'view' }];
+    writeFileSync(
+      at('views.onnx'),
+      writeModel({ ...rest, graph: { ...graph, nodes: [...graph.nodes, view], outputs } }),
+    );
+    const words = [
+      '--data',
+      at('plain.csv'),
+      '--epochs',
+      '12',
+      '--lr',
+      '0.05',
+      '--loss',
+      'info-nce:temperature=0.1',
+      '--clip-adaptive',
+      '1',
+    ];
+    const { code, json } = await train(at('views.onnx'), ...words, '--out', at('views-out.onnx'));
+    expect(code).toBe(0);
+    expect(json.epochs[11]!.loss).toBeLessThan(0.9 * json.epochs[0]!.loss);
+    expect(json.epochs[11]!.metric).toBeUndefined();
+    expect(json.metric.name).toBe('agreement');
+    const alone = await train(at('mlp.onnx'), ...words, '--out', at('none.onnx'));
+    expect(alone.code).toBe(2);
+    expect(alone.err).toContain('two outputs');
+  });
+
+  it('says which losses and flags do not go together', async () => {
+    const words = ['--data', at('kinds.csv'), '--label', 'kind', '--out', at('none.onnx')];
+    for (const [flags, said] of [
+      [['--loss', 'ctc'], 'row of labels'],
+      [['--loss', 'ctc', '--mixup', '0.2'], 'do not go together'],
+      [['--optimizer', 'auto', '--momentum', '0.9'], 'race chooses'],
+      [['--optimizer', 'auto', '--schedule', 'plateau'], 'plateau begins at --lr'],
+    ] as const) {
+      const { code, err } = await train(at('mlp.onnx'), ...words, ...flags);
+      expect(code).toBe(2);
+      expect(err).toContain(said);
+    }
+  });
+
   it('mixes samples and their classes', async () => {
     const { code, json } = await train(
       at('cnn.onnx'),
