@@ -20,6 +20,7 @@ const CALIBRATIONS: readonly Readonly<Record<string, unknown>>[] = [
   { calibrate: 'mse' },
   { calibrate: 'percentile' },
   { equalize: true, calibrate: 'mse' },
+  { round: 'seq-mse', calibrate: 'mse' },
 ];
 const SAMPLES = 300;
 /** Samples for timing kernels: weights do not matter there. */
@@ -115,7 +116,7 @@ async function roundAware(
   const learnFrom = Math.floor(size * affordable);
   if (size < TEACHING || learnFrom < TEACHING) return undefined;
   const epochs = Math.max(1, Math.min(QAT.epochs, Math.floor(affordable)));
-  const { equalize: _, ...rest } = options;
+  const { equalize: _, round: __, ...rest } = options;
   return await grow({ step: 'quantize', ...rest, epochs, ...(affordable < 1 && { learnFrom }) });
 }
 

@@ -21,8 +21,9 @@ import type { Trial, Workshop } from './workshop.ts';
 const FINISHED = 4;
 /** Share of the time that is kept for merging. */
 const MERGING = 0.15;
-/** Time that is kept for the ends of the best structures, over that of the original's ends. */
+/** Time that is kept for the ends of the best structures, over that of the original's ends, and at most as a share. */
 const ENDS = 2.5;
+const MOST_ENDS = 0.15;
 
 /** Fills the workshop with trials, until nothing more is worth trying or the time is over. */
 export async function search(quest: Quest, lab: Lab): Promise<void> {
@@ -51,7 +52,7 @@ export async function search(quest: Quest, lab: Lab): Promise<void> {
     lab.onNote?.(`${bench.learn.size} samples are too few to teach a cut network: cuts are only mended`);
   }
 
-  const reserveMs = (): number => endsMs * ENDS;
+  const reserveMs = (): number => Math.min(endsMs * ENDS, timeMs * MOST_ENDS);
   const mergeMs = (): number => reserveMs() + timeMs * MERGING;
   for (let at: Descent | undefined = startDescent(root); at; ) {
     at = await descend(quest, at, mergeMs, lab);
