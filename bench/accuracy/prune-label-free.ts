@@ -2,7 +2,7 @@
  * Pruning without labels: how often the cut network still answers as the original does.
  *
  * Run      npm run build && node dist/bench/accuracy/prune-label-free.js [--model mobilenet_v2_1.0_224_fp32|squeezenet1.0_fp32]
- *          [--keep 0.7] [--by l2] [--rank global] [--fit 64] [--epochs 6] [--threads 2] [--json]
+ *          [--keep 0.7] [--by taylor] [--rank global] [--fit 64] [--epochs 6] [--threads 2] [--json]
  * Prints   agreement (share of equal top-1) on the images of imagenet100 that nothing was fitted on: for plain cutting,
  *          re-estimated batch normalisation, reconstruction, and reconstruction followed by distillation on unlabelled images.
  */
@@ -21,7 +21,7 @@ const { values } = parseArgs({
   options: {
     model: { type: 'string', default: 'mobilenet_v2_1.0_224_fp32' },
     keep: { type: 'string', default: '0.7' },
-    by: { type: 'string', default: 'l2' },
+    by: { type: 'string', default: 'taylor' },
     rank: { type: 'string', default: 'global' },
     fit: { type: 'string', default: '64' },
     epochs: { type: 'string', default: '6' },

@@ -14,6 +14,8 @@ import { type Feeding, type FeedingOptions, feeding } from './data-batches.ts';
 export interface MeansOptions extends FeedingOptions {
   /** Told in the progress. */
   readonly task: string;
+  /** A prefix of the names under which a batch counts, by its number; batches of other parts do not mix with it. Default ''. */
+  readonly partOf?: (batch: number) => string;
   /** Changes the graph once its dimensions are numbers, before nodes are appended. */
   readonly prepare?: (graph: Graph, feed: Feeding) => Graph;
 }
@@ -27,7 +29,7 @@ export async function meansOf(
   model: Model,
   data: Dataset,
   build: (g: Builder, of: (name: string) => StaticValue) => Readonly<Record<string, StaticValue>>,
-  { task, prepare = (graph) => graph, ...options }: MeansOptions,
+  { task, prepare = (graph) => graph, partOf = () => '', ...options }: MeansOptions,
   lab: Lab,
 ): Promise<Map<string, Float64Array>> {
   const feed = feeding(model.graph, data, { seed: lab.seed, ...options });
@@ -38,15 +40,18 @@ export async function meansOf(
   if (made.length === 0) return means;
   const outputs = made.map(([, { name, dtype, dims }]) => valueInfo(name, dtype, dims));
   using session = await loadGraph(model, removeDead({ ...building.finish(), outputs }), lab);
+  const sizes = new Map<string, number>();
+  for (let i = 0; i < feed.count; i++) sizes.set(partOf(i), (sizes.get(partOf(i)) ?? 0) + 1);
   let done = 0;
   for (const { feeds } of feed.each()) {
     stopIfAborted(lab.signal);
     const values: Record<string, Tensor> = await session.run(feeds, undefined, lab.signal);
+    const part = partOf(done);
     for (const [key, { name }] of made) {
       const now = numbers(values[name]!);
-      const mean = means.get(key) ?? new Float64Array(now.length);
-      means.set(key, mean);
-      for (let i = 0; i < now.length; i++) mean[i]! += now[i]! / feed.count;
+      const mean = means.get(`${part}${key}`) ?? new Float64Array(now.length);
+      means.set(`${part}${key}`, mean);
+      for (let i = 0; i < now.length; i++) mean[i]! += now[i]! / sizes.get(part)!;
     }
     lab.onProgress?.({ task, done: ++done, total: feed.count });
   }

@@ -4,6 +4,7 @@
  *   minimise  Σ ‖y − W·x − b‖² + λ d ‖W − W₀‖²       x: what the cut network feeds the layer; y: the dense layer's answer
  *   W = W₀ + (G + λ d)⁻¹ (B − G W₀)                  G = Σ x xᵀ, B = Σ x yᵀ, d: the mean of G's diagonal
  *
+ * λ is the one of a few that errs least on batches kept apart; where none errs less than W₀, the layer stays as it is.
  * Layer by layer from the input on, so that each makes good what those before it still get wrong.
  * Source   He et al. 2017, "Channel Pruning for Accelerating Very Deep Neural Networks", arXiv:1707.06168 (section 3.1).
  */
@@ -15,7 +16,7 @@ import { isFloat } from '../graph/dtype.ts';
 import type { Graph, Model } from '../graph/model.ts';
 import { float32, numbers } from '../graph/tensor.ts';
 import { ridge } from '../linear/cholesky.ts';
-import { matrix } from '../linear/matrix.ts';
+import { type Matrix, matrix, product } from '../linear/matrix.ts';
 import type { Builder } from '../ops/builder.ts';
 import { infer } from '../ops/infer.ts';
 import type { StaticValue } from '../ops/op.ts';
@@ -29,7 +30,7 @@ import { tensorLike } from './tensor-like.ts';
 export interface ReconstructOptions {
   /** Samples to look at. Default all, but no more than 256. */
   samples?: number | undefined;
-  /** λ: the share of G's mean diagonal that holds weights where they are. Default 1e-3. */
+  /** λ: the share of G's mean diagonal that holds weights where they are. Default: of 1e-4 to 1, what batches kept apart like best. */
   lambda?: number | undefined;
 }
 
@@ -41,6 +42,14 @@ export interface Reconstructed {
   readonly left: readonly { readonly layer: string; readonly why: string }[];
 }
 
+/** Where there is one batch only. */
+const FALLBACK = 1e-3;
+const LAMBDAS = [1e-4, 1e-3, 1e-2, 0.1, 1];
+/** Samples in a batch: few, so that some batches can be kept apart. */
+const BATCH = 16;
+/** Every so many batches one is kept apart. */
+const HELD = 4;
+const KEPT_APART = 'held ';
 /** Wider sums would take minutes to solve. */
 const MOST_COLUMNS = 1280;
 /** Places of a batch that are looked at, over all groups. */
@@ -58,7 +67,7 @@ export async function reconstruct(
   small: Model,
   cuts: readonly Units[],
   data: Dataset,
-  { samples = 256, lambda = 1e-3 }: ReconstructOptions,
+  { samples = 256, lambda }: ReconstructOptions,
   lab: Lab,
 ): Promise<Reconstructed> {
   const left = leftAfter(cuts);
@@ -97,7 +106,7 @@ interface FitContext {
   readonly readers: ReadonlyMap<string, number>;
   readonly data: Dataset;
   readonly samples: number;
-  readonly lambda: number;
+  readonly lambda: number | undefined;
 }
 
 async function fitOne(
@@ -138,6 +147,8 @@ async function fitOne(
     {
       task: 'reconstruct',
       samples,
+      batch: BATCH,
+      partOf: (batch) => (lambda === undefined && batch % HELD === 1 ? KEPT_APART : ''),
       prepare: (graph) => {
         // Old files list weights among the inputs; here only what is fed is shared.
         const inputs = graph.inputs.filter(({ name }) => !graph.initializers.has(name));
@@ -148,7 +159,17 @@ async function fitOne(
     lab,
   );
   if (!layer) return why;
-  return withFit(small, layer, means.get('gram')!, means.get('cross')!, lambda);
+  const momentsOf = (part: string): Moments | undefined => {
+    const [gram, cross] = [means.get(`${part}gram`), means.get(`${part}cross`)];
+    return gram && cross && { gram, cross };
+  };
+  return withFit(small, layer, momentsOf('')!, momentsOf(KEPT_APART), lambda);
+}
+
+/** Means of x xᵀ and x yᵀ, group after group. */
+interface Moments {
+  readonly gram: Float64Array;
+  readonly cross: Float64Array;
 }
 
 /** The same few rows of every group, by chance. */
@@ -172,27 +193,25 @@ function withOnes(g: Builder, rows: StaticValue, isWanted: boolean): StaticValue
 function withFit(
   model: Model,
   { groups, width, height, weight, bias, at }: LinearLayer,
-  gram: Float64Array,
-  cross: Float64Array,
-  lambda: number,
+  seen: Moments,
+  held: Moments | undefined,
+  lambda: number | undefined,
 ): Model {
   const { initializers } = model.graph;
   const W = Float64Array.from(numbers(initializers.get(weight)!));
   const b = bias === undefined ? undefined : Float64Array.from(numbers(initializers.get(bias)!));
   const n = width + (b ? 1 : 0);
   for (let group = 0; group < groups; group++) {
-    const G = matrix(n, n, gram.subarray(group * n * n, (group + 1) * n * n));
-    const before = (o: number, i: number): number => (i < width ? W[at(group, o, i)]! : b![group * height + o]!);
-    // What is still missing: B − G W₀.
-    const rest = matrix(n, height, cross.slice(group * n * height, (group + 1) * n * height));
+    const before = matrix(n, height);
     for (let i = 0; i < n; i++)
-      for (let o = 0; o < height; o++) {
-        let sum = 0;
-        for (let k = 0; k < n; k++) sum += G.data[i * n + k]! * before(o, k);
-        rest.data[i * height + o]! -= sum;
-      }
-    if (!G.data.some((value) => value !== 0)) continue;
-    const step = ridge(G, rest, lambda, b ? 1 : 0);
+      for (let o = 0; o < height; o++)
+        before.data[i * height + o] = i < width ? W[at(group, o, i)]! : b![group * height + o]!;
+    const missingIn = ({ gram, cross }: Moments): Missing => {
+      const G = matrix(n, n, gram.subarray(group * n * n, (group + 1) * n * n));
+      return { G, rest: minus(cross.subarray(group * n * height, (group + 1) * n * height), product(G, before)) };
+    };
+    const step = stepOf(missingIn(seen), held && missingIn(held), lambda, b ? 1 : 0);
+    if (!step) continue;
     for (let o = 0; o < height; o++) {
       for (let i = 0; i < width; i++) W[at(group, o, i)]! += step.data[i * height + o]!;
       if (b) b[group * height + o]! += step.data[width * height + o]!;
@@ -202,4 +221,43 @@ function withFit(
   next.set(weight, tensorLike(initializers.get(weight)!, W));
   if (bias !== undefined) next.set(bias, tensorLike(initializers.get(bias)!, b!));
   return { ...model, graph: { ...model.graph, initializers: next } };
+}
+
+/** G, and what is still missing of the answers: B − G W₀. */
+interface Missing {
+  readonly G: Matrix;
+  readonly rest: Matrix;
+}
+
+const minus = (a: Float64Array, { rows, columns, data }: Matrix): Matrix =>
+  matrix(
+    rows,
+    columns,
+    data.map((value, i) => a[i]! - value),
+  );
+
+/** What is added to W₀: by this λ, or by the one that errs least on what was kept apart; undefined where W₀ is best. */
+function stepOf(
+  seen: Missing,
+  held: Missing | undefined,
+  lambda: number | undefined,
+  free: number,
+): Matrix | undefined {
+  if (!seen.G.data.some((value) => value !== 0)) return undefined;
+  if (!held) return ridge(seen.G, seen.rest, lambda ?? FALLBACK, free);
+  let [best, least] = [undefined as Matrix | undefined, 0];
+  for (const share of LAMBDAS) {
+    const step = ridge(seen.G, seen.rest, share, free);
+    const error = growth(step, held);
+    if (error < least) [best, least] = [step, error];
+  }
+  return best;
+}
+
+/** By how much the squared error grows with a step S: tr(Sᵀ G S) − 2 tr(Sᵀ R). */
+function growth(step: Matrix, { G, rest }: Missing): number {
+  const moved = product(G, step);
+  let sum = 0;
+  for (let i = 0; i < step.data.length; i++) sum += step.data[i]! * (moved.data[i]! - 2 * rest.data[i]!);
+  return sum;
 }
