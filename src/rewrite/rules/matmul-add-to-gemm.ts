@@ -23,6 +23,8 @@ export const matmulAddToGemm = rule({
     if (dtype !== 'float32' && dtype !== 'float16' && dtype !== 'float64') return `the product is ${dtype}`;
     const dims = net.dims(c!);
     if (!dims || !isStatic(dims)) return `the dimensions of "${c}" are not known`;
+    // A batch of 1 makes a residual look like a bias, and integers want their biases constant.
+    if (dims.length > 1 && !net.constant(c!)) return `"${c}" is computed`;
     const columns = net.dims(y!)![1];
     const isRow = dims.length <= 2 && dims.every((dim, i) => dim === 1 || i === dims.length - 1);
     return isRow && (sizeOf(dims) === 1 || sizeOf(dims) === columns) ? undefined : `"${c}" is no bias per column`;
@@ -48,6 +50,14 @@ export const matmulAddToGemm = rule({
       about: 'a residual',
       build: (g) => {
         const x = g.input('x', 'float32', [2, 3]);
+        return g.Add(g.MatMul(x, values(g, [3, 3])), x);
+      },
+      fires: false,
+    },
+    {
+      about: 'a residual of one row',
+      build: (g) => {
+        const x = g.input('x', 'float32', [1, 3]);
         return g.Add(g.MatMul(x, values(g, [3, 3])), x);
       },
       fires: false,
