@@ -95,7 +95,7 @@ describe('fromArrays', () => {
     expect(() => fromArrays('n', { x: one, y: { ...one, dims: [1], data: Int32Array.of(1) } })).toThrow(
       '2 samples of x but 1',
     );
-    expect(() => fromArrays('n', { x: one, s: { ...one, dims: [] } })).toThrow('no axis');
+    expect(() => fromArrays('n', { x: one, y: { ...one, dims: [], data: Int32Array.of(1) } })).toThrow('no axis');
     expect(() => fromArrays('n', {})).toThrow('holds no arrays');
   });
 });

@@ -22,10 +22,10 @@ export const SPLIT = { train: /[_.]train$/, validation: /[_.](val|valid|validati
  * Splits and data sets from named arrays; axis 0 counts the samples.
  *
  * `x_train`, `y_train`, `x_test`, … are taken as splits (the suffix leaves the name), else all arrays are `train`.
- * Half and double floats come as float32, integers as they are; uint8 arrays become float32 by the image options when
+ * An array without axes is a setting, the same for all samples. Half and double floats come as float32, integers as they are; uint8 arrays become float32 by the image options when
  * one of preset, mean, std or scale is given (along axis 1 when it is 3 long, else the last).
  *
- * Throws   data/inputs when only targets are there; data/scalar for an array without axes; data/length when arrays
+ * Throws   data/inputs when only targets are there; data/scalar for targets without axes; data/length when arrays
  *          differ in their number of samples; data/column for a `label` that is not there.
  */
 export function fromArrays(
@@ -59,9 +59,8 @@ function onePart(name: string, arrays: Readonly<Record<string, NdArray>>, option
     });
   }
   const label = options.label ?? [LABELS, 'y'].find((key) => key in arrays);
-  const flat = Object.entries(arrays).find(([, { dims }]) => dims.length === 0);
-  if (flat) {
-    throw new PareError('data/scalar', `The array "${flat[0]}" of "${name}" has no axis to count samples along.`, {
+  if (label !== undefined && arrays[label]!.dims.length === 0) {
+    throw new PareError('data/scalar', `The targets "${label}" of "${name}" have no axis to count samples along.`, {
       where: name,
       expected: '[samples, …]',
       got: 'a scalar',
@@ -84,6 +83,7 @@ function onePart(name: string, arrays: Readonly<Record<string, NdArray>>, option
 
 export function inputColumn(array: NdArray, options: ArrayOptions): Stored {
   const { dtype, dims, data } = widened(array);
+  if (dims.length === 0) return { dtype, dims, data, whole: true };
   const sample = dims.slice(1);
   const asked = options.preset ?? options.mean ?? options.std ?? options.scale;
   if (dtype !== 'uint8' || asked === undefined) return { dtype, dims: sample, data };

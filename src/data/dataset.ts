@@ -85,7 +85,9 @@ export interface InMemory {
  */
 export function inMemory({ name, inputs, labels, task, classes }: InMemory): Dataset {
   const columns: Record<string, Stored> = { ...inputs, ...(labels && { [LABELS]: labels }) };
-  const counts = Object.entries(columns).map(([key, { data, dims }]) => [key, data.length / sizeOf(dims)] as const);
+  const counts = Object.entries(columns).flatMap(([key, { data, dims, whole }]) =>
+    whole ? [] : [[key, data.length / sizeOf(dims)] as const],
+  );
   const [first, size] = counts[0] ?? ['', 0];
   for (const [key, count] of counts) {
     if (count === size) continue;
@@ -101,9 +103,9 @@ export function inMemory({ name, inputs, labels, task, classes }: InMemory): Dat
     name,
     size,
     inputs: Object.fromEntries(
-      Object.entries(inputs).map(([key, { dtype, dims, tokens }]) => [
+      Object.entries(inputs).map(([key, { dtype, dims, tokens, whole }]) => [
         key,
-        { dtype, dims, ...(tokens !== undefined && { tokens }) },
+        { dtype, dims, ...(tokens !== undefined && { tokens }), ...(whole && { whole }) },
       ]),
     ),
     ...(labels && { labels: { dtype: labels.dtype, dims: labels.dims } }),
@@ -113,7 +115,7 @@ export function inMemory({ name, inputs, labels, task, classes }: InMemory): Dat
       const fill = fills.get(column);
       if (!fill) throw noColumn(name, column, fills.keys());
       checkFill(name, column, columns[column]!, size, indices, into);
-      fill(indices, into);
+      fill(columns[column]!.whole ? [0] : indices, into);
     },
   };
 }

@@ -5,21 +5,13 @@ export interface Recent {
   get(key: object, make: () => Uint8Array): Uint8Array;
 }
 
-/**
- * Holds up to `budget` bytes; the longest untouched go first. A weight above the budget is not held, but found again for as long as
- * somebody else holds it, and at least until the work that asked for it lets go.
- */
-export function recent(budget = 2 ** 26): Recent {
+/** Holds up to `budget` bytes, and the last ones whatever their size; the longest untouched go first. */
+export function recent(budget = 2 ** 27): Recent {
   const held = new Map<object, Uint8Array>();
-  const lent = new WeakMap<object, WeakRef<Uint8Array>>();
   let total = 0;
   return {
     get(key, make) {
-      const bytes = held.get(key) ?? lent.get(key)?.deref() ?? make();
-      if (bytes.length > budget) {
-        lent.set(key, new WeakRef(bytes));
-        return bytes;
-      }
+      const bytes = held.get(key) ?? make();
       if (!held.delete(key)) total += bytes.length;
       held.set(key, bytes);
       for (const [old, { length }] of held) {
