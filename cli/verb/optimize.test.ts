@@ -1,7 +1,7 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { conv2d, dense, flatten, maxPool2d, relu, sequential } from '../../src/nn/index.ts';
 import { writeModel } from '../../src/onnx/index.ts';
 import { run } from '../run.ts';
@@ -13,6 +13,9 @@ interface Json {
   readonly after: { readonly bytes: number };
   readonly missed?: readonly string[];
   readonly latency: string;
+  readonly cached?: boolean;
+  readonly int8?: object;
+  readonly memoryBytesPerSecond?: number;
 }
 
 let folder = '';
@@ -113,6 +116,24 @@ describe('pare optimize', () => {
     );
     expect(code).toBe(0);
     expect(json.after.bytes).toBeLessThanOrEqual(json.before.bytes);
+  });
+
+  it('makes an already quantised model no larger', async () => {
+    const int8 = at('int8.onnx');
+    const made = await pare('quantize', at('mlp.onnx'), '--data', at('many.csv'), '--out', int8, '--quiet');
+    expect(made.code).toBe(0);
+    const { code, json } = await pare('optimize', int8, '--data', at('many.csv'), '--out', at('q.onnx'), ...SHORT);
+    expect(code).toBe(0);
+    expect(json.after.bytes).toBeLessThanOrEqual(json.before.bytes);
+  });
+
+  it('measures the machine once', async () => {
+    vi.stubEnv('XDG_CACHE_HOME', at('cache'));
+    const [first, second, third] = [await pare('doctor'), await pare('doctor'), await pare('doctor', '--fresh')];
+    vi.unstubAllEnvs();
+    expect([first.json.cached, second.json.cached, third.json.cached]).toEqual([false, true, false]);
+    expect(second.json.int8).toEqual(first.json.int8);
+    expect(first.json.memoryBytesPerSecond).toBeGreaterThan(1e8);
   });
 
   it('takes a machine by name or by the profile that doctor saved', async () => {

@@ -115,6 +115,21 @@ describe('optimize', () => {
     expect(found.missed[1]).toMatch(/needed|it would take/);
   });
 
+  it('takes a signal and a target, opens an engine where there is none, and tells how far it is', async () => {
+    const small = sequential([dense(8), relu(), dense(4)], { input: [6] });
+    const stopped = optimize(small, { signal: AbortSignal.abort() });
+    await expect(stopped).rejects.toThrow(expect.objectContaining({ code: 'work/aborted' }));
+    const lost = optimize(small, { target: 'wams' as 'wasm' });
+    await expect(lost).rejects.toThrow(expect.objectContaining({ code: 'option/unknown' }));
+    const found = await optimize(small, { target: 'arm' });
+    expect(found.latency).toContain('estimated profile');
+    const told: number[] = [];
+    const onProgress = ({ task, done }: { task: string; done: number }) =>
+      void (task === 'optimize' && told.push(done));
+    await optimize(model, { data, budget, stopwatch: byMacs, now: clock(), onProgress }, { engine, seed: 2 });
+    expect(told.length).toBeGreaterThan(1);
+  });
+
   it('refuses a budget that means nothing', async () => {
     const run = optimize(model, { budget: { maxDrop: 5 } }, { engine });
     await expect(run).rejects.toThrow(expect.objectContaining({ code: 'option/budget' }));

@@ -3,6 +3,7 @@ import { glyphs } from '../data/index.ts';
 import { conv2d, dense, flatten, maxPool2d, relu, sequential } from '../nn/index.ts';
 import { writeModel } from '../onnx/index.ts';
 import { type Engine, openEngine } from '../runtime/index.ts';
+import { answersOf } from './answers.ts';
 import { describeSteps, follow, parseRecipe, presets, recipeJson, type StepCall, stepOf } from './index.ts';
 
 let engine: Engine;
@@ -70,6 +71,27 @@ describe('a recipe', () => {
     const again = writeModel(await follow(original, STEPS, bench, lab));
     expect(Buffer.from(again).equals(Buffer.from(first))).toBe(true);
     expect(first.length).toBeLessThan(writeModel(original).length / 2);
+  });
+
+  it('stores the weights of named layers in 4 bits, and learns from changed images or while it rounds', async () => {
+    const { train } = glyphs({ train: 160, test: 16, size: 16 });
+    const original = network(20);
+    const lab = { engine, seed: 5 };
+    const bench = { original, learn: train, answers: answersOf(original) };
+    const made = async (...calls: StepCall[]) => writeModel(await follow(original, calls, bench, lab));
+    const largest = (await follow(original, [{ step: 'simplify' }], bench, lab)).graph.nodes.find(
+      ({ op }) => op === 'Gemm' || op === 'MatMul',
+    )!;
+    const taught: StepCall = { step: 'distill', epochs: 1, samples: 96, augment: 'shift', copies: 1 };
+    const [wide, narrow, learnt, again] = [
+      await made(taught, { step: 'quantize' }),
+      await made(taught, { step: 'quantize', narrow: [largest.name], round: 'seq-mse' }),
+      await made(taught, { step: 'quantize', epochs: 1, learnFrom: 128 }),
+      await made(taught, { step: 'quantize', epochs: 1, learnFrom: 128 }),
+    ];
+    expect(narrow.length).toBeLessThan(wide.length * 0.75);
+    expect(Buffer.from(learnt).equals(Buffer.from(again))).toBe(true);
+    expect(Buffer.from(learnt).equals(Buffer.from(wide))).toBe(false);
   });
 
   it('says which step needs samples', async () => {
