@@ -35,6 +35,11 @@ export const inspect = verb({
       desk.note(
         `MACs are of one sample with ${open.map((symbol) => `${symbol} at ${lengths[symbol]}`).join(', ')} (--dim ${open[0]}=… sets it)`,
       );
+    const opaque = [...feeds(model), ...model.graph.outputs].filter(({ type }) => type?.kind === 'opaque');
+    if (opaque.length > 0)
+      desk.note(
+        `${opaque.map(({ name }) => name).join(', ')}: a sequence, map or optional, which is carried as it is and never looked into`,
+      );
     const bytes = await subjectBytes(subject);
     const layers = [...layersOf(model, { ...lengths, ...desk.dims })].map(([name, layer]) => ({ name, ...layer }));
     const [inputs, outputs] = [feeds(model), model.graph.outputs].map((infos) => infos.map(portOf)) as [Port[], Port[]];

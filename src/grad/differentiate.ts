@@ -88,9 +88,11 @@ function ruleOf(node: Node): 'none' | { row: Row; grad: Exclude<Row['grad'], str
     where: node.name || node.outputs[0] || node.op,
     expected: 'an op with a gradient between the loss and what is trained',
     got: row
-      ? `${node.op}, whose gradient is not written`
+      ? `${node.op}${row.decompose ? ' in a form' : ','} whose gradient is not written`
       : `${node.domain || 'ai.onnx'} ${node.op}, which Pare carries but does not know`,
-    hint: 'freeze what comes before this node, or train a part of the model that does not pass it',
+    hint: Object.values(node.attrs).some(({ kind }) => kind === 'graph')
+      ? 'its condition and its number of turns must be constants: make them so, or freeze what comes before this node'
+      : 'freeze what comes before this node, or train a part of the model that does not pass it',
   });
 }
 
