@@ -28,7 +28,7 @@ const ROUGH = 8;
 const ROUNDS = 9;
 /** Share of the bound that leaves room for samples other than those of the search. */
 const SAFE = 0.5;
-/** So many search samples tell a safe loss from luck; with fewer, all calibrations are tried. */
+/** So many search samples tell a safe loss from luck; with fewer, all calibrations are tried, and halves to retreat to. */
 const TELLING = 500;
 /** Integers that are slower by more than this are not tried. */
 const SLOWER = 1.05;
@@ -58,7 +58,8 @@ export async function finish(stem: Trial, quest: Quest, judge: Judge, lab: Lab):
   };
 
   const stored = await grow({ step: 'store', as: 'int8' });
-  if (!holds(stored) && left()) await grow({ step: 'store', as: 'float16' });
+  const isTold = judge.data.size >= TELLING;
+  if (!(holds(stored) && isTold) && left()) await grow({ step: 'store', as: 'float16' });
   if (!left()) return best(made.filter(holds));
 
   const kernels = await kernelsOf(lean, quest, lab, left);
@@ -73,7 +74,7 @@ export async function finish(stem: Trial, quest: Quest, judge: Judge, lab: Lab):
     const trial = await grow({ step: 'quantize', ...calibration, ...where });
     if (!trial) break;
     integers.push(trial);
-    if (!left() || (isSafe(trial) && judge.data.size >= TELLING)) break;
+    if (!left() || (isSafe(trial) && isTold)) break;
   }
   if (integers.length === 0 || !left()) return best(made.filter(holds));
 
