@@ -16,6 +16,7 @@ export { type RuleName, rules } from './rules/index.ts';
 /** Rules that bring a model into a form for one purpose: they add nodes, or make a compact op that runs no faster. */
 const SPECIAL: readonly RuleName[] = [
   'batch-norm-to-conv',
+  'merge-interleaved',
   'gemm-to-matmul-add',
   'hard-swish-to-clip',
   'split-max-pool',

@@ -4,7 +4,8 @@
  *
  *   P_p[c, i, j] = x[c, s·i + r_p, s·j + q_p]          W'[o, c, s·u + r_p, s·v + q_p] = W[o, p·C + c, u, v]
  *
- * Multiplications stay as many; the copies are gone.
+ * Multiplications stay as many; the copies are gone (yolox_nano: 1.1 times faster in floats). Sums run in another order, which raw pixels up to 255 turn
+ * into relative differences of 5e-5. Not part of `simplify`.
  */
 
 import type { Node } from '../../graph/model.ts';
