@@ -77,6 +77,15 @@ describe('fit', () => {
     expect(await scoreModel(model, data, { engine })).toBeGreaterThan(0.95);
   });
 
+  it('moves every weight and statistic of a layer of one channel', async () => {
+    const model = sequential([dense(1), batchNorm(), classifier(2)], { input: [4] });
+    const { model: learnt } = await fit(model, products(64), { epochs: 2, batch: 16 }, { engine });
+    const floating = [...model.graph.initializers].filter(([, { dtype }]) => dtype === 'float32');
+    expect(floating.some(([, { dims }]) => dims.join() === '1')).toBe(true);
+    for (const [name, before] of floating)
+      expect(floats(learnt.graph.initializers.get(name)!), name).not.toEqual(floats(before));
+  });
+
   it('takes the same step from two half batches as from a whole one', async () => {
     const data = products(64);
     const options = { epochs: 3, optimizer: sgd({ lr: 0.1 }) };

@@ -84,14 +84,28 @@ const sizeFor = (dim: Dim, axis: number, batch: number, sample: readonly number[
   return batch;
 };
 
-/** Float weights of more than a single element that some node computes with (not shapes, not quantisation scales). */
+/** Float weights that some node computes with (not shapes, not quantisation scales; single numbers only where layers keep weights). */
 function isLearnable(name: string, tensor: Tensor, graph: Graph): boolean {
-  if (tensor.dtype !== 'float32' || sizeOf(tensor.dims) < 2) return false;
+  if (tensor.dtype !== 'float32' || sizeOf(tensor.dims) === 0) return false;
+  const isSingle = sizeOf(tensor.dims) === 1;
   return graph.nodes.some(
     (node) =>
-      rowOf(node) !== undefined && node.inputs.some((input, i) => input === name && (i === 0 || !INERT.has(node.op))),
+      rowOf(node) !== undefined &&
+      (!isSingle || LAYERS.has(node.op)) &&
+      node.inputs.some((input, i) => input === name && (i === 0 || !INERT.has(node.op))),
   );
 }
+
+/** Ops whose constants are weights even where there is one of them: a layer of one output has one bias. */
+const LAYERS = new Set([
+  'Conv',
+  'ConvTranspose',
+  'Gemm',
+  'MatMul',
+  'BatchNormalization',
+  'InstanceNormalization',
+  'PRelu',
+]);
 
 /** Ops whose float constants behind the first input are settings, not weights. */
 const INERT = new Set(['Resize', 'Upsample', 'QuantizeLinear', 'DequantizeLinear', 'Pad', 'OneHot', 'Clip']);
