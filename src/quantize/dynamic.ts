@@ -6,14 +6,14 @@
  * Needs no samples. For dense layers, attention and recurrent layers; the engine fuses the nodes into one kernel.
  */
 
-import type { Graph, Model } from '../graph/model.ts';
+import type { Model } from '../graph/model.ts';
 import { float32, tensor } from '../graph/tensor.ts';
 import { modelBytes } from '../onnx/write.ts';
 import type { Lab } from '../runtime/index.ts';
 import { quantizeLstms } from './dynamic-lstm.ts';
 import { type MatrixOptions, replaceMatrixLayers } from './matrix-layers.ts';
 import { pairSafe as pairSafeWeights } from './pair-safe.ts';
-import { type Kept, labelOf } from './plan.ts';
+import type { Kept } from './plan.ts';
 import { parametersOf, type Size } from './quantize.ts';
 import { saturates } from './saturate.ts';
 import { settleWeights } from './settle-weights.ts';
@@ -90,8 +90,11 @@ export async function quantizeDynamic(
     options,
   );
   const recurrent = quantizeLstms(await settleWeights(done.model, lab), { ...options, pairSafe });
+  const { exclude = [] } = options;
   const keep = new Set(
-    done.kept.flatMap(({ node, why }) => (why === 'excluded' ? weightsOf(done.model.graph, node) : [])),
+    recurrent.model.graph.nodes.flatMap(({ name, op, inputs, outputs }) =>
+      [name, op, outputs[0]!].some((label) => exclude.includes(label)) ? inputs : [],
+    ),
   );
   const written = storeWeights(recurrent.model, keep);
   return {
@@ -105,7 +108,3 @@ export async function quantizeDynamic(
     },
   };
 }
-
-/** What a node reads. */
-const weightsOf = ({ nodes }: Graph, label: string): readonly string[] =>
-  nodes.find((node) => labelOf(node) === label)?.inputs ?? [];

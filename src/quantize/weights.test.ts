@@ -128,6 +128,17 @@ it('dynamic int8 stays close, fuses, and shares the integers of one input', asyn
   expect(report.after.bytes).toBeLessThan(report.before.bytes / 3);
 });
 
+it('dynamic int8 stores convolutions in 8 bits, but for those that are excluded', async () => {
+  const { g, finish } = draft();
+  const w = g.constant(float32([32, 16, 3, 3], noise(32 * 16 * 9)), 'kernel');
+  const y = g.emit('Conv', [g.input('x', 'float32', [1, 16, 8, 8]), w], {}, { name: 'layer' })[0]!;
+  const graph = finish([valueInfo(y.name, y.dtype, y.dims)]);
+  const model: Model = { ir: 10, opsets: { '': 21 }, graph, producer: { name: '', version: '' }, metadata: {} };
+  const kernels = async (exclude: readonly string[]): Promise<boolean> =>
+    (await quantizeDynamic(model, { exclude }, { engine })).model.graph.initializers.has('kernel');
+  expect([await kernels([]), await kernels(['layer']), await kernels(['Conv'])]).toEqual([false, true, true]);
+});
+
 it('float16 storage halves the file and keeps what float16 cannot hold', async () => {
   const [K, N] = [64, 64];
   const model = dense(noise(K * N), K, N);
