@@ -24,7 +24,7 @@ const names = present
   ? readdirSync(root)
       .filter((file) => file.endsWith('.onnx'))
       .map((file) => file.slice(0, -5))
-  : [];
+  : ['published models'];
 
 /**
  * Multiply-accumulates of one sample as published, in millions, and the share that counting may differ by.
