@@ -3,7 +3,7 @@
 import { PareError } from '../src/base/error.ts';
 import type { Among } from '../src/report/evaluate.ts';
 import type { Workers } from '../src/train/workers.ts';
-import { flag, number, path } from './arg.ts';
+import { flag, listed, number, path, text } from './arg.ts';
 import type { Desk } from './desk.ts';
 
 export const parallelArgs = {
@@ -14,6 +14,7 @@ export const parallelArgs = {
       whole: true,
     },
   ),
+  devices: listed(text('Where each copy works: sets of cores, or accelerators (cpu:0-1,cpu:2-3 or cuda:0,cuda:1).')),
   stages: number('Parts that the model is cut into, which work at the same time (pipeline).', { min: 1, whole: true }),
   micro: number('Micro-batches of a pipelined step.', { min: 1, whole: true }),
   tensor: number('Ranks that each wide layer is split over, by its channels (tensor parallel; needs MPI).', {
@@ -31,6 +32,7 @@ export const parallelArgs = {
 
 export interface ParallelValues {
   readonly replicas: number | undefined;
+  readonly devices: readonly string[];
   readonly stages: number | undefined;
   readonly micro: number | undefined;
   readonly tensor: number | undefined;
@@ -40,7 +42,7 @@ export interface ParallelValues {
 /** Who trains. Throws usage/value for flags that exclude each other. */
 export async function workersOf(values: ParallelValues, { collective }: Desk): Promise<Workers> {
   const { workersFor } = await import('../src/parallel/fit.ts');
-  const { replicas, stages, micro, shardUpdate, tensor } = values;
+  const { replicas, devices, stages, micro, shardUpdate, tensor } = values;
   if ((tensor ?? 1) > 1 && collective.size === 1) {
     throw new PareError('usage/value', '--tensor splits layers over ranks, and there is one process.', {
       where: '--tensor',
@@ -56,6 +58,7 @@ export async function workersOf(values: ParallelValues, { collective }: Desk): P
   return workersFor({
     collective,
     ...(replicas !== undefined && { replicas }),
+    ...(devices.length > 0 && { devices }),
     ...(stages !== undefined && { stages }),
     ...(micro !== undefined && { micro }),
     ...(shardUpdate && { shardUpdate }),

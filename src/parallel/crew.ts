@@ -21,6 +21,8 @@ export interface CrewOptions extends Omit<StepOptions, 'batch'> {
   readonly accumulate?: number;
   /** Replicas in this process. */
   readonly replicas: number;
+  /** Where each replica works (`openPlaces`). Default: the lab's engine, with an even share of its threads. */
+  readonly labs?: readonly Lab[];
   readonly collective: Collective;
   readonly optimizer: Optimizer;
   /** How a step is bound to memory. Default: `bindStep`. */
@@ -85,7 +87,17 @@ const SHORT_MS = 12;
  * Throws    parallel/replicas when a batch has fewer samples than there are replicas; what `stepGraph` throws.
  */
 export async function createCrew(model: Model, options: CrewOptions, lab: Lab): Promise<Crew> {
-  const { batch, accumulate = 1, replicas, collective, optimizer, isSharded = false, peers, ...rest } = options;
+  const {
+    batch,
+    accumulate = 1,
+    replicas,
+    collective,
+    optimizer,
+    isSharded = false,
+    peers,
+    labs: given,
+    ...rest
+  } = options;
   const { bind = bindStep, ...how } = rest;
   const { rank, size } = collective;
   const total = replicas * size;
@@ -102,11 +114,16 @@ export async function createCrew(model: Model, options: CrewOptions, lab: Lab): 
   // Places of this rank's replicas among all, and what each takes of a batch.
   const parts = Array.from({ length: replicas }, (_, r) => blockOf(batch, total, rank * replicas + r));
   const shares = parts.map(([from, to]) => (to - from) / batch);
-  const graphs = new Map<number, StepGraph>();
-  for (const [from, to] of parts) {
-    if (!graphs.has(to - from)) graphs.set(to - from, stepGraph(model, { ...how, batch: to - from }, lab.engine));
-  }
-  const steps = parts.map(([from, to]) => graphs.get(to - from)!);
+  const threads = Math.max(1, Math.floor((lab.threads ?? lab.engine.threads) / replicas));
+  const labs = given ?? parts.map(() => ({ ...lab, threads }));
+  const graphs = new Map<string, StepGraph>();
+  const steps = parts.map(([from, to], r) => {
+    const { engine } = labs[r]!;
+    const key = `${to - from} in blocks of ${engine.blockSize}`;
+    const made = graphs.get(key) ?? stepGraph(model, { ...how, batch: to - from }, engine);
+    graphs.set(key, made);
+    return made;
+  });
   const step = steps[0]!;
 
   const slots = parts.map((_, r) => (r === 0 ? 'g' : `g${r}`));
@@ -116,11 +133,10 @@ export async function createCrew(model: Model, options: CrewOptions, lab: Lab): 
   for (const { name } of step.parameters) arena.view('w', name).set(floats(step.form.weights.get(name)!));
   await collective.broadcast(arena.segment('w'));
 
-  const threads = Math.max(1, Math.floor((lab.threads ?? lab.engine.threads) / replicas));
   const programs: Program[] = [];
   for (const [r, each] of steps.entries()) {
     const own: Arena = { ...arena, view: (slot, name) => arena.view(slot === 'g' ? slots[r]! : slot, name) };
-    programs.push(await bind(each, own, { ...lab, threads }));
+    programs.push(await bind(each, own, labs[r]!));
   }
 
   const isWhole = total === 1;

@@ -18,6 +18,8 @@ import { openParallelTrainer } from './trainer.ts';
 export interface ParallelOptions {
   /** Replicas in this process. Default: `replicasFor` where it works alone, else 1. */
   replicas?: number;
+  /** Where each replica works: sets of cores (`cpu:0-1`) or accelerators (`cuda:0`), one for each. Default: where the system puts them. */
+  devices?: readonly string[];
   /** The group that this process belongs to (`join`, `asRank`). Default: none. */
   collective?: Collective;
   /** Cut the model into this many stages that work at the same time, instead of copying it. Under MPI: one for each rank. */
@@ -47,12 +49,13 @@ export interface ParallelFitReport extends FitReport {
  * Throws   parallel/replicas for ways of working that exclude each other.
  */
 export function workersFor(how: ParallelOptions): Workers {
-  const { replicas = 1, collective = alone(), stages, micro, shardUpdate, tensor: over } = how;
-  if (how.replicas === undefined && collective.size === 1 && stages === undefined) return automatic();
-  if (replicas === 1 && collective.size === 1 && stages === undefined) return aloneWorkers;
-  if (stages !== undefined && replicas > 1) {
+  const { devices, collective = alone(), stages, micro, shardUpdate, tensor: over } = how;
+  const replicas = replicasOf(how);
+  if (how.replicas === undefined && !devices && collective.size === 1 && stages === undefined) return automatic();
+  if (replicas === 1 && !devices && collective.size === 1 && stages === undefined) return aloneWorkers;
+  if (stages !== undefined && (replicas > 1 || devices)) {
     throw new PareError('parallel/replicas', 'A pipeline has no replicas inside one process.', {
-      expected: 'stages or replicas',
+      expected: 'stages, or replicas and their devices',
       got: `${stages} stages, ${replicas} replicas`,
       hint: 'start it on stages × replicas ranks instead',
     });
@@ -67,12 +70,29 @@ export function workersFor(how: ParallelOptions): Workers {
         ? openParallelTrainer(
             model,
             data,
-            { ...options, replicas, collective, ...(shardUpdate && { shardUpdate }), ...(over && { tensor: over }) },
+            {
+              ...options,
+              replicas,
+              collective,
+              ...(devices && { devices }),
+              ...(shardUpdate && { shardUpdate }),
+              ...(over && { tensor: over }),
+            },
             lab,
           )
         : openPipelineTrainer(model, data, { ...options, collective, stages, ...(micro && { micro }) }, lab),
     score: (trainer, ...rest) => scoreAtFirst(trainer, collective, ...rest),
   };
+}
+
+/** Throws parallel/replicas when there are not as many devices. */
+function replicasOf({ replicas, devices }: ParallelOptions): number {
+  if (!devices || replicas === undefined || replicas === devices.length) return devices?.length ?? replicas ?? 1;
+  throw new PareError('parallel/replicas', `${replicas} replicas cannot work on ${devices.length} devices.`, {
+    expected: 'a device for each replica',
+    got: devices.join(', '),
+    hint: 'devices alone say how many replicas there are',
+  });
 }
 
 /** One process, which takes as many replicas as pay. */
@@ -141,11 +161,12 @@ async function scoreAtFirst(
 export async function fitParallel(
   model: Model,
   data: Dataset,
-  { replicas, collective, stages, micro, shardUpdate, tensor: over, ...options }: ParallelFitOptions,
+  { replicas, devices, collective, stages, micro, shardUpdate, tensor: over, ...options }: ParallelFitOptions,
   lab: Lab,
 ): Promise<{ model: Model; report: ParallelFitReport }> {
   const how: ParallelOptions = {
     ...(replicas !== undefined && { replicas }),
+    ...(devices && { devices }),
     ...(collective && { collective }),
     ...(stages !== undefined && { stages }),
     ...(micro !== undefined && { micro }),

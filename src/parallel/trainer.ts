@@ -15,6 +15,7 @@ import type { RunArrays } from '../train/workers.ts';
 import { alone } from './alone.ts';
 import type { Collective } from './collective.ts';
 import { createCrew } from './crew.ts';
+import { openPlaces } from './device.ts';
 import { startSharded } from './shard.ts';
 import { type Part, parts, whole } from './share.ts';
 import { bindSegments } from './tensor/bind.ts';
@@ -23,6 +24,8 @@ import { splitModel } from './tensor/split.ts';
 export interface ParallelTrainerOptions extends TrainerOptions {
   /** Replicas in this process. Default 1. `batch` counts the samples of all replicas of all ranks together. */
   readonly replicas?: number;
+  /** Where each replica works, `cpu:0-1` or `cuda:0`: as many as there are replicas. Default: wherever the system puts them. */
+  readonly devices?: readonly string[];
   /** The group that this process belongs to. Default: none. */
   readonly collective?: Collective;
   /** Each rank keeps the optimiser's state of its share of the weights only, and updates those. Default false. */
@@ -43,19 +46,21 @@ export async function openParallelTrainer(
   options: ParallelTrainerOptions,
   lab: Lab,
 ): Promise<Trainer> {
-  const { replicas = 1, collective = alone(), learns, groups = [] } = options;
+  const { devices, replicas = devices?.length ?? 1, collective = alone(), learns, groups = [] } = options;
   const { batch, accumulate } = await batchFor(model, data, options, lab);
   const updatesPerEpoch = updatesOf(data, batch, accumulate);
   const loss = options.loss ?? lossFor(data.task);
   const layers = await splitLayers(model, options);
   const { copies } = layers;
   const isSharded = options.shardUpdate === true && copies.size > 1;
+  const places = devices && (await openPlaces(devices, lab));
   const crew = await createCrew(
     layers.model,
     {
       batch,
       accumulate,
       replicas,
+      ...(places && { labs: places.labs }),
       collective: copies,
       isSharded,
       ...layers.how,
@@ -173,7 +178,10 @@ export async function openParallelTrainer(
         crew.adopt();
       },
     },
-    [Symbol.dispose]: () => crew[Symbol.dispose](),
+    [Symbol.dispose]: () => {
+      crew[Symbol.dispose]();
+      places?.close();
+    },
   };
 }
 

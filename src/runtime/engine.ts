@@ -74,6 +74,8 @@ export type Device = 'cpu' | 'cuda' | 'webgpu';
 export interface EngineOptions {
   /** Default 'cpu'. Any other throws engine/device where it cannot be had. */
   device?: Device;
+  /** Which of several devices of that kind. Default 0; CUDA only. */
+  index?: number;
   /** Intra-op threads of each session that does not say; default: one per core. WASM: fixed by the first engine of the process. */
   threads?: number;
 }

@@ -9,7 +9,7 @@ export type Pointer = bigint;
 export type Out<T> = [T];
 
 /**
- * Kinds: ptr any handle or memory (an address or a typed array) · str UTF-8 · path as the platform spells paths ·
+ * Kinds: ptr any handle or memory (an address or a typed array) · str UTF-8 · strs a list of them · path as the platform spells paths ·
  * size size_t · i32 int or enum · out, outSize, outInt where a result goes.
  * The table only ever grows at its end, so the indexes hold for every later version.
  * Source: onnxruntime_c_api.h, struct OrtApi. Every function returns a status: 0, or an error to be read and released.
@@ -63,6 +63,7 @@ const CALLS = {
   HasValue: [192, 'ptr outInt'],
   SessionOptionsAppendExecutionProvider_CUDA_V2: [204, 'ptr ptr'],
   CreateCUDAProviderOptions: [205, 'out'],
+  UpdateCUDAProviderOptions: [206, 'ptr strs strs size'],
   SessionOptionsAppendExecutionProvider: [216, 'ptr str ptr ptr size'],
 } as const;
 
@@ -79,7 +80,7 @@ const RELEASES = {
   ReleaseCUDAProviderOptions: [208, 'ptr'],
 } as const;
 
-type Argument = Pointer | number | string | ArrayBufferView | null | Out<Pointer> | Out<number>;
+type Argument = Pointer | number | string | ArrayBufferView | readonly string[] | null | Out<Pointer> | Out<number>;
 type Native = ((...args: Argument[]) => Pointer | number | string | null) & {
   async(...args: [...Argument[], (error: unknown, result: Pointer) => void]): void;
 };
@@ -109,6 +110,7 @@ export function bindApi(koffi: Koffi, base: Pointer): Api {
   const types = {
     ptr: 'void *',
     str: 'str',
+    strs: koffi.pointer('str'),
     path: process.platform === 'win32' ? 'str16' : 'str',
     size: 'size_t',
     i32: 'int',

@@ -24,13 +24,16 @@ let block: Promise<number> | undefined;
  */
 export async function nativeEngine({
   device = 'cpu',
+  index = 0,
   threads = availableParallelism(),
 }: EngineOptions = {}): Promise<Engine> {
   const env = await environment();
   const load: Engine['load'] = (model, options) =>
-    loadSession(env, model, { device, ...options, threads: options?.threads ?? threads });
+    loadSession(env, model, { device, index, ...options, threads: options?.threads ?? threads });
   if (device !== 'cpu') await tryDevice(env, device, load);
-  block ??= detectBlockSize((model, options) => loadSession(env, model, { device: 'cpu', threads: 1, ...options }));
+  block ??= detectBlockSize((model, options) =>
+    loadSession(env, model, { device: 'cpu', index: 0, threads: 1, ...options }),
+  );
   return {
     name: 'native',
     version: env.version,

@@ -15,6 +15,8 @@ const CONFIG = { 'session.force_spinning_stop': '1' };
 
 export interface Settings extends SessionOptions {
   readonly device: Device;
+  /** Which of several devices of that kind. */
+  readonly index: number;
   readonly threads: number;
   /** Beginning of the path of the trace. */
   readonly tracePrefix?: string;
@@ -35,20 +37,21 @@ export async function withOptions<T>(
       api.AddSessionConfigEntry(options, key, value);
     if (settings.optimizedPath !== undefined) api.SetOptimizedModelFilePath(options, settings.optimizedPath);
     if (settings.tracePrefix !== undefined) api.EnableProfiling(options, settings.tracePrefix);
-    appendDevice(env, options, settings.device);
+    appendDevice(env, options, settings);
     return await use(options);
   } finally {
     api.ReleaseSessionOptions(options);
   }
 }
 
-function appendDevice(env: Environment, options: Pointer, device: Device): void {
+function appendDevice(env: Environment, options: Pointer, { device, index }: Settings): void {
   const { api } = env;
   try {
     if (device === 'webgpu') api.SessionOptionsAppendExecutionProvider(options, 'WebGPU', null, null, 0);
     if (device === 'cuda') {
       const cuda = env.pointer((out) => api.CreateCUDAProviderOptions(out));
       try {
+        if (index > 0) api.UpdateCUDAProviderOptions(cuda, ['device_id'], [`${index}`], 1);
         api.SessionOptionsAppendExecutionProvider_CUDA_V2(options, cuda);
       } finally {
         api.ReleaseCUDAProviderOptions(cuda);
