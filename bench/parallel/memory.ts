@@ -61,7 +61,15 @@ try {
     const words = ['train', model, '--data', data, '--layout', 'nhwc', '--batch', `${BATCH}`, '--epochs', '1'];
     const ended = spawnSync(
       process.execPath,
-      [join(here, '../../cli/main.js'), ...words, ...WAYS[name]!, '--out', join(peaks, 'out.onnx'), '--json', '--quiet'],
+      [
+        join(here, '../../cli/main.js'),
+        ...words,
+        ...WAYS[name]!,
+        '--out',
+        join(peaks, 'out.onnx'),
+        '--json',
+        '--quiet',
+      ],
       {
         encoding: 'utf8',
         env: { ...process.env, PARE_PEAK: peaks, NODE_OPTIONS: `--import=${join(here, 'peak.js')}` },

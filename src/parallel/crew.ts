@@ -11,7 +11,15 @@ import type { Model } from '../graph/model.ts';
 import { elements, floats, type Tensor, tensor } from '../graph/tensor.ts';
 import type { Lab } from '../runtime/index.ts';
 import { type Arena, chain, createArena, mapSegments, type Optimizer, rule } from '../train/index.ts';
-import { bindStep, type Program, type StepGraph, type StepOptions, stepGraph } from '../train/program.ts';
+import {
+  bindStep,
+  type Load,
+  loadGraph,
+  type Program,
+  type StepGraph,
+  type StepOptions,
+  stepGraph,
+} from '../train/program.ts';
 import { blockOf, type Collective } from './collective.ts';
 
 export interface CrewOptions extends Omit<StepOptions, 'batch'> {
@@ -25,8 +33,8 @@ export interface CrewOptions extends Omit<StepOptions, 'batch'> {
   readonly labs?: readonly Lab[];
   readonly collective: Collective;
   readonly optimizer: Optimizer;
-  /** How a step is bound to memory. Default: `bindStep`. */
-  readonly bind?: typeof bindStep;
+  /** How graphs are loaded. Default: each as one session. */
+  readonly load?: Load;
   /** Ranks that share each layer with this one: they stop together. */
   readonly peers?: Collective;
   /** Each rank gets its block of the joined slopes only, and keeps the optimiser's state elsewhere. Default false. */
@@ -98,7 +106,7 @@ export async function createCrew(model: Model, options: CrewOptions, lab: Lab): 
     labs: given,
     ...rest
   } = options;
-  const { bind = bindStep, ...how } = rest;
+  const { load = loadGraph, ...how } = rest;
   const { rank, size } = collective;
   const total = replicas * size;
   if (!(Number.isInteger(replicas) && replicas > 0) || batch < total) {
@@ -136,7 +144,7 @@ export async function createCrew(model: Model, options: CrewOptions, lab: Lab): 
   const programs: Program[] = [];
   for (const [r, each] of steps.entries()) {
     const own: Arena = { ...arena, view: (slot, name) => arena.view(slot === 'g' ? slots[r]! : slot, name) };
-    programs.push(await bind(each, own, labs[r]!));
+    programs.push(await bindStep(each, own, labs[r]!, load));
   }
 
   const isWhole = total === 1;

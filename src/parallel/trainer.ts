@@ -9,7 +9,6 @@ import { batchFor } from '../train/batch-size.ts';
 import { diagnose } from '../train/diagnose.ts';
 import { lossFor } from '../train/loss/index.ts';
 import { plan } from '../train/optim/plan.ts';
-import type { bindStep } from '../train/program.ts';
 import type { Trainer, TrainerOptions, UpdateRange } from '../train/trainer.ts';
 import type { RunArrays } from '../train/workers.ts';
 import { alone } from './alone.ts';
@@ -18,7 +17,7 @@ import { createCrew } from './crew.ts';
 import { openPlaces } from './device.ts';
 import { startSharded } from './shard.ts';
 import { type Part, parts, whole } from './share.ts';
-import { bindSegments } from './tensor/bind.ts';
+import { loadSegments } from './tensor/load.ts';
 import { splitModel } from './tensor/split.ts';
 
 export interface ParallelTrainerOptions extends TrainerOptions {
@@ -198,8 +197,7 @@ async function splitLayers(model: Model, { collective = alone(), tensor = 1, sha
   const peers = await collective.split(Math.floor(collective.rank / tensor));
   const copies = await collective.split(collective.rank % tensor);
   const { model: own, parts: held, silenced } = splitModel(model, tensor, peers.rank);
-  const bind: typeof bindStep = (step, arena, lab) => bindSegments(step, arena, peers, lab);
-  return { model: own, copies, how: { bind, peers }, parts: held, silenced };
+  return { model: own, copies, how: { load: loadSegments(peers), peers }, parts: held, silenced };
 }
 
 /** Updates of an epoch. Throws train/accumulate when there are not samples enough for one. */

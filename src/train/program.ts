@@ -20,7 +20,7 @@ import { infer } from '../ops/infer.ts';
 import type { Row } from '../ops/op.ts';
 import { STEP } from '../ops/random-uniform.ts';
 import { isLowered, lower } from '../rewrite/lower/lower.ts';
-import type { Binding, Engine, Lab } from '../runtime/index.ts';
+import type { Binding, Engine, Lab, Session } from '../runtime/index.ts';
 import { type LearningForm, type LearningOptions, learningForm } from './learning-form.ts';
 import type { Loss } from './loss/loss.ts';
 import type { Arena, ParameterSpec } from './optim/arena.ts';
@@ -187,16 +187,18 @@ const modelOf = (graph: Graph): Model => ({
 /** A graph of ours as the bytes that an engine loads. */
 export const engineBytes = (graph: Graph): Uint8Array => writeModel(modelOf(graph));
 
-/**
- * Binds a step to an arena that holds the weights.
- *
- * `shared`: memory of frozen weights and statistics that another program already holds.
- */
-export async function bindStep(step: StepGraph, arena: Arena, lab: Lab): Promise<Program> {
-  const session = await lab.engine.load(engineBytes(step.graph), {
-    optimize: 'none',
-    ...(lab.threads && { threads: lab.threads }),
-  });
+/** A loaded graph, whoever works it out. */
+export type Loaded = Pick<Session, 'inputs' | 'bind'> & Disposable;
+/** Loads a graph of ours. */
+export type Load = (graph: Graph, lab: Lab) => Promise<Loaded>;
+
+/** One graph, one session. */
+export const loadGraph: Load = (graph, { engine, threads }) =>
+  engine.load(engineBytes(graph), { optimize: 'none', ...(threads && { threads }) });
+
+/** Binds a step to an arena that holds the weights. */
+export async function bindStep(step: StepGraph, arena: Arena, lab: Lab, load: Load = loadGraph): Promise<Program> {
+  const session = await load(step.graph, lab);
   const ports = new Set(session.inputs.map(({ name }) => name));
   const held = new Map(
     [...step.form.weights]

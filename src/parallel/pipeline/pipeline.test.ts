@@ -1,24 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { blobs, DIMS } from '../../../test/parallel/task.ts';
+import { expectSame, learn } from '../../../test/parallel/learn.ts';
+import { NETS, type NetName } from '../../../test/parallel/task.ts';
 import type { Model } from '../../graph/model.ts';
 import { floats } from '../../graph/tensor.ts';
-import {
-  chainLayers,
-  classifier,
-  conv2d,
-  dense,
-  dropout,
-  flatten,
-  maxPool2d,
-  relu,
-  residual,
-  sequential,
-  tanh,
-} from '../../nn/index.ts';
+import { sequential, tanh } from '../../nn/index.ts';
 import { type Engine, openEngine } from '../../runtime/index.ts';
-import { adamw, chain, clipByNorm, sgd } from '../../train/index.ts';
+import { chain, clipByNorm, sgd } from '../../train/index.ts';
 import { learningForm } from '../../train/learning-form.ts';
-import { fitParallel, type ParallelFitOptions } from '../fit.ts';
+import type { ParallelFitOptions } from '../fit.ts';
 import { cutStages } from './cut.ts';
 import { inFlight, oneForwardOneBackward } from './schedule.ts';
 
@@ -28,96 +17,50 @@ beforeAll(async () => {
 });
 afterAll(() => engine[Symbol.dispose]());
 
-const plain = (): Model =>
-  sequential(
-    [chainLayers(conv2d(16, 3), relu(), maxPool2d(2)), flatten(), dense(16), tanh(), dense(16), tanh(), classifier(3)],
-    { input: DIMS },
-  );
-const branched = (): Model =>
-  sequential(
-    [
-      chainLayers(conv2d(8, 3, { pad: 'same' }), tanh()),
-      residual(chainLayers(conv2d(8, 3, { pad: 'same' }), tanh(), conv2d(8, 3, { pad: 'same' }))),
-      tanh(),
-      flatten(),
-      classifier(3),
-    ],
-    { input: DIMS },
-  );
-const dropping = (): Model =>
-  sequential([flatten(), dense(32), tanh(), dropout(0.5), dense(16), tanh(), classifier(3)], { input: DIMS });
-
-async function train(model: Model, options: ParallelFitOptions) {
-  const losses: number[] = [];
-  const logs = [{ step: (_: number, loss: number): void => void losses.push(loss) }];
-  const { model: trained, report } = await fitParallel(
-    model,
-    blobs(100),
-    { epochs: 2, batch: 24, optimizer: adamw({ lr: 3e-3 }), ...options, logs },
-    { engine, seed: 3 },
-  );
-  return { losses, report, weights: [...trained.graph.initializers] };
-}
-
-function expectSame(a: Awaited<ReturnType<typeof train>>, b: Awaited<ReturnType<typeof train>>, within: number): void {
-  expect(b.losses.length).toBe(a.losses.length);
-  b.losses.forEach((loss, i) => {
-    expect(Math.abs(loss - a.losses[i]!)).toBeLessThan(within);
-  });
-  for (const [i, [name, t]] of b.weights.entries()) {
-    if (t.dtype !== 'float32') continue;
-    const other = floats(a.weights[i]![1]);
-    expect(a.weights[i]![0]).toBe(name);
-    floats(t).forEach((x, j) => {
-      expect(Math.abs(x - other[j]!)).toBeLessThan(within);
-    });
-  }
-}
+const train = (name: NetName, options: ParallelFitOptions) => learn(name, options, engine);
 
 describe('a pipeline', () => {
   it.each([
-    ['plain', plain, 1, 4],
-    ['plain', plain, 2, 4],
-    ['plain', plain, 3, 6],
-    ['plain', plain, 4, 2],
-    ['branched', branched, 2, 4],
-  ] as const)('%s equals the unsplit model to 1e-4', async (_, make, stages, micro) => {
-    const [whole, split] = [await train(make(), {}), await train(make(), { stages, micro })];
+    ['small', 1, 4],
+    ['small', 2, 4],
+    ['small', 3, 6],
+    ['small', 4, 2],
+    ['branched', 2, 4],
+  ] as const)('%s in %i stages: losses to 1e-5, the unsplit model to 1e-4', async (name, stages, micro) => {
+    const [whole, split] = [await train(name, {}), await train(name, { stages, micro })];
     expect(split.report.stages).toBe(stages);
-    expectSame(whole, split, 1e-4);
+    expectSame(whole, split);
   });
 
   it('norms run over all stages', async () => {
     const optimizer = chain(clipByNorm(0.1), sgd({ lr: 0.1 }));
-    expectSame(await train(plain(), { optimizer }), await train(plain(), { optimizer, stages: 2 }), 1e-4);
+    expectSame(await train('small', { optimizer }), await train('small', { optimizer, stages: 2 }));
   });
 
   it('a dropped element is dropped on the way back too', async () => {
     const options = { micro: 4, optimizer: sgd({ lr: 0.1 }) };
     const [one, three] = [
-      await train(dropping(), { ...options, stages: 1 }),
-      await train(dropping(), { ...options, stages: 3 }),
+      await train('dropping', { ...options, stages: 1 }),
+      await train('dropping', { ...options, stages: 3 }),
     ];
-    expectSame(one, three, 1e-5);
+    expectSame(one, three, { weight: 1e-5 });
   });
 
   it('frozen weights stay as they are', async () => {
-    const model = plain();
-    const [frozen] = [...model.graph.initializers.keys()];
-    const { weights } = await train(model, { stages: 2, learns: (name) => name !== frozen });
-    expect(floats(weights.find(([name]) => name === frozen)![1])).toEqual(
-      floats(model.graph.initializers.get(frozen!)!),
-    );
+    const { initializers } = NETS.small.make().graph;
+    const [frozen] = [...initializers.keys()];
+    const { weights } = await train('small', { stages: 2, learns: (name) => name !== frozen });
+    expect(floats(weights.get(frozen!)!)).toEqual(floats(initializers.get(frozen!)!));
   });
 
   it('refuses what cannot be cut or divided', async () => {
-    await expect(train(plain(), { stages: 40 })).rejects.toMatchObject({ code: 'parallel/stages' });
-    await expect(train(plain(), { stages: 2, micro: 5 })).rejects.toMatchObject({ code: 'parallel/micro' });
+    await expect(train('small', { stages: 40 })).rejects.toMatchObject({ code: 'parallel/stages' });
+    await expect(train('small', { stages: 2, micro: 5 })).rejects.toMatchObject({ code: 'parallel/micro' });
   });
 });
 
 describe('cutStages', () => {
-  const form = learningForm(plain(), { batch: 4 });
+  const form = learningForm(NETS.small.make(), { batch: 4 });
   const output = form.graph.outputs[0]!.name;
   const weights = new Set(form.weights.keys());
 
