@@ -3,7 +3,7 @@
  * block, then fine-tuning by distillation from the original. Samples only; labels score, and teach nothing.
  *
  * Run      npm run build && node dist/bench/accuracy/collapse.js [--on mnist|cifar10|resnet56] [--keep 0.75,0.5,0.35]
- *          [--samples 4000] [--epochs 10] [--block-epochs 10] [--test 2000] [--json]
+ *          [--samples 4000] [--epochs 10] [--block-epochs 10] [--test 2000] [--threads 2] [--json]
  * Data     $PARE_DATA or ../shared/data: mnist; cifar10 train10k and test2k; models/resnet56_cifar10.onnx
  */
 
@@ -26,13 +26,15 @@ const { values: flags } = parseArgs({
     epochs: { type: 'string', default: '10' },
     'block-epochs': { type: 'string', default: '10' },
     test: { type: 'string', default: '2000' },
+    threads: { type: 'string', default: '2' },
     json: { type: 'boolean', default: false },
   },
 });
 const root = process.env['PARE_DATA'] ?? '../shared/data';
 const keeps = flags.keep.split(',').map(Number);
-using engine = await openEngine({ threads: 2 });
-const lab: Lab = { engine, threads: 2, seed: 0 };
+const threads = Number(flags.threads);
+using engine = await openEngine({ threads });
+const lab: Lab = { engine, threads, seed: 0 };
 const say = (text: string): void => void (flags.json || process.stdout.write(`${text}\n`));
 const rate = (updates: number) => adam({ lr: cosine(1e-3, updates) });
 const tuning = (updates: number) => lamb({ lr: cosine(3e-3, updates) });

@@ -4,7 +4,7 @@
  *
  * Run      npm run build && node dist/bench/accuracy/distill.js [--epochs 12] [--seeds 3] [--student resnet8|plain] [--peer]
  *          [--recorded 1000: samples to compare recorded and live teachers on] [--samples 10000] [--lesson NAME]
- *          [--seed 0: the first] [--cache FOLDER for the teacher's answers] [--json]
+ *          [--seed 0: the first] [--threads 2] [--cache FOLDER for the teacher's answers] [--json]
  * Data     $PARE_DATA or ../shared/data: cifar10 train10k and test2k, models/resnet56_cifar10.onnx and cifar10_small_cnn.onnx
  * Recipe   SGD 0.9 Nesterov, decay 5e-4, cosine, batch 64, no augmentation; labels 10 % beside soft targets (T 4), 50 % beside DKD
  */
@@ -36,11 +36,12 @@ const { values: flags } = parseArgs({
     lesson: { type: 'string', multiple: true },
     seed: { type: 'string', default: '0' },
     samples: { type: 'string', default: '10000' },
+    threads: { type: 'string', default: '2' },
     cache: { type: 'string' },
     json: { type: 'boolean', default: false },
   },
 });
-const [epochs, seeds] = [Number(flags.epochs), Number(flags.seeds)];
+const [epochs, seeds, threads] = [Number(flags.epochs), Number(flags.seeds), Number(flags.threads)];
 const root = process.env['PARE_DATA'] ?? '../shared/data';
 const BATCH = 64;
 
@@ -76,8 +77,8 @@ const LESSONS = {
 const teacher = await readModelFile(`${root}/models/resnet56_cifar10.onnx`);
 const opened = await openData('cifar10', { preset: 'imagenet', folders: [root] });
 const splits = { train: take(opened.train, Number(flags.samples)), test: opened.test };
-using engine = await openEngine({ threads: 2 });
-const lab: Lab = { engine, threads: 2, seed: 0 };
+using engine = await openEngine({ threads });
+const lab: Lab = { engine, threads, seed: 0 };
 const under = (data: Dataset, model: Model): Dataset => bind(data, portsOf(model.graph));
 const seen = under(splits.train, teacher);
 const recorded = flags.cache
@@ -114,7 +115,7 @@ for (const [name, { make, lr }] of Object.entries(STUDENTS)) {
         ? await distill(student, teacher, train, { ...options, labels, loss: loss(), recorded }, own)
         : await fit(student, train, options, own);
       scores.push(await scoreModel(model, under(splits.test!, student), lab));
-      if (peer && name === 'resnet8')
+      if (peer)
         theirs.push(((await peer.ask({ student: name, lesson, seed, epochs, lr })) as { accuracy: number }).accuracy);
     }
     const torch = theirs.length > 0 ? `   PyTorch ${spread(theirs)}` : '';
@@ -161,7 +162,7 @@ async function torchPeer({ values }: Recorded) {
   const folder = mkdtempSync(join(tmpdir(), 'pare-bench-'));
   const file = join(folder, 'teacher.f32');
   writeFileSync(file, new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
-  const started = await startPeer(python, ['bench/peers/torch_distill.py', '2', root, file]);
+  const started = await startPeer(python, ['bench/peers/torch_distill.py', `${threads}`, root, file]);
   return {
     ask: started.ask,
     end: () => {

@@ -3,7 +3,7 @@
  * after a little distillation. Samples only; labels teach nothing.
  *
  * Run      npm run build && node dist/bench/accuracy/factor.js [--on resnet20_cifar10|cifar10_small_cnn] [--samples 1000]
- *          [--epochs 2: 0 leaves fine-tuning out] [--test 1000] [--json]
+ *          [--epochs 2: 0 leaves fine-tuning out] [--test 1000] [--threads 2] [--json]
  * Data     $PARE_DATA or ../shared/data: cifar10 train10k and test2k, the models by name
  */
 
@@ -23,6 +23,7 @@ const { values: flags } = parseArgs({
     samples: { type: 'string', default: '1000' },
     epochs: { type: 'string', default: '2' },
     test: { type: 'string', default: '1000' },
+    threads: { type: 'string', default: '2' },
     json: { type: 'boolean', default: false },
   },
 });
@@ -43,8 +44,9 @@ const RULES: Readonly<Record<string, { rank: Rank; measured?: true }>> = {
   'latency 0.8': { rank: { latency: 0.8 } },
 };
 
-using engine = await openEngine({ threads: 2 });
-const lab: Lab = { engine, threads: 2, seed: 0 };
+const threads = Number(flags.threads);
+using engine = await openEngine({ threads });
+const lab: Lab = { engine, threads, seed: 0 };
 const say = (text: string): void => void (flags.json || process.stdout.write(`${text}\n`));
 const percent = (x: number): string => `${(100 * x).toFixed(1)} %`;
 const epochs = Number(flags.epochs);
