@@ -4,7 +4,7 @@
  *
  * Run      npm run build && node dist/bench/accuracy/distill.js [--epochs 12] [--seeds 3] [--student resnet8|plain] [--peer]
  *          [--recorded 1000: samples to compare recorded and live teachers on] [--samples 10000] [--lesson NAME]
- *          [--seed 0: the first] [--threads 2] [--cache FOLDER for the teacher's answers] [--json]
+ *          [--seed 0: the first] [--threads 2] [--cache FOLDER for the teacher's answers, without --peer] [--json]
  * Data     $PARE_DATA or ../shared/data: cifar10 train10k and test2k, models/resnet56_cifar10.onnx and cifar10_small_cnn.onnx
  * Recipe   SGD 0.9 Nesterov, decay 5e-4, cosine, batch 64, no augmentation; labels 10 % beside soft targets (T 4), 50 % beside DKD
  */
@@ -81,7 +81,7 @@ using engine = await openEngine({ threads });
 const lab: Lab = { engine, threads, seed: 0 };
 const under = (data: Dataset, model: Model): Dataset => bind(data, portsOf(model.graph));
 const seen = under(splits.train, teacher);
-const recorded = flags.cache
+const recorded = flags.cache && !flags.peer
   ? await cached(teacher, seen, { folder: flags.cache, keep: 'float32' }, lab)
   : await record(teacher, seen, lab);
 const share = (x: number): string => `${(100 * x).toFixed(2)} %`;
