@@ -63,7 +63,7 @@ const STUDENTS: Readonly<Record<string, { make: (seed: number) => Promise<Model>
   resnet8: { make: async (seed) => resnetCifar({ depth: 8, seed }), lr: 0.05 },
   plain: {
     make: async (seed) => redrawn(await readModelFile(`${root}/models/cifar10_small_cnn.onnx`), seed),
-    lr: 0.02,
+    lr: 0.005,
   },
 };
 
@@ -81,9 +81,10 @@ using engine = await openEngine({ threads });
 const lab: Lab = { engine, threads, seed: 0 };
 const under = (data: Dataset, model: Model): Dataset => bind(data, portsOf(model.graph));
 const seen = under(splits.train, teacher);
-const recorded = flags.cache && !flags.peer
-  ? await cached(teacher, seen, { folder: flags.cache, keep: 'float32' }, lab)
-  : await record(teacher, seen, lab);
+const recorded =
+  flags.cache && !flags.peer
+    ? await cached(teacher, seen, { folder: flags.cache, keep: 'float32' }, lab)
+    : await record(teacher, seen, lab);
 const share = (x: number): string => `${(100 * x).toFixed(2)} %`;
 const say = (text: string): void => void (flags.json || process.stdout.write(`${text}\n`));
 if (!flags.lesson) say(`teacher: ${share(await scoreModel(teacher, under(splits.test!, teacher), lab))} on test2k`);

@@ -5,8 +5,9 @@ import { modernize } from '../ops/modern.ts';
 import { type CalibratorName, calibrate, quantize, saturates } from '../quantize/index.ts';
 import { prepare } from '../quantize/prepare.ts';
 import { calibratorOf } from '../quantize/quantize.ts';
+import { type Speed, slowLayers } from '../quantize/slow-layers.ts';
+import { storeWeights } from '../quantize/store.ts';
 import type { StepCall } from '../recipe/index.ts';
-import { chooseKernels, type Kernels } from '../recipe/kernels.ts';
 import type { Lab } from '../runtime/index.ts';
 import type { Judge } from './judge.ts';
 import { narrowLayers, type Ranked } from './narrow.ts';
@@ -30,8 +31,6 @@ const ROUNDS = 9;
 const SAFE = 0.5;
 /** So many search samples tell a safe loss from luck; with fewer, all calibrations are tried, and halves to retreat to. */
 const TELLING = 500;
-/** Integers that are slower by more than this are not tried. */
-const SLOWER = 1.05;
 /** What 4 bits may spend of the bound; and where samples are few, how far they may move the outputs, over what 8 bits do. */
 const NARROW = { drop: 0.75, distance: 1.3 };
 /** Passes of learning while rounding, what they take over a pass in floats, and their share of the time left. */
@@ -63,10 +62,10 @@ export async function finish(stem: Trial, quest: Quest, judge: Judge, lab: Lab):
   if (!left()) return best(made.filter(holds));
 
   const kernels = await kernelsOf(lean, quest, lab, left);
-  if (kernels.ratio > SLOWER) return best(made.filter(holds));
+  if (kernels.fast.length === 0) return best(made.filter(holds));
   const isPairSafe = quest.stopwatch.isPairSafe;
   const where = {
-    ...(kernels.exclude.length > 0 && { exclude: kernels.exclude }),
+    ...(kernels.slow.length > 0 && { exclude: kernels.slow }),
     ...(isPairSafe !== undefined && { pairSafe: isPairSafe }),
   };
   const integers: Trial[] = [];
@@ -90,7 +89,7 @@ export async function finish(stem: Trial, quest: Quest, judge: Judge, lab: Lab):
   if ((taught && isSafe(taught)) || !left()) return best(made.filter(holds));
   const { layers: reverted, losses } = await sensitiveLayers(lean, kernels, options, quest, judge, lab);
   quest.losses.set(stem.key, losses);
-  if (reverted.length > 0) await grow({ ...least.calls.at(-1)!, exclude: [...kernels.exclude, ...reverted] });
+  if (reverted.length > 0) await grow({ ...least.calls.at(-1)!, exclude: [...kernels.slow, ...reverted] });
   return best(made.filter(holds));
 }
 
@@ -122,7 +121,7 @@ async function roundAware(
 }
 
 /** The kernels that pay for this structure; weights do not matter. */
-const kernelsOf = (lean: Trial, quest: Quest, lab: Lab, left: () => boolean): Promise<Kernels> =>
+const kernelsOf = (lean: Trial, quest: Quest, lab: Lab, left: () => boolean): Promise<Speed> =>
   quest.workshop.once(`${lean.key} kernels`, async () => {
     const { workshop, bench, stopwatch } = quest;
     try {
@@ -138,16 +137,21 @@ const kernelsOf = (lean: Trial, quest: Quest, lab: Lab, left: () => boolean): Pr
         { ...lab, onProgress: () => {} },
         how,
       );
-      return await chooseKernels({
-        calibrated,
-        pairSafe: stopwatch.isPairSafe ?? (await saturates(lab.engine)),
-        time: async (models) => (await stopwatch.time(models, ROUNDS)).map(({ ratio }) => ratio),
-        left,
-      });
+      const pairSafe = stopwatch.isPairSafe ?? (await saturates(lab.engine));
+      return await slowLayers(
+        {
+          original: storeWeights(model),
+          calibrated,
+          write: { perChannel: true, weightBits: 8, pairSafe },
+          time: async (models) => (await stopwatch.time(models, ROUNDS)).map(({ ratio }) => ratio),
+          left,
+        },
+        { ...lab, onProgress: () => {} },
+      );
     } catch (thrown) {
       const error = asPareError(thrown);
       if (error.code === 'work/aborted') throw error;
-      return { kernels: [], exclude: [], ratio: 1 };
+      return { fast: [], slow: [], ratio: 1 };
     }
   });
 
@@ -156,7 +160,7 @@ const narrowed = (
   lean: Trial,
   { distance }: Trial,
   options: Readonly<Record<string, unknown>>,
-  { exclude }: Kernels,
+  { slow: exclude }: Speed,
   quest: Quest,
   judge: Judge,
   lab: Lab,
@@ -185,7 +189,7 @@ async function orNone(find: () => Promise<Ranked>): Promise<Ranked> {
 /** The layers that must compute in floats for the bound to hold on the search samples. */
 const sensitiveLayers = (
   lean: Trial,
-  kernels: Kernels,
+  kernels: Speed,
   options: Readonly<Record<string, unknown>>,
   { workshop, bench, maxDrop }: Quest,
   judge: Judge,
@@ -200,7 +204,7 @@ const sensitiveLayers = (
           data,
           calibrate: (options['calibrate'] as CalibratorName | undefined) ?? 'minmax',
           samples: Math.min(SAMPLES, data.size),
-          exclude: kernels.exclude,
+          exclude: kernels.slow,
           pairSafe: options['pairSafe'] === true,
           maxDrop: maxDrop * SAFE,
           judge: judge.data,

@@ -22,15 +22,14 @@ import { given } from './given.ts';
 import { type Grid, gridOf } from './grid.ts';
 import { type Inserted, type InsertOptions, insertPairs } from './insert.ts';
 import { observe } from './observe.ts';
-import { candidatesOf, type Kept, labelOf, type Plan, type PlanOptions, planOf } from './plan.ts';
+import { candidatesOf, type Kept, type Plan, type PlanOptions, planOf } from './plan.ts';
 import { prepare, restore } from './prepare.ts';
 import type { Range } from './range.ts';
 import { type Rounding, type RoundingName, roundings } from './round/index.ts';
 import { saturates } from './saturate.ts';
 import type { LayerSensitivity } from './sensitivity.ts';
-import { type Speed, slowLayers } from './slow-layers.ts';
+import { mixture, type Speed, slowLayers, timedOn } from './slow-layers.ts';
 import { smooth } from './smooth.ts';
-import { storeWeights } from './store.ts';
 
 export interface QuantizeOptions extends PlanOptions {
   /** Samples to calibrate on, as the model is fed in use. Labels are not needed. */
@@ -139,6 +138,9 @@ export interface Calibrated {
 
 const CHECKED = 64;
 
+/** Below this share of the original's time, integers are fast enough for all layers. */
+const CLEARLY = 0.8;
+
 /**
  * Quantises weights and activations to 8 bits.
  *
@@ -172,16 +174,20 @@ export async function quantize(model: Model, options: QuantizeOptions, lab: Lab)
   const weights = await rounding.run({ ...task, ...given({ iterations: options.iterations }) }, lab);
   const rounded: WriteOptions = { ...bare, weights };
   const settled = { ...rounded, ...(await correction.run({ ...task, options: rounded, original: model }, lab)) };
-  const speed = options.kernels === 'measured' ? await slowLayers(model, calibrated, settled, data, lab) : undefined;
-  const chosenKernels: WriteOptions = { ...settled, ...(speed && { slow: speed.slow }) };
+  const speed =
+    options.kernels === 'measured'
+      ? await slowLayers(
+          { original: model, calibrated, write: settled, time: timedOn(data, lab), enough: CLEARLY },
+          lab,
+        )
+      : undefined;
+  const chosenKernels: WriteOptions = { ...settled, ...(speed && speed.slow.length > 0 && { slow: speed.slow }) };
   const escalated =
     options.maxDrop === undefined || (speed && planOf(ready.graph, calibrated.facts, chosenKernels).kernels.size === 0)
       ? undefined
       : await escalate(calibrated, chosenKernels, options.maxDrop, options, lab);
-  const { plan, written: paired } = write(calibrated, escalated?.options ?? chosenKernels);
-  const slow = new Set(speed?.slow);
-  const written = slow.size === 0 ? paired : storeWeights(paired, weightsBeyond(calibrated.model, slow));
-  if (plan.kernels.size === 0 && slow.size === 0) {
+  const { plan, model: written } = mixture(calibrated, escalated?.options ?? chosenKernels, speed?.slow ?? []);
+  if (plan.kernels.size === 0 && chosenKernels.slow === undefined) {
     throw new PareError('quantize/nothing', 'No node of this model can run on integers.', {
       where: model.graph.name,
       expected: 'convolutions or matrix products with float32 weights',
@@ -211,12 +217,6 @@ export async function quantize(model: Model, options: QuantizeOptions, lab: Lab)
       agreement: await agreement(model, written, data, chosen.subarray(0, CHECKED), lab),
     },
   };
-}
-
-/** The weights that none of these layers reads. */
-function weightsBeyond({ graph }: Model, layers: ReadonlySet<string>): Set<string> {
-  const read = new Set(graph.nodes.flatMap((node) => (layers.has(labelOf(node)) ? node.inputs : [])));
-  return new Set([...graph.initializers.keys()].filter((name) => !read.has(name)));
 }
 
 /** Elements of all weights. Integers replace them one by one, so the prepared float model is the one to count. */

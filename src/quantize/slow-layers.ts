@@ -1,9 +1,9 @@
 /**
- * Which layers integers do not make faster on this machine: found out by timing, a kind of layer at a time.
+ * Which layers integers do not make faster on this machine: found out by timing.
  *
  * Starting a node and going between floats and integers cost as much as the arithmetic of a small layer; few input channels and depthwise kernels
- * gain little. Layers are put together by what decides their speed. A model that is clearly faster as a whole is left alone, so that timing, which is
- * never the same twice, decides only where it is needed.
+ * gain little. Layers leave the integer part for a moment, one by one, or in large models by what decides their speed, and stay out where the model
+ * gets faster by it. Weights do not matter for speed, so a rough calibration will do.
  */
 
 import type { Dataset } from '../data/dataset.ts';
@@ -11,91 +11,137 @@ import type { Graph, Model, Node } from '../graph/model.ts';
 import { writeModel } from '../onnx/write.ts';
 import { type Lab, measure, stopIfAborted } from '../runtime/index.ts';
 import { feedsFor, fixedBatch } from './observe.ts';
-import { labelOf, planOf } from './plan.ts';
+import { labelOf, type Plan } from './plan.ts';
 import { type Calibrated, type WriteOptions, write } from './quantize.ts';
 import { storeWeights } from './store.ts';
 
 export interface Speed {
+  /** Layers that compute with integers. */
+  readonly fast: readonly string[];
   /** Layers that compute in floats, their weights stored in 8 bits. */
   readonly slow: readonly string[];
-  /** Time of the whole over the original's: geometric mean over the batches, one thread. */
+  /** Time over the original's; 1 where there is no layer to try. */
   readonly ratio: number;
 }
 
-/** A model below this share of the original's time is fast enough as a whole. */
-const CLEARLY = 0.8;
+export interface SlowLayersOptions {
+  /** What the mixture is held against. */
+  readonly original: Model;
+  /** Ranges of every value that any mixture could quantise. */
+  readonly calibrated: Calibrated;
+  readonly write: WriteOptions;
+  /** Time of each model over the first one's. */
+  readonly time: (models: readonly Model[]) => Promise<readonly number[]>;
+  /** A model below this share of the original's time is left alone: timing is never the same twice. Default 0: layers are always tried. */
+  readonly enough?: number;
+  /** Is there time for more? Default: always. */
+  readonly left?: () => boolean;
+}
+
 /** Gains below this are noise. */
 const WORTHWHILE = 0.97;
-/** Kinds that are tried one by one, those with most layers first. */
+/** So many layers are tried one by one; of more, kinds: the largest first, and no more of them than the second figure. */
+const MOST_LAYERS = 16;
 const MOST_KINDS = 8;
-const BATCHES = [1, 8];
-const ROUNDS = 9;
 
-/** Layers that are better left in floats; none when the model as a whole is clearly faster than the original. */
-export async function slowLayers(
-  original: Model,
+/**
+ * The fastest mixture that leaving groups of layers out finds; all layers are slow where no mixture is faster than floats.
+ *
+ * Throws   work/aborted; what `time` throws.
+ */
+export async function slowLayers(options: SlowLayersOptions, lab: Lab): Promise<Speed> {
+  const { original, calibrated, time, enough = 0, left = () => true } = options;
+  const layersOf = ({ kernels }: Plan): Node[] =>
+    [...kernels].flatMap(([node, { kind }]) => (kind === 'weighted' ? [node] : []));
+  const form = (slow: readonly string[]) => {
+    const { model, plan } = mixture(calibrated, options.write, slow);
+    return { model, slow, fast: layersOf(plan) };
+  };
+  const speedOf = ({ fast, slow }: ReturnType<typeof form>, ratio: number): Speed => ({
+    fast: fast.map(labelOf),
+    slow,
+    ratio,
+  });
+  let now = form([]);
+  const all = now.fast;
+  if (all.length === 0) return { fast: [], slow: [], ratio: 1 };
+  if (enough > 0) {
+    const [, whole] = await time([original, now.model]);
+    if (whole! <= enough) return speedOf(now, whole!);
+  }
+  const groups = all.length <= MOST_LAYERS ? all.map((node) => [labelOf(node)]) : kindsOf(all, calibrated.model.graph);
+  for (const [i, group] of groups.entries()) {
+    stopIfAborted(lab.signal);
+    if (!left()) break;
+    const without = form([...now.slow, ...group]);
+    if (without.fast.length === 0) continue;
+    const [, ratio] = await time([now.model, without.model]);
+    if (ratio! < WORTHWHILE) now = without;
+    lab.onProgress?.({ task: 'time', done: i + 1, total: groups.length });
+  }
+  const none = form(all.map(labelOf));
+  const [, ratio, floats] = await time([original, now.model, none.model]);
+  return ratio! < WORTHWHILE * floats! ? speedOf(now, ratio!) : speedOf(none, floats!);
+}
+
+/** The mixture: integers where layers are not slow, and weights stored in 8 bits for the rest. */
+export function mixture(
   calibrated: Calibrated,
   options: WriteOptions,
-  data: Dataset,
-  lab: Lab,
-): Promise<Speed> {
-  const { model, facts } = calibrated;
-  const layers = [...planOf(model.graph, facts, options).kernels].flatMap(([node, { kind }]) =>
-    kind === 'weighted' ? [node] : [],
-  );
-  const form = (slow: readonly string[]): Model => storeWeights(write(calibrated, { ...options, slow }).written);
-  const time = (models: readonly Model[]): Promise<number[]> => relativeTimes(models, data, lab);
-  const all = layers.map(labelOf);
-  const whole = (await time([original, form([])]))[1]!;
-  if (whole <= CLEARLY) return { slow: [], ratio: whole };
-  const kinds = [...kindsOf(layers, model.graph).values()].sort((a, b) => b.length - a.length).slice(0, MOST_KINDS);
-  let slow: readonly string[] = [];
-  for (const [i, kind] of kinds.entries()) {
-    stopIfAborted(lab.signal);
-    const without = [...slow, ...kind];
-    if (without.length < all.length) {
-      const [, tried] = await time([form(slow), form(without)]);
-      if (tried! < WORTHWHILE) slow = without;
-    }
-    lab.onProgress?.({ task: 'time', done: i + 1, total: kinds.length });
-  }
-  const [, now, none] = await time([original, form(slow), form(all)]);
-  return now! < WORTHWHILE && now! <= none! ? { slow, ratio: now! } : { slow: all, ratio: none! };
+  slow: readonly string[],
+): { readonly model: Model; readonly plan: Plan } {
+  const { plan, written } = write(calibrated, { ...options, slow });
+  const floats = new Set(slow);
+  return { model: floats.size === 0 ? written : storeWeights(written, weightsBeyond(calibrated.model, floats)), plan };
+}
+
+/** The weights that none of these layers reads. */
+function weightsBeyond({ graph }: Model, layers: ReadonlySet<string>): Set<string> {
+  const read = new Set(graph.nodes.flatMap((node) => (layers.has(labelOf(node)) ? node.inputs : [])));
+  return new Set([...graph.initializers.keys()].filter((name) => !read.has(name)));
 }
 
 /** Layers by op, kernel and how many channels they read: one, few, some, many. */
-function kindsOf(layers: readonly Node[], graph: Graph): Map<string, string[]> {
+function kindsOf(layers: readonly Node[], { initializers }: Graph): string[][] {
   const kinds = new Map<string, string[]>();
   for (const node of layers) {
-    const dims =
-      node.inputs.map((name) => graph.initializers.get(name)?.dims).find((of) => (of?.length ?? 0) > 1) ?? [];
+    const dims = node.inputs.map((name) => initializers.get(name)?.dims).find((of) => (of?.length ?? 0) > 1) ?? [];
     const reads = dims[1] ?? 0;
     const width = reads === 1 ? 'one' : reads <= 4 ? 'few' : reads < 32 ? 'some' : 'many';
     const key = `${node.op} ${dims.slice(2).join('x')} ${width}`;
     kinds.set(key, [...(kinds.get(key) ?? []), labelOf(node)]);
   }
-  return kinds;
+  return [...kinds.values()].sort((a, b) => b.length - a.length).slice(0, MOST_KINDS);
 }
 
-/** Time of each model over the first one's, in turn, on one thread: geometric mean over the batches. */
-async function relativeTimes(models: readonly Model[], data: Dataset, lab: Lab): Promise<number[]> {
-  const fixed = fixedBatch(models[0]!.graph);
-  const batches = fixed === undefined ? BATCHES : [fixed];
-  const logs = models.map(() => 0);
-  for (const batch of batches) {
-    const places = Array.from({ length: batch }, (_, i) => i % data.size);
-    const feeds = feedsFor(models[0]!.graph, data, places);
-    const sessions = [];
-    try {
-      for (const model of models) sessions.push(await lab.engine.load(writeModel(model), { threads: 1 }));
-      const cases = sessions.map((session, i) => ({ name: `${i}`, run: async () => void (await session.run(feeds)) }));
-      const results = await measure(cases, { rounds: ROUNDS, warmup: 2, ...(lab.signal && { signal: lab.signal }) });
-      results.forEach(({ ratio }, i) => {
-        logs[i]! += Math.log(ratio) / batches.length;
-      });
-    } finally {
-      for (const session of sessions) session[Symbol.dispose]();
+const BATCHES = [1, 8];
+const ROUNDS = 9;
+
+/** Times models in turn on samples, on one thread: geometric mean over the batches, each over the first model's. */
+export const timedOn =
+  (data: Dataset, lab: Lab): SlowLayersOptions['time'] =>
+  async (models) => {
+    const { graph } = models[0]!;
+    const fixed = fixedBatch(graph);
+    const batches = fixed === undefined ? BATCHES : [fixed];
+    const logs = models.map(() => 0);
+    for (const batch of batches) {
+      const places = Array.from({ length: batch }, (_, i) => i % data.size);
+      const feeds = feedsFor(graph, data, places);
+      const sessions = [];
+      try {
+        for (const model of models) sessions.push(await lab.engine.load(writeModel(model), { threads: 1 }));
+        const cases = sessions.map((session, i) => ({
+          name: `${i}`,
+          run: async () => void (await session.run(feeds)),
+        }));
+        const results = await measure(cases, { rounds: ROUNDS, warmup: 2, ...(lab.signal && { signal: lab.signal }) });
+        results.forEach(({ ratio }, i) => {
+          logs[i]! += Math.log(ratio) / batches.length;
+        });
+      } finally {
+        for (const session of sessions) session[Symbol.dispose]();
+      }
     }
-  }
-  return logs.map(Math.exp);
-}
+    return logs.map(Math.exp);
+  };

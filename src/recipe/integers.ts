@@ -6,9 +6,9 @@ import { modernize } from '../ops/modern.ts';
 import { type CalibratorName, calibrate, saturates } from '../quantize/index.ts';
 import { prepare } from '../quantize/prepare.ts';
 import { calibratorOf, chooseSamples } from '../quantize/quantize.ts';
+import { mixture, slowLayers } from '../quantize/slow-layers.ts';
 import { storeWeights } from '../quantize/store.ts';
 import type { Lab } from '../runtime/index.ts';
-import { chooseKernels, mixture } from './kernels.ts';
 import { relativeLatency } from './latency.ts';
 
 export interface IntegerOptions {
@@ -38,8 +38,10 @@ export async function toIntegers(
     everywhere: true, // layers leave later, and others then need ranges
   });
   const pairSafe = await saturates(lab.engine);
+  const original = storeWeights(calibrated.model);
+  const write = { perChannel: true, weightBits: 8, pairSafe };
   const time = (models: readonly Model[]) => relativeLatency(models, lab);
-  const { kernels, exclude, ratio } = await chooseKernels({ calibrated, pairSafe, time });
-  if (ratio >= 1) return { model: storeWeights(calibrated.model), kernels: [], stored: [...kernels, ...exclude] };
-  return { model: mixture({ calibrated, pairSafe }, exclude).model, kernels, stored: exclude };
+  const { fast, slow } = await slowLayers({ original, calibrated, write, time }, lab);
+  const mixed = fast.length > 0 ? storeWeights(mixture(calibrated, write, slow).model) : original;
+  return { model: mixed, kernels: fast, stored: slow };
 }
