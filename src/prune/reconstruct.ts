@@ -4,7 +4,8 @@
  *   minimise  Σ ‖y − W·x − b‖² + λ d ‖W − W₀‖²       x: what the cut network feeds the layer; y: the dense layer's answer
  *   W = W₀ + (G + λ d)⁻¹ (B − G W₀)                  G = Σ x xᵀ, B = Σ x yᵀ, d: the mean of G's diagonal
  *
- * λ is the one of a few that errs least on batches kept apart; where none errs less than W₀, the layer stays as it is.
+ * λ is the one of a few that errs least on batches kept apart, and then all batches are fitted with it; where none errs less than W₀, the layer
+ * stays as it is.
  * Layer by layer from the input on, so that each makes good what those before it still get wrong.
  * Source   He et al. 2017, "Channel Pruning for Accelerating Very Deep Neural Networks", arXiv:1707.06168 (section 3.1).
  */
@@ -140,6 +141,8 @@ async function fitOne(
     return { gram: g.MatMul(turned, x), cross: g.MatMul(turned, y) };
   };
   let joint: Graph | undefined;
+  let batches = 0;
+  const isApart = (batch: number): boolean => lambda === undefined && batch % HELD === 1;
   const means = await meansOf(
     small,
     data,
@@ -148,8 +151,9 @@ async function fitOne(
       task: 'reconstruct',
       samples,
       batch: BATCH,
-      partOf: (batch) => (lambda === undefined && batch % HELD === 1 ? KEPT_APART : ''),
-      prepare: (graph) => {
+      partOf: (batch) => (isApart(batch) ? KEPT_APART : ''),
+      prepare: (graph, { count }) => {
+        batches = count;
         // Old files list weights among the inputs; here only what is fed is shared.
         const inputs = graph.inputs.filter(({ name }) => !graph.initializers.has(name));
         joint = beside({ ...graph, inputs }, { ...dense.graph, inputs, values: new Map(), outputs: [] }, DENSE);
@@ -163,7 +167,9 @@ async function fitOne(
     const [gram, cross] = [means.get(`${part}gram`), means.get(`${part}cross`)];
     return gram && cross && { gram, cross };
   };
-  return withFit(small, layer, momentsOf('')!, momentsOf(KEPT_APART), lambda);
+  const apart = Array.from({ length: batches }, (_, batch) => batch).filter(isApart).length;
+  const [seen, held] = [momentsOf('')!, momentsOf(KEPT_APART)];
+  return withFit(small, layer, held ? { seen, held, all: blend(seen, held, apart / batches) } : { seen }, lambda);
 }
 
 /** Means of x xᵀ and x yᵀ, group after group. */
@@ -171,6 +177,16 @@ interface Moments {
   readonly gram: Float64Array;
   readonly cross: Float64Array;
 }
+
+const blend = (a: Moments, b: Moments, share: number): Moments => {
+  const mixed = (x: Float64Array, y: Float64Array) => x.map((value, i) => value + share * (y[i]! - value));
+  return { gram: mixed(a.gram, b.gram), cross: mixed(a.cross, b.cross) };
+};
+
+/** Something of the batches that are fitted to; where some were kept apart, of those, and of all. */
+type Parts<T> =
+  | { readonly seen: T; readonly held?: undefined }
+  | { readonly seen: T; readonly held: T; readonly all: T };
 
 /** The same few rows of every group, by chance. */
 function chosen(g: Builder, rows: StaticValue, seed: number): StaticValue {
@@ -193,8 +209,7 @@ function withOnes(g: Builder, rows: StaticValue, isWanted: boolean): StaticValue
 function withFit(
   model: Model,
   { groups, width, height, weight, bias, at }: LinearLayer,
-  seen: Moments,
-  held: Moments | undefined,
+  moments: Parts<Moments>,
   lambda: number | undefined,
 ): Model {
   const { initializers } = model.graph;
@@ -210,7 +225,10 @@ function withFit(
       const G = matrix(n, n, gram.subarray(group * n * n, (group + 1) * n * n));
       return { G, rest: minus(cross.subarray(group * n * height, (group + 1) * n * height), product(G, before)) };
     };
-    const step = stepOf(missingIn(seen), held && missingIn(held), lambda, b ? 1 : 0);
+    const missing: Parts<Missing> = moments.held
+      ? { seen: missingIn(moments.seen), held: missingIn(moments.held), all: missingIn(moments.all) }
+      : { seen: missingIn(moments.seen) };
+    const step = stepOf(missing, lambda, b ? 1 : 0);
     if (!step) continue;
     for (let o = 0; o < height; o++) {
       for (let i = 0; i < width; i++) W[at(group, o, i)]! += step.data[i * height + o]!;
@@ -237,21 +255,15 @@ const minus = (a: Float64Array, { rows, columns, data }: Matrix): Matrix =>
   );
 
 /** What is added to W₀: by this λ, or by the one that errs least on what was kept apart; undefined where W₀ is best. */
-function stepOf(
-  seen: Missing,
-  held: Missing | undefined,
-  lambda: number | undefined,
-  free: number,
-): Matrix | undefined {
+function stepOf(missing: Parts<Missing>, lambda: number | undefined, free: number): Matrix | undefined {
+  const { seen } = missing;
   if (!seen.G.data.some((value) => value !== 0)) return undefined;
-  if (!held) return ridge(seen.G, seen.rest, lambda ?? FALLBACK, free);
-  let [best, least] = [undefined as Matrix | undefined, 0];
-  for (const share of LAMBDAS) {
-    const step = ridge(seen.G, seen.rest, share, free);
-    const error = growth(step, held);
-    if (error < least) [best, least] = [step, error];
-  }
-  return best;
+  if (!missing.held) return ridge(seen.G, seen.rest, lambda ?? FALLBACK, free);
+  const errors = LAMBDAS.map((share) => growth(ridge(seen.G, seen.rest, share, free), missing.held));
+  const least = Math.min(...errors);
+  if (!(least < 0)) return undefined;
+  const { G, rest } = missing.all;
+  return ridge(G, rest, LAMBDAS[errors.indexOf(least)]!, free);
 }
 
 /** By how much the squared error grows with a step S: tr(Sᵀ G S) − 2 tr(Sᵀ R). */
