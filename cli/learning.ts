@@ -66,8 +66,8 @@ export type LearningValues = ValuesOf<typeof learningArgs>;
 
 const OPTIMIZER = '--optimizer';
 
-/** The flags as options of `fit`; `lr` is the number that --lr says, or what a range test found for it. */
-export function fitOptions(values: LearningValues, model?: Model, lr = rateWord(values.lr) ?? 1e-3): FitOptions {
+/** The flags as options of `fit`; `lr` is what a range test found for --lr. Default: the number that --lr says. */
+export function fitOptions(values: LearningValues, model?: Model, lr = statedRate(values.lr)): FitOptions {
   const { epochs, batch, accumulate, optimizer, schedule, warmUp, clipNorm, patience, resume, freeze, layerDecay } =
     values;
   const groups = groupsFor(model, layerDecay);
@@ -97,6 +97,17 @@ export function rateWord(word: string): number | undefined {
   throw new PareError('usage/value', `--lr takes a number from 0, or auto, not "${word}".`, {
     where: '--lr',
     got: word,
+  });
+}
+
+/** The number in --lr. Throws usage/value for "auto": a range test is a verb's own piece of work. */
+function statedRate(word: string): number {
+  const rate = rateWord(word);
+  if (rate !== undefined) return rate;
+  throw new PareError('usage/value', 'Only `pare train` looks for a learning rate by itself.', {
+    where: '--lr',
+    got: word,
+    hint: 'leave --lr out, or give a number',
   });
 }
 

@@ -290,6 +290,7 @@ describe('verbs', () => {
     const single = await pare('distill', at('cnn.onnx'), 'self', '--data', 'glyphs', '--epochs', '1', '-q');
     expect(single.err).toContain('a single stage');
     expect(single.code).toBe(2);
+    expect((await pare('distill', wide, 'auto', ...rows, '--lr', 'auto')).err).toContain('Only `pare train`');
     expect((await pare('distill', wide, 'auto', ...rows, '--live')).err).toContain('[usage/conflict]');
     expect((await pare('distill', wide, wide, ...rows, '--loss', 'soft-target')).err).toContain('did you mean');
     expect((await pare('distill', wide, wide, '--data', at('rows.csv'), '--ensemble', `${wide}=-1`)).code).toBe(2);

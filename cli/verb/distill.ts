@@ -51,6 +51,7 @@ export const distill = verb({
   },
   args: {
     ...learningArgs,
+    lr: text('Learning rate, at its peak.', '1e-3'),
     ensemble: many(text('A further teacher whose answers count too, as FILE or FILE=WEIGHT; may be repeated.')),
     loss: calledMany(
       LOSSES,
