@@ -55,6 +55,57 @@ const INT64_MAX = 2n ** 63n - 1n;
 export const toBigInt = (x: number): bigint =>
   x >= 2 ** 63 ? INT64_MAX : x <= -(2 ** 63) ? -(2n ** 63n) : BigInt(Math.trunc(x));
 
+/** Puts `into.length` bytes of the elements, from byte `at` on, into memory. */
+export type ReadBytes = (into: Uint8Array, at: number) => void;
+
+/** How to read the elements that lie elsewhere: a copy of a tensor (`{ ...t, bytes }`) holds its own. */
+const readers = new WeakMap<Tensor, ReadBytes>();
+
+/**
+ * A tensor whose elements lie elsewhere: on disk, or where they can be made again. `copyBytes` and `pieces` take them without
+ * holding them; `bytes` reads all at each touch, unless `whole` knows better.
+ */
+export function elsewhere(dtype: DType, dims: readonly number[], read: ReadBytes, whole?: () => Uint8Array): Tensor {
+  const all = (): Uint8Array => {
+    const bytes = new Uint8Array(byteLength(dtype, sizeOf(dims)));
+    read(bytes, 0);
+    return bytes;
+  };
+  const lazy: Tensor = {
+    dtype,
+    dims,
+    get bytes() {
+      return (whole ?? all)();
+    },
+  };
+  readers.set(lazy, read);
+  return lazy;
+}
+
+/** Copies `into.length` bytes of the elements, from byte `at` on (default 0), and holds nothing else. */
+export function copyBytes(t: Tensor, into: Uint8Array, at = 0): void {
+  const read = readers.get(t);
+  if (read) read(into, at);
+  else into.set(t.bytes.subarray(at, at + into.length));
+}
+
+/** Bytes of what lies elsewhere that are held at a time. */
+const PIECE = 2 ** 24;
+
+/** The bytes in order: in one view, or piece by piece where they lie elsewhere. */
+export function* pieces(t: Tensor): Generator<Uint8Array> {
+  if (!readers.has(t)) {
+    yield t.bytes;
+    return;
+  }
+  const length = tensorBytes(t);
+  for (let at = 0; at < length; at += PIECE) {
+    const piece = new Uint8Array(Math.min(PIECE, length - at));
+    copyBytes(t, piece, at);
+    yield piece;
+  }
+}
+
 /** Same elements, zero-filled. */
 export const zeros = (dtype: DType, dims: readonly number[]): Tensor => ({
   dtype,
@@ -94,6 +145,22 @@ export function floats(t: Tensor): Float32Array {
     });
   }
   return elements(t) as Float32Array;
+}
+
+/**
+ * Copies the elements of a float32 tensor.
+ *
+ * Throws   tensor/dtype for any other dtype; tensor/size where `into` has room for more or fewer.
+ */
+export function copyFloats(t: Tensor, into: Float32Array): void {
+  if (t.dtype !== 'float32') floats(t);
+  if (sizeOf(t.dims) !== into.length) {
+    throw new PareError('tensor/size', `[${t.dims.join(', ')}] does not fill ${into.length} numbers.`, {
+      expected: `${into.length}`,
+      got: `${sizeOf(t.dims)}`,
+    });
+  }
+  copyBytes(t, new Uint8Array(into.buffer, into.byteOffset, into.byteLength));
 }
 
 /** The elements as plain numbers, whatever their dtype (16-bit and 8-bit floats decoded, int64 rounded to 2^53). */

@@ -3,7 +3,7 @@
 import { random } from '../base/random.ts';
 import type { DType } from '../graph/dtype.ts';
 import type { Dim, Graph, Model } from '../graph/model.ts';
-import { sizeOf, tensor } from '../graph/tensor.ts';
+import { elsewhere, sizeOf, type Tensor, tensor } from '../graph/tensor.ts';
 import { type Builder, draft } from '../ops/builder.ts';
 import { rowOf } from '../ops/index.ts';
 import { MODERN_OPSET } from '../ops/modern.ts';
@@ -86,8 +86,8 @@ export function functional(
       return `${kind}${count}`;
     },
     weight: (weightName, dims, init) => {
-      const values = init(dims, random(seed, `weight/${weightName}`));
-      return g.constant(tensor('float32', dims, values), weightName);
+      const values = () => init(dims, random(seed, `weight/${weightName}`));
+      return g.constant(sizeOf(dims) < LARGE ? tensor('float32', dims, values()) : remade(dims, values), weightName);
     },
   };
   const values = Object.fromEntries(
@@ -106,6 +106,19 @@ export function functional(
     producer: { name: 'pare', version: '' },
     metadata: {},
   };
+}
+
+/** Weights of a layer that are not held: they are made when somebody reads them, and again after memory was short. */
+const LARGE = 2 ** 22;
+
+function remade(dims: readonly number[], make: () => Float32Array): Tensor {
+  let kept: WeakRef<Float32Array> | undefined;
+  const whole = (): Uint8Array => {
+    const values = kept?.deref() ?? make();
+    kept = new WeakRef(values);
+    return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+  };
+  return elsewhere('float32', dims, (into, at) => into.set(whole().subarray(at, at + into.length)), whole);
 }
 
 /** The oldest opset, from the one rows are written in, that has all ops of a graph. */

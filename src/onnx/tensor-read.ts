@@ -2,7 +2,7 @@
 
 import { PareError } from '../base/error.ts';
 import { byteLength, DTYPES, type DType, dtypeOf } from '../graph/dtype.ts';
-import { sizeOf, type Tensor } from '../graph/tensor.ts';
+import { elsewhere, sizeOf, type Tensor } from '../graph/tensor.ts';
 import { checkLocation, type Place, type Shelf, tooShort } from './external.ts';
 import { ENTRY, EXTERNAL, TENSOR } from './field.ts';
 import { remember } from './origin.ts';
@@ -44,6 +44,8 @@ const fieldFor = (dtype: DType): number => {
 
 const TYPED = new Set<number>([TENSOR.floats, TENSOR.int32s, TENSOR.int64s, TENSOR.doubles, TENSOR.uint64s]);
 const NO_BYTES = new Uint8Array(0);
+/** Bytes read at a time where all are copied elsewhere. */
+const PIECE = 2 ** 22;
 
 /** Reads the TensorProto that the cursor has gone into. */
 export function readTensor(c: Cursor, message: Uint8Array, reading: Reading): { name: string; tensor: Tensor } {
@@ -86,8 +88,15 @@ export function readTensor(c: Cursor, message: Uint8Array, reading: Reading): { 
   if (own || location === EXTERNAL) {
     const place = own ?? placeOf(c, source, entries, reading.shelf);
     reading.externals += 1;
-    const tensor = lazy(dtype, dims, () =>
-      reading.recent.get(tensor, () => readPlace(source, place, byteLength(dtype, sizeOf(dims)), reading.shelf)),
+    const read = placeReader(source, place, byteLength(dtype, sizeOf(dims)), reading.shelf);
+    const tensor = elsewhere(
+      dtype,
+      dims,
+      (into, at) => {
+        for (let from = 0; from < into.length; from += PIECE)
+          into.set(read(at + from, Math.min(PIECE, into.length - from)), from);
+      },
+      () => reading.recent.get(tensor, () => read(0, byteLength(dtype, sizeOf(dims)))),
     );
     return { name, tensor: remember(tensor, { bytes: message, name, place }) };
   }
@@ -263,16 +272,24 @@ function placeOf(c: Cursor, source: string, entries: ReadonlyMap<string, string>
   };
 }
 
-function readPlace(source: string, place: Place, expected: number, shelf: Shelf): Uint8Array {
+/** Reads stretches of what lies at a place. Throws onnx/external-truncated when it has not the size that is `expected`. */
+function placeReader(
+  source: string,
+  place: Place,
+  expected: number,
+  shelf: Shelf,
+): (at: number, count: number) => Uint8Array {
   const { location, offset, length = expected } = place;
-  if (length !== expected) {
-    throw new PareError('onnx/external-truncated', `The ${source} does not have the size its dimensions ask for.`, {
-      where: location,
-      expected: `${expected} bytes`,
-      got: `${length} bytes`,
-    });
-  }
-  const bytes = shelf.read(location, offset, length);
-  if (bytes.length !== length) throw tooShort(location, offset + length, offset + bytes.length);
-  return bytes;
+  return (at, count) => {
+    if (length !== expected) {
+      throw new PareError('onnx/external-truncated', `The ${source} does not have the size its dimensions ask for.`, {
+        where: location,
+        expected: `${expected} bytes`,
+        got: `${length} bytes`,
+      });
+    }
+    const bytes = shelf.read(location, offset + at, count);
+    if (bytes.length !== count) throw tooShort(location, offset + at + count, offset + at + bytes.length);
+    return bytes;
+  };
 }

@@ -2,7 +2,7 @@
 
 import { PareError } from '../base/error.ts';
 import { factsOf } from '../graph/dtype.ts';
-import { sizeOf, type Tensor, tensorBytes } from '../graph/tensor.ts';
+import { pieces, sizeOf, type Tensor, tensorBytes } from '../graph/tensor.ts';
 import type { Place } from './external.ts';
 import { ENTRY, EXTERNAL, TENSOR } from './field.ts';
 import { originOf } from './origin.ts';
@@ -65,12 +65,16 @@ function putBack(sink: Sink, name: string, tensor: Tensor, message: Uint8Array):
   }
 }
 
-/** The elements, as many as the dimensions ask for. */
-export function sized(name: string, tensor: Tensor): Uint8Array {
-  const { bytes } = tensor;
+/** The elements piece by piece, as many as the dimensions ask for. */
+export function* sized(name: string, tensor: Tensor): Generator<Uint8Array> {
   const size = tensorBytes(tensor);
-  if (bytes.length !== size) throw wrongSize(name, tensor, size, bytes.length, 'bytes');
-  return bytes;
+  let given = 0;
+  for (const piece of pieces(tensor)) {
+    given += piece.length;
+    if (given > size) break;
+    yield piece;
+  }
+  if (given !== size) throw wrongSize(name, tensor, size, given, 'bytes');
 }
 
 const wrongSize = (name: string, { dtype, dims }: Tensor, expected: number, got: number, unit: string): PareError =>

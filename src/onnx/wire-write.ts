@@ -32,7 +32,7 @@ const LARGE = 2 ** 20;
 interface Aside {
   /** Bytes of the rest of the message that come before it. */
   readonly after: number;
-  readonly make: () => Uint8Array;
+  readonly make: () => Iterable<Uint8Array>;
 }
 
 /** Takes fields in order. Without `out` it only counts; nested lengths found then are used when filling. */
@@ -82,14 +82,20 @@ export class Sink {
 
   /** Bytes as they are: whole fields that were read from a file. */
   copy(bytes: Uint8Array): void {
-    this.#put(bytes.length, () => bytes);
+    this.#put(bytes.length, () => [bytes]);
   }
 
-  #put(length: number, make: () => Uint8Array): void {
+  #put(length: number, make: () => Iterable<Uint8Array>): void {
     if (this.#asides && length >= LARGE) {
       this.#asides.push({ after: this.#place, make: () => promised(length, make()) });
       this.aside += length;
-    } else this.#out?.set(promised(length, make()), this.#place);
+    } else if (this.#out) {
+      let at = this.#place;
+      for (const piece of promised(length, make())) {
+        this.#out.set(piece, at);
+        at += piece.length;
+      }
+    }
     this.at += length;
   }
 
@@ -124,11 +130,11 @@ export class Sink {
   }
 
   bytes(field: number, bytes: Uint8Array): void {
-    this.later(field, bytes.length, () => bytes);
+    this.later(field, bytes.length, () => [bytes]);
   }
 
-  /** Bytes whose number is known but which are made only when they are written. */
-  later(field: number, length: number, make: () => Uint8Array): void {
+  /** Bytes whose number is known but which are made only when they are written, piece by piece. */
+  later(field: number, length: number, make: () => Iterable<Uint8Array>): void {
     this.#tag(field, WIRE.bytes);
     this.#varint(length);
     this.#put(length, make);
@@ -160,10 +166,15 @@ export class Sink {
   }
 }
 
-const promised = (length: number, bytes: Uint8Array): Uint8Array => {
-  if (bytes.length !== length) throw internal(`${bytes.length} bytes came where ${length} were promised`);
-  return bytes;
-};
+function* promised(length: number, pieces: Iterable<Uint8Array>): Generator<Uint8Array> {
+  let given = 0;
+  for (const piece of pieces) {
+    given += piece.length;
+    if (given > length) break;
+    yield piece;
+  }
+  if (given !== length) throw internal(`${given} bytes came where ${length} were promised`);
+}
 
 /**
  * The message that `body` describes. `body` runs twice and must say the same both times.
@@ -198,7 +209,7 @@ export function measure(body: (sink: Sink) => void, lengths: number[] = []): num
   return sink.at;
 }
 
-/** The message in order, piece by piece: never more in memory than what is small and one large payload. */
+/** The message in order, piece by piece: never more in memory than what is small and one piece of a large payload. */
 export function* encodePieces(body: (sink: Sink) => void): Generator<Uint8Array> {
   const lengths: number[] = [];
   const counted = new Sink(lengths, undefined, []);
@@ -209,7 +220,7 @@ export function* encodePieces(body: (sink: Sink) => void): Generator<Uint8Array>
   let from = 0;
   for (const { after, make } of asides) {
     yield out.subarray(from, after);
-    yield make();
+    yield* make();
     from = after;
   }
   yield out.subarray(from);

@@ -111,14 +111,13 @@ function* weightsOf(graph: Graph): Generator<Tensor> {
 
 type Put = (bytes: Uint8Array) => Promise<void>;
 
-/** The weights in the order of their places; each is let go before the next is read. */
+/** The weights in the order of their places; each piece is let go before the next is read. */
 async function putData(placed: ReadonlyMap<Tensor, Place>, put: Put): Promise<void> {
   let at = 0;
   for (const [tensor, { location, offset }] of placed) {
-    const bytes = sized(location, tensor);
     if (offset > at) await put(new Uint8Array(offset - at));
-    await put(bytes);
-    at = offset + bytes.length;
+    for (const piece of sized(location, tensor)) await put(piece);
+    at = offset + tensorBytes(tensor);
   }
 }
 

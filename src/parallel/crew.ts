@@ -8,7 +8,7 @@
 import { PareError } from '../base/error.ts';
 import type { Dataset } from '../data/dataset.ts';
 import type { Model } from '../graph/model.ts';
-import { elements, floats, type Tensor, tensor } from '../graph/tensor.ts';
+import { copyFloats, elements, type Tensor, tensor } from '../graph/tensor.ts';
 import type { Lab } from '../runtime/index.ts';
 import { type Arena, chain, createArena, mapSegments, type Optimizer, rule } from '../train/index.ts';
 import {
@@ -138,7 +138,7 @@ export async function createCrew(model: Model, options: CrewOptions, lab: Lab): 
   const arena = createArena(step.parameters, {
     slots: [...(isSharded ? [] : optimizer.slots), ...slots.slice(1), ...(accumulate > 1 ? [SUM] : [])],
   });
-  for (const { name } of step.parameters) arena.view('w', name).set(floats(step.form.weights.get(name)!));
+  for (const { name } of step.parameters) copyFloats(step.form.weights.get(name)!, arena.view('w', name));
   await collective.broadcast(arena.segment('w'));
 
   const programs: Program[] = [];

@@ -3,9 +3,9 @@
 import { PareError } from '../base/error.ts';
 import type { Dataset } from '../data/dataset.ts';
 import type { Model } from '../graph/model.ts';
-import { floats, tensor } from '../graph/tensor.ts';
 import type { Lab } from '../runtime/index.ts';
 import { type FitOptions, type FitReport, fit, type Scorer, scorer } from '../train/index.ts';
+import type { ScoreOptions } from '../train/score.ts';
 import type { Trainer } from '../train/trainer.ts';
 import { alone as aloneWorkers, type Workers } from '../train/workers.ts';
 import { alone } from './alone.ts';
@@ -81,7 +81,7 @@ export function workersFor(how: ParallelOptions): Workers {
             lab,
           )
         : openPipelineTrainer(model, data, { ...options, collective, stages, ...(micro && { micro }) }, lab),
-    score: (trainer, ...rest) => scoreAtFirst(trainer, collective, ...rest),
+    score: (trainer, ...rest) => scoreTogether(trainer, collective, ...rest),
   };
 }
 
@@ -110,34 +110,22 @@ function automatic(): Workers {
   };
 }
 
-/** The first rank scores, with the weights that the others hold; all get its word. */
-async function scoreAtFirst(
+/** All ranks score together where none holds all weights; else the first does. All get the word. */
+async function scoreTogether(
   trainer: Trainer,
   collective: Collective,
   model: Model,
   data: Dataset,
-  how: Parameters<typeof scorer>[3],
+  how: ScoreOptions,
   lab: Lab,
 ): Promise<Scorer> {
-  const own = trainer.weights();
-  const arrays = new Map([...own].map(([name, t]) => [`w/${name}`, { dims: t.dims, values: floats(t) }]));
-  // Memory that the score reads: this rank's weights where they lie, copies of the others'.
-  const read = new Map(own);
-  const refresh = async (): Promise<void> => {
-    const all = (await trainer.agreement?.whole(arrays)) ?? arrays;
-    for (const [key, { dims, values }] of all) {
-      const name = key.slice('w/'.length);
-      const memory = read.get(name);
-      if (memory?.dims.join() !== dims.join()) read.set(name, tensor('float32', dims, values));
-      else if (memory !== own.get(name))
-        memory.bytes.set(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
-    }
-  };
-  await refresh();
-  const score = collective.rank === 0 ? await scorer(model, data, read, how, lab) : undefined;
+  const { agreement } = trainer;
+  if (agreement?.score) return agreement.score(model, data, how, lab);
+  await agreement?.settle();
+  const score = collective.rank === 0 ? await scorer(model, data, trainer.weights(), how, lab) : undefined;
   return {
     async run() {
-      await refresh();
+      await agreement?.settle();
       return tell(collective, () => score!.run());
     },
     [Symbol.dispose]: () => score?.[Symbol.dispose](),

@@ -12,7 +12,7 @@ import { type Arena, createArena, type Optimizer, type ParameterGroup } from '..
 import { evaluationPlan, plan, probePlan } from '../train/optim/plan.ts';
 import type { RunningOptimizer } from '../train/optim/running.ts';
 import { blockOf, type Collective } from './collective.ts';
-import type { Part } from './share.ts';
+import type { Part } from './part.ts';
 
 export interface ShardedUpdate {
   /** Its state is that of this rank's block; parameters are named `weight[from:to]`. */

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import type { StreamedArray } from '../train/tensor-file.ts';
 import { localGroup } from './local.ts';
-import { type Part, parts, putPart, takePart, whole } from './share.ts';
+import { type Part, putPart, takePart } from './part.ts';
+import { parts, whole } from './share.ts';
 import { broadcastData, tell } from './tell.ts';
 
 const ramp = (length: number): Float32Array => Float32Array.from({ length }, (_, i) => i + 1);
@@ -50,7 +52,16 @@ describe('parts of a whole', () => {
       ]),
     ];
     const partOf = (rank: number) => (name: string) => (name.startsWith('w') ? layouts[rank]![0] : undefined);
-    const [first] = await Promise.all(localGroup(2).map((me) => whole(me, own[me.rank]!, partOf(me.rank))));
+    const joined = async (all: ReadonlyMap<string, StreamedArray>) => {
+      const read = new Map<string, { dims: readonly number[]; values: Float32Array }>();
+      for (const [name, { dims, pieces }] of all) {
+        const values: number[] = [];
+        for await (const piece of pieces()) values.push(...piece);
+        read.set(name, { dims, values: Float32Array.from(values) });
+      }
+      return read;
+    };
+    const [first] = await Promise.all(localGroup(2).map((me) => whole(me, own[me.rank]!, partOf(me.rank), joined)));
     expect([...first!.get('w')!.values]).toEqual([...ramp(10)]);
     expect([...first!.keys()].sort()).toEqual(['b', 'c', 'w']);
     const blank = [

@@ -1,69 +1,35 @@
-/**
- * A run's arrays, of which each rank may hold a part: made whole at the first rank, and dealt out again.
- *
- * A part is a stretch of the flattened whole (a sharded update), or some positions along some axes (a split layer).
- */
+/** A run's arrays, of which each rank may hold a part: read as wholes at the first rank, piece by piece, and dealt out again. */
 
 import { PareError } from '../base/error.ts';
 import { sizeOf } from '../graph/tensor.ts';
+import type { StreamedArray } from '../train/tensor-file.ts';
 import type { RunArrays } from '../train/workers.ts';
 import type { Collective } from './collective.ts';
+import { lengthOf, type Part, type PartOf, stretches, takePart } from './part.ts';
 import { broadcastData, receiveData, sendData, tell } from './tell.ts';
 
-/** Where a rank's numbers lie in the whole array. Plain data. */
-export interface Part {
-  /** The array's name when whole. */
-  readonly of: string;
-  /** Dimensions of the whole. */
-  readonly dims: readonly number[];
-  /** First and last + 1 of the flattened whole. */
-  readonly range?: readonly [from: number, to: number];
-  /** Positions along each axis; undefined where all are here. */
-  readonly positions?: readonly (readonly number[] | undefined)[];
-}
-
-/** The part that an array of this rank is; undefined when it is whole. */
-export type PartOf = (name: string) => Part | undefined;
-
-type Stored = RunArrays extends ReadonlyMap<string, infer T> ? T : never;
+/** What a rank says that it holds. */
 interface Held {
   readonly name: string;
   readonly dims: readonly number[];
   readonly part?: Part;
 }
 
-/** Calls `copy` with every stretch of a part: `count` numbers at `whole` in the whole are those at `own` in the part. */
-export function stretches(part: Part, copy: (whole: number, own: number, count: number) => void): void {
-  const { dims, range, positions = [] } = part;
-  if (range) {
-    copy(range[0], 0, range[1] - range[0]);
-    return;
-  }
-  let last = dims.length - 1;
-  while (last > 0 && !positions[last]) last--;
-  const inner = sizeOf(dims.slice(last + 1));
-  let own = 0;
-  const walk = (axis: number, whole: number): void => {
-    const size = dims[axis]!;
-    const list = positions[axis] ?? Array.from({ length: size }, (_, i) => i);
-    for (const i of list) {
-      const at = whole * size + i;
-      if (axis === last) {
-        copy(at * inner, own, inner);
-        own += inner;
-      } else walk(axis + 1, at);
-    }
-  };
-  if (dims.length === 0) copy(0, 0, 1);
-  else walk(0, 0);
+/** One of those who hold an array between them. */
+interface Holder extends Held {
+  readonly rank: number;
 }
 
-/** Copies a part into the whole. */
-export const putPart = (part: Part, own: Float32Array, whole: Float32Array): void =>
-  stretches(part, (at, from, count) => whole.set(own.subarray(from, from + count), at));
-/** Copies a part out of the whole. */
-export const takePart = (part: Part, whole: Float32Array, own: Float32Array): void =>
-  stretches(part, (at, to, count) => own.set(whole.subarray(at, at + count), to));
+/** The numbers `from` … `to` − 1 of an array, as its holder counts them. */
+interface Request {
+  readonly name: string;
+  readonly from: number;
+  readonly to: number;
+}
+
+/** Numbers of an array that are on their way at a time. */
+const PIECE = 2 ** 22;
+const TAG = 22;
 
 const heldBy = (own: RunArrays, partOf: PartOf): Held[] =>
   [...own].map(([name, { dims }]) => {
@@ -71,52 +37,105 @@ const heldBy = (own: RunArrays, partOf: PartOf): Held[] =>
     return { name, dims, ...(part && { part }) };
   });
 
-/** Rank 0's arrays, completed by those that only other ranks hold; the other ranks get back what they hold whole. */
-export async function whole(
+/**
+ * Rank 0's arrays, completed by what only other ranks hold, are given to `take`, which reads those it wants in any order, one at a
+ * time; the other ranks answer meanwhile. What `take` throws, all throw.
+ *
+ * Returns  what `take` does; undefined on the other ranks.
+ */
+export async function whole<T>(
   collective: Collective,
   own: RunArrays,
-  partOf: PartOf = () => undefined,
-): Promise<RunArrays> {
+  partOf: PartOf,
+  take: (arrays: ReadonlyMap<string, StreamedArray>) => Promise<T>,
+): Promise<T | undefined> {
   const { rank, size } = collective;
   if (rank > 0) {
     await sendData(collective, heldBy(own, partOf), 0);
-    const wanted = await receiveData<string[]>(collective, 0);
-    for (const name of wanted) await collective.send(own.get(name)!.values, 0, TAG);
-    return new Map([...own].filter(([name]) => partOf(name) === undefined));
-  }
-  const all = new Map<string, Stored>();
-  const seen = new Set<string>();
-  const take = ({ name, dims, part }: Held, values: Float32Array): void => {
-    if (!part) return void all.set(name, { dims, values });
-    seen.add(JSON.stringify(part));
-    const array = all.get(part.of) ?? { dims: part.dims, values: new Float32Array(sizeOf(part.dims)) };
-    all.set(part.of, array);
-    putPart(part, values, array.values);
-  };
-  for (const held of heldBy(own, partOf)) take(held, own.get(held.name)!.values);
-  for (let from = 1; from < size; from++) {
-    const theirs = await receiveData<Held[]>(collective, from);
-    // Copies of the model hold the same parts: one of each is enough.
-    const wanted = theirs.filter(({ name, part }) => (part ? !seen.has(JSON.stringify(part)) : !all.has(name)));
-    await sendData(
-      collective,
-      wanted.map(({ name }) => name),
-      from,
-    );
-    for (const held of wanted) {
-      const length = held.part ? lengthOf(held.part) : sizeOf(held.dims);
-      const values = new Float32Array(length);
-      await collective.receive(values, from, TAG);
-      take(held, values);
+    for (;;) {
+      const asked = await receiveData<Request | null>(collective, 0);
+      if (!asked) break;
+      await collective.send(own.get(asked.name)!.values.subarray(asked.from, asked.to), 0, TAG);
     }
+    await tell(collective, () => undefined);
+    return undefined;
   }
-  return all;
+  const all = new Map<string, { dims: readonly number[]; holders: Holder[] }>();
+  const seen = new Set<string>();
+  const add = (held: Held, from: number): void => {
+    const { name, dims, part } = held;
+    // Copies of the model hold the same parts: one of each is enough.
+    const key = part ? JSON.stringify(part) : name;
+    if (seen.has(key)) return;
+    seen.add(key);
+    const array = all.get(part?.of ?? name) ?? { dims: part?.dims ?? dims, holders: [] };
+    all.set(part?.of ?? name, array);
+    array.holders.push({ ...held, rank: from });
+  };
+  for (const held of heldBy(own, partOf)) add(held, 0);
+  for (let from = 1; from < size; from++)
+    for (const held of await receiveData<Held[]>(collective, from)) add(held, from);
+
+  const fetch = async ({ rank: from, name }: Holder, first: number, last: number): Promise<Float32Array> => {
+    if (from === 0) return own.get(name)!.values.subarray(first, last);
+    const values = new Float32Array(last - first);
+    await sendData(collective, { name, from: first, to: last } satisfies Request, from);
+    await collective.receive(values, from, TAG);
+    return values;
+  };
+  const arrays = new Map(
+    [...all].map(([name, { dims, holders }]): [string, StreamedArray] => {
+      const [{ rank: from, part, name: key }] = holders as [Holder];
+      const values = from === 0 && !part ? own.get(key)!.values : undefined;
+      return [name, { dims, ...(values && { values }), pieces: () => piecesOf(dims, holders, fetch) }];
+    }),
+  );
+  let taken: { readonly value: T } | { readonly error: unknown };
+  try {
+    taken = { value: await take(arrays) };
+  } catch (error) {
+    taken = { error };
+  }
+  for (let to = 1; to < size; to++) await sendData(collective, null, to);
+  await tell(collective, () => {
+    if ('error' in taken) throw taken.error;
+  });
+  return 'value' in taken ? taken.value : undefined;
 }
 
-const lengthOf = ({ dims, range, positions = [] }: Part): number =>
-  range ? range[1] - range[0] : dims.reduce((product, size, axis) => product * (positions[axis]?.length ?? size), 1);
-
-const TAG = 22;
+/** An array in order, each piece put together from what its holders have of it. */
+async function* piecesOf(
+  dims: readonly number[],
+  holders: readonly Holder[],
+  fetch: (holder: Holder, from: number, to: number) => Promise<Float32Array>,
+): AsyncGenerator<Float32Array> {
+  const shares = holders.map((holder) => {
+    const runs: { at: number; own: number; count: number }[] = [];
+    stretches(holder.part ?? { dims }, (at, own, count) => runs.push({ at, own, count }));
+    return { holder, runs, next: 0 };
+  });
+  const length = sizeOf(dims);
+  for (let from = 0; from < length; from += PIECE) {
+    const to = Math.min(length, from + PIECE);
+    const piece = new Float32Array(to - from);
+    for (const share of shares) {
+      const { holder, runs } = share;
+      const due = [];
+      for (; share.next < runs.length && runs[share.next]!.at < to; share.next++) {
+        const { at, own, count } = runs[share.next]!;
+        const [first, last] = [Math.max(at, from), Math.min(at + count, to)];
+        due.push({ into: first - from, own: own + first - at, count: last - first });
+        if (at + count > to) break; // the rest of it belongs to the next piece
+      }
+      if (due.length === 0) continue;
+      const start = due[0]!.own;
+      const end = due.at(-1)!.own + due.at(-1)!.count;
+      const values = await fetch(holder, start, end);
+      for (const { into, own, count } of due) piece.set(values.subarray(own - start, own - start + count), into);
+    }
+    yield piece;
+  }
+}
 
 /**
  * Fills every rank's arrays from rank 0's whole ones, in place.
@@ -139,7 +158,8 @@ export async function parts(
   const nameOf = ({ name, part }: Held): string => part?.of ?? name;
   await tell(collective, () => {
     for (const held of lists.flat()) {
-      if (all.get(nameOf(held))?.values.length === sizeOf(held.part?.dims ?? held.dims)) continue;
+      const found = all.get(nameOf(held));
+      if (found && sizeOf(found.dims) === sizeOf(held.part?.dims ?? held.dims)) continue;
       throw new PareError('train/resume', `The checkpoint holds no "${nameOf(held)}" of this size.`, {
         hint: 'go on with the model and the frozen weights that it was made with',
       });

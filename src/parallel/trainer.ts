@@ -9,14 +9,16 @@ import { batchFor } from '../train/batch-size.ts';
 import { diagnose } from '../train/diagnose.ts';
 import { lossFor } from '../train/loss/index.ts';
 import { plan } from '../train/optim/plan.ts';
+import { scorer } from '../train/score.ts';
 import type { Trainer, TrainerOptions, UpdateRange } from '../train/trainer.ts';
 import type { RunArrays } from '../train/workers.ts';
 import { alone } from './alone.ts';
 import type { Collective } from './collective.ts';
 import { createCrew } from './crew.ts';
 import { openPlaces } from './device.ts';
+import type { Part } from './part.ts';
 import { startSharded } from './shard.ts';
-import { type Part, parts, whole } from './share.ts';
+import { parts, whole } from './share.ts';
 import { loadSegments } from './tensor/load.ts';
 import { splitModel } from './tensor/split.ts';
 
@@ -50,7 +52,7 @@ export async function openParallelTrainer(
   const updatesPerEpoch = updatesOf(data, batch, accumulate);
   const loss = options.loss ?? lossFor(data.task);
   const layers = await splitLayers(model, options);
-  const { copies } = layers;
+  const { copies, load, peers } = layers;
   const isSharded = options.shardUpdate === true && copies.size > 1;
   const places = devices && (await openPlaces(devices, lab));
   const crew = await createCrew(
@@ -62,7 +64,7 @@ export async function openParallelTrainer(
       ...(places && { labs: places.labs }),
       collective: copies,
       isSharded,
-      ...layers.how,
+      ...(load && { load, peers }),
       loss,
       samples: Object.fromEntries(Object.entries(data.inputs).map(([name, { dims }]) => [name, dims])),
       ...(options.recompute && { recompute: true }),
@@ -92,7 +94,7 @@ export async function openParallelTrainer(
   /** Where a replica of this process lost its way, in its last run. */
   const named = async (epoch: number, update: number, set: 0 | 1): Promise<PareError | undefined> => {
     const broken = crew.broken(set);
-    if (!broken) return undefined;
+    if (!broken || layers.parts.size > 0) return undefined; // of a split layer nobody can run the whole
     const i = (update + 1) * accumulate - 1;
     const list = [...batches(data.size, { batch, seed: lab.seed ?? 0, epoch, dropLast: true })][i]!;
     const { samples, number, ...scene } = broken;
@@ -168,14 +170,27 @@ export async function openParallelTrainer(
     updates,
     agreement: {
       isStopped: crew.isStopped,
-      async whole(own) {
+      settle: crew.settle,
+      isPart: (weight) => layers.parts.has(weight),
+      async whole(own, take) {
         await crew.settle();
-        return whole(collective, spoken(own), partOf);
+        return whole(collective, spoken(own), partOf, take);
       },
       async parts(own, all) {
         await parts(collective, spoken(own), all, partOf);
         crew.adopt();
       },
+      ...(load && {
+        async score(_, set, how, where) {
+          await crew.settle();
+          const score = await scorer(layers.model, set, crew.weights(), { ...how, load }, where);
+          const run = async (): Promise<number> => {
+            await crew.settle();
+            return score.run();
+          };
+          return { ...score, run };
+        },
+      }),
     },
     [Symbol.dispose]: () => {
       crew[Symbol.dispose]();
@@ -186,8 +201,7 @@ export async function openParallelTrainer(
 
 /** This rank's part of the model, and the ranks that hold the same part of other copies. */
 async function splitLayers(model: Model, { collective = alone(), tensor = 1, shardUpdate }: ParallelTrainerOptions) {
-  if (tensor === 1)
-    return { model, copies: collective, how: {}, parts: new Map<string, Part>(), silenced: new Set<string>() };
+  if (tensor === 1) return { model, copies: collective, parts: new Map<string, Part>(), silenced: new Set<string>() };
   if (shardUpdate || collective.size % tensor !== 0) {
     throw new PareError('parallel/tensor', `Layers cannot be split over ${tensor} of ${collective.size} ranks.`, {
       expected: 'a number of ranks that it divides, and an update that is not sharded',
@@ -197,7 +211,7 @@ async function splitLayers(model: Model, { collective = alone(), tensor = 1, sha
   const peers = await collective.split(Math.floor(collective.rank / tensor));
   const copies = await collective.split(collective.rank % tensor);
   const { model: own, parts: held, silenced } = splitModel(model, tensor, peers.rank);
-  return { model: own, copies, how: { load: loadSegments(peers), peers }, parts: held, silenced };
+  return { model: own, copies, load: loadSegments(peers), peers, parts: held, silenced };
 }
 
 /** Updates of an epoch. Throws train/accumulate when there are not samples enough for one. */

@@ -40,18 +40,21 @@ export function leftAfter(cuts: readonly Units[]): Left {
 
 const range = (size: number): number[] => Array.from({ length: size }, (_, i) => i);
 
+/** The elements of a weight at the positions that stay; an axis without a list is kept whole. */
+export type Slice = (weight: Tensor, kept: readonly (readonly number[] | undefined)[]) => Tensor;
+
 /**
- * The model without these channels.
+ * The model without these channels. `slice` says how weights are cut; by default they are copied.
  *
  * Shapes   every axis that carries a cut channel gets shorter; graph inputs and outputs only where they were solved as free to cut.
  * Throws   internal/bug when an axis would be left empty, or a constant to adjust is not a constant.
  */
-export function cut(model: Model, solved: Solved, cuts: readonly Units[]): Model {
+export function cut(model: Model, solved: Solved, cuts: readonly Units[], slice: Slice = gather): Model {
   const left = leftAfter(cuts);
   if (left.size === 0) return model;
   const { graph } = model;
   const initializers = new Map<string, Tensor>();
-  for (const [name, value] of graph.initializers) initializers.set(name, slice(name, value, left));
+  for (const [name, value] of graph.initializers) initializers.set(name, sliced(name, value, left, slice));
   const nodes = adjusted(graph, solved, left, initializers);
   const shorten = (info: ValueInfo): ValueInfo => shortened(info, left);
   // What the file states of inner values may be stale; only what nobody can infer is worth keeping.
@@ -68,12 +71,12 @@ export function cut(model: Model, solved: Solved, cuts: readonly Units[]): Model
   return { ...model, graph: { ...graph, nodes, inputs, outputs, values, initializers } };
 }
 
-function slice(name: string, value: Tensor, left: Left): Tensor {
+function sliced(name: string, value: Tensor, left: Left, slice: Slice): Tensor {
   const kept = left.get(name);
   if (!kept?.size) return value;
   for (const [axis, positions] of kept)
     if (positions.length === 0) throw internal(`a cut leaves nothing of ${name}[${axis}]`);
-  return gather(
+  return slice(
     value,
     value.dims.map((_, axis) => kept.get(axis)),
   );

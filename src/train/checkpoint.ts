@@ -3,7 +3,7 @@
 import { PareError } from '../base/error.ts';
 import type { RunIdentity } from './identity.ts';
 import type { PlateauState } from './schedule/plateau.ts';
-import { readTensorFile, type StoredArray, writeTensorFile } from './tensor-file.ts';
+import { readTensorFile, type StoredArray, type StreamedArray, writeTensorFile } from './tensor-file.ts';
 
 export interface CheckpointOptions {
   /** Folder of the run; it holds `checkpoint.safetensors`. */
@@ -59,7 +59,14 @@ const FORMAT = 'pare-checkpoint 1';
 export const checkpointPath = (folder: string): string => `${folder.replace(/[/\\]+$/, '')}/checkpoint.safetensors`;
 
 /** Writes a checkpoint in place of the folder's last one, at once or not at all. */
-export const saveCheckpoint = (folder: string, { identity, position, arrays }: Checkpoint): Promise<void> =>
+export const saveCheckpoint = (
+  folder: string,
+  {
+    identity,
+    position,
+    arrays,
+  }: Omit<Checkpoint, 'arrays'> & { readonly arrays: ReadonlyMap<string, StoredArray | StreamedArray> },
+): Promise<void> =>
   writeTensorFile(checkpointPath(folder), {
     arrays,
     metadata: { format: FORMAT, identity: JSON.stringify(identity), position: JSON.stringify(position, fromNumber) },

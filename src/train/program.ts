@@ -64,10 +64,7 @@ export function stepGraph(
   const states = [...form.state.values()];
   const kept = removeDead({ ...named, outputs: [...outputs, ...states].map((name) => ({ name })) });
   const whole = repeats ? removeDead(recompute(kept, [outputs[0]!, ...states])) : kept;
-  const isOwn = ({ domain }: Row): boolean => domain === OWN_DOMAIN;
-  const open = removeDead(expand(whole, infer(whole), (row) => isOwn(row) && !isLowered(row)));
-  const lowered = lower(open, engine.blockSize);
-  const ready = removeDead(expand(lowered, infer(lowered), isOwn));
+  const ready = engineForm(whole, engine);
   return {
     graph: withStatedOutputs(leavesLast(ready)),
     form,
@@ -79,6 +76,14 @@ export function stepGraph(
     columns: columnsOf(ready, form),
     lossName: outputs[0]!,
   };
+}
+
+/** A graph in the forms that the engine runs fastest, without ops of our own where they can be expanded. */
+export function engineForm(graph: Graph, { blockSize }: Pick<Engine, 'blockSize'>): Graph {
+  const isOwn = ({ domain }: Row): boolean => domain === OWN_DOMAIN;
+  const open = removeDead(expand(graph, infer(graph), (row) => isOwn(row) && !isLowered(row)));
+  const lowered = lower(open, blockSize);
+  return removeDead(expand(lowered, infer(lowered), isOwn));
 }
 
 /** Why no weight gets a slope: none is float32, or none that may learn matters to the loss. */

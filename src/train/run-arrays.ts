@@ -1,7 +1,7 @@
 /** The arrays that a run consists of, under the names that its checkpoint gives them. */
 
 import { PareError } from '../base/error.ts';
-import { elements, sizeOf, type Tensor, tensor } from '../graph/tensor.ts';
+import { elements, sizeOf, type Tensor } from '../graph/tensor.ts';
 import type { StoredArray } from './tensor-file.ts';
 import type { Trainer } from './trainer.ts';
 import type { RunArrays } from './workers.ts';
@@ -28,21 +28,17 @@ export function arraysOf(trainer: Trainer, best: Weights): Map<string, StoredArr
 
 /** The best weights among the arrays of a run. */
 export const bestArrays = (best: Weights): Map<string, StoredArray> =>
-  new Map([...best].map(([name, t]) => [`best/${name}`, { dims: t.dims, values: elements(t) as Float32Array }]));
+  new Map([...best].map(([name, t]) => [BEST + name, { dims: t.dims, values: elements(t) as Float32Array }]));
 
-/** The best weights again. */
-export const bestOf = (arrays: RunArrays): Map<string, Tensor> =>
-  new Map(
-    [...arrays].flatMap(([key, { dims, values }]) =>
-      key.startsWith('best/') ? [[key.slice('best/'.length), tensor('float32', dims, values)]] : [],
-    ),
-  );
+/** The names of a best weight's array, and the weight's again. */
+const BEST = 'best/';
+export const withoutBest = (key: string): string => key.slice(BEST.length);
 
 /** Copies a checkpoint's arrays into those of a run. Throws train/resume when one is missing. */
 export function fillArrays(own: RunArrays, saved: RunArrays, folder: string): void {
   for (const [name, { values }] of own) {
     const array = saved.get(name);
-    if (array?.values.length !== values.length) {
+    if (!array || sizeOf(array.dims) !== values.length) {
       throw new PareError('train/resume', `The checkpoint holds no "${name}".`, {
         where: folder,
         hint: 'go on with the model and the frozen weights that it was made with',

@@ -13,8 +13,10 @@ import {
 import { checkIdentity, type RunIdentity } from './identity.ts';
 import type { TrainLog } from './log/log.ts';
 import { sumSegments } from './optim/segment.ts';
-import { arraysOf, bestArrays, bestOf, fillArrays } from './run-arrays.ts';
+import { rested } from './rested.ts';
+import { arraysOf, bestArrays, fillArrays, withoutBest } from './run-arrays.ts';
 import type { Plateau } from './schedule/plateau.ts';
+import type { StoredArray, StreamedArray } from './tensor-file.ts';
 import type { Trainer } from './trainer.ts';
 import type { Workers } from './workers.ts';
 
@@ -110,8 +112,9 @@ export function startRun(trainer: Trainer, options: RunOptions, lab: Lab): Run {
     const { t, scalars } = running.state();
     at = { ...at, seconds: tick(), optimizer: { t, scalars } };
     const own = arraysOf(trainer, best);
-    const arrays = agreement ? await agreement.whole(own) : own;
-    await workers.tell(() => saveCheckpoint(checkpoint.folder, { identity: identity!, position: at, arrays }));
+    const put = (arrays: ReadonlyMap<string, StoredArray | StreamedArray>): Promise<void> =>
+      saveCheckpoint(checkpoint.folder, { identity: identity!, position: at, arrays });
+    await (agreement ? agreement.whole(own, put) : put(own));
     lastSave = performance.now();
   };
   const stop = async (cause: unknown): Promise<PareError> => {
@@ -129,7 +132,12 @@ export function startRun(trainer: Trainer, options: RunOptions, lab: Lab): Run {
     stop,
     isOver,
     async result() {
-      return { position: at, best: agreement ? bestOf(await agreement.whole(bestArrays(best))) : best };
+      if (!agreement) return { position: at, best };
+      const found = await agreement.whole(bestArrays(best), rested);
+      const whole = found
+        ? [...found].map(([key, t]) => [withoutBest(key), t] as const)
+        : [...best].filter(([name]) => !agreement.isPart(name));
+      return { position: at, best: new Map(whole) };
     },
     async restore(saved) {
       checkIdentity(checkpoint!.folder, saved.identity, identity!);

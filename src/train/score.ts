@@ -7,12 +7,11 @@ import type { Model } from '../graph/model.ts';
 import { elements, sizeOf, type Tensor, zeros } from '../graph/tensor.ts';
 import { answerOf } from '../nn/logits.ts';
 import { infer } from '../ops/infer.ts';
-import { lower } from '../rewrite/lower/lower.ts';
 import { type Lab, stopIfAborted } from '../runtime/index.ts';
 import { learningForm } from './learning-form.ts';
 import type { Metric } from './metric/metric.ts';
 import { poolFirst } from './pool-first.ts';
-import { columnsOf, engineBytes, withStatedOutputs } from './program.ts';
+import { columnsOf, engineForm, type Load, loadGraph, withStatedOutputs } from './program.ts';
 import { fixedBatch } from './task.ts';
 
 export interface Scorer extends Disposable {
@@ -20,8 +19,31 @@ export interface Scorer extends Disposable {
   run(): Promise<number>;
 }
 
+export interface ScoreOptions {
+  readonly metric: Metric;
+  /** Samples per run. Default: `scoringBatch`. */
+  readonly batch?: number;
+}
+
 /** Samples per scoring run. */
 const BATCH = 256;
+
+/** What the model insists on, or what is comfortable. */
+export const scoringBatch = (model: Model, data: Dataset): number => fixedBatch(model) ?? Math.min(BATCH, data.size);
+
+/** Memory for the labels of a batch, as metrics read them. */
+export function labelMemory(data: Dataset, batch: number): Float32Array | BigInt64Array {
+  const length = batch * (data.labels ? sizeOf(data.labels.dims) : 1);
+  return data.task === 'regression' ? new Float32Array(length) : new BigInt64Array(length);
+}
+
+/** The data in order: the samples of each batch, and as many of the first behind them as fill it up. */
+export function* fullBatches(data: Dataset, batch: number): Generator<{ list: Int32Array; full: Int32Array }> {
+  for (const list of batches(data.size, { batch, shuffle: false })) {
+    const isFull = list.length === batch;
+    yield { list, full: isFull ? list : Int32Array.from({ length: batch }, (_, i) => list[i] ?? i % data.size) };
+  }
+}
 
 /**
  * A scorer of `model` on `data` whose weights are the tensors in `weights` (memory, not values).
@@ -32,19 +54,15 @@ export async function scorer(
   model: Model,
   data: Dataset,
   weights: ReadonlyMap<string, Tensor>,
-  { metric, batch = fixedBatch(model) ?? Math.min(BATCH, data.size) }: { metric: Metric; batch?: number },
+  { metric, batch = scoringBatch(model, data), load = loadGraph }: ScoreOptions & { load?: Load },
   lab: Lab,
 ): Promise<Scorer> {
   const samples = Object.fromEntries(Object.entries(data.inputs).map(([name, { dims }]) => [name, dims]));
   const form = learningForm(model, { batch, samples, learning: false });
   const output = answerOf(form.graph);
-  const graph = withStatedOutputs(
-    lower(poolFirst(removeDead({ ...form.graph, outputs: [{ name: output }] })), lab.engine.blockSize),
-  );
-  const session = await lab.engine.load(engineBytes(graph), {
-    optimize: 'none',
-    ...(lab.threads && { threads: lab.threads }),
-  });
+  const forward = poolFirst(removeDead({ ...form.graph, outputs: [{ name: output }] }));
+  const graph = withStatedOutputs(engineForm(forward, lab.engine));
+  const session = await load(graph, lab);
   const ports = new Set(session.inputs.map(({ name }) => name));
   const feeds = Object.fromEntries(
     [...columnsOf(graph, form)].map(([name, { dtype, dims }]) => [name, zeros(dtype, dims)]),
@@ -55,17 +73,13 @@ export async function scorer(
     [...form.weights].flatMap(([name, t]) => (ports.has(name) ? [[name, weights.get(name) ?? t]] : [])),
   );
   const binding = session.bind({ ...read, ...feeds }, { [output]: result });
-  const labelSize = data.labels ? sizeOf(data.labels.dims) : 1;
-  const labels =
-    data.task === 'regression' ? new Float32Array(batch * labelSize) : new BigInt64Array(batch * labelSize);
+  const labels = labelMemory(data, batch);
 
   return {
     async run() {
       const count = metric.start();
-      for (const list of batches(data.size, { batch, shuffle: false })) {
+      for (const { list, full } of fullBatches(data, batch)) {
         stopIfAborted(lab.signal);
-        const full =
-          list.length === batch ? list : Int32Array.from({ length: batch }, (_, i) => list[i] ?? i % data.size);
         await data.prepare?.(full);
         for (const [name, t] of Object.entries(feeds)) data.fill(name, full, elements(t));
         data.fill(LABELS, full, labels);

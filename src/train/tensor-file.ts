@@ -5,11 +5,23 @@
  */
 
 import { PareError } from '../base/error.ts';
+import { sizeOf } from '../graph/tensor.ts';
 
 export interface StoredArray {
   readonly dims: readonly number[];
+  /** Of an array that lies in a file: read at each touch. */
   readonly values: Float32Array;
 }
+
+/** An array that is taken in order, piece by piece, wherever it lies. */
+export interface StreamedArray {
+  readonly dims: readonly number[];
+  /** Where all of it is here. */
+  readonly values?: Float32Array;
+  readonly pieces: () => AsyncIterable<Float32Array>;
+}
+
+type Writable = ReadonlyMap<string, StoredArray | StreamedArray>;
 
 export interface TensorFile {
   readonly arrays: ReadonlyMap<string, StoredArray>;
@@ -27,7 +39,10 @@ const files = () => import('node:fs/promises');
  *
  * The arrays are read while they are written: let nobody change them until the promise ends.
  */
-export async function writeTensorFile(path: string, { arrays, metadata }: TensorFile): Promise<void> {
+export async function writeTensorFile(
+  path: string,
+  { arrays, metadata }: Omit<TensorFile, 'arrays'> & { readonly arrays: Writable },
+): Promise<void> {
   const { open, rename, mkdir } = await files();
   const folder = path.replace(/[/\\][^/\\]*$/, '') || '.';
   await mkdir(folder, { recursive: true });
@@ -40,8 +55,10 @@ export async function writeTensorFile(path: string, { arrays, metadata }: Tensor
       }
     };
     await put(headerOf(arrays, metadata));
-    for (const { values } of arrays.values())
-      await put(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
+    for (const array of arrays.values()) {
+      if (array.values) await put(bytesOf(array.values));
+      else if ('pieces' in array) for await (const piece of array.pieces()) await put(bytesOf(piece));
+    }
     await handle.sync();
   } finally {
     await handle.close();
@@ -49,6 +66,9 @@ export async function writeTensorFile(path: string, { arrays, metadata }: Tensor
   await rename(aside, path);
   await syncFolder(folder);
 }
+
+const bytesOf = ({ buffer, byteOffset, byteLength }: Float32Array): Uint8Array =>
+  new Uint8Array(buffer, byteOffset, byteLength);
 
 /** The rename itself reaches the disk. Windows knows no such call, and needs none. */
 async function syncFolder(folder: string): Promise<void> {
@@ -63,11 +83,11 @@ async function syncFolder(folder: string): Promise<void> {
   }
 }
 
-function headerOf(arrays: TensorFile['arrays'], metadata: TensorFile['metadata']): Uint8Array {
+function headerOf(arrays: Writable, metadata: TensorFile['metadata']): Uint8Array {
   let at = 0;
-  const entries = [...arrays].map(([name, { dims, values }]) => {
+  const entries = [...arrays].map(([name, { dims }]) => {
     const from = at;
-    at += values.byteLength;
+    at += 4 * sizeOf(dims);
     return [name, { dtype: 'F32', shape: dims, data_offsets: [from, at] }] as const;
   });
   const json = JSON.stringify({ __metadata__: metadata, ...Object.fromEntries(entries) });
@@ -80,12 +100,13 @@ function headerOf(arrays: TensorFile['arrays'], metadata: TensorFile['metadata']
 }
 
 /**
- * Reads such a file; undefined when there is none.
+ * Reads such a file; undefined when there is none. Its arrays are read when they are touched: it must stay as it is meanwhile.
  *
  * Throws   train/checkpoint when the file is damaged or holds anything but float32.
  */
 export async function readTensorFile(path: string): Promise<TensorFile | undefined> {
   const { open } = await files();
+  const readFloats = await floatReader();
   const handle = await open(path, 'r').catch((cause: { code?: string }) => {
     if (cause.code === 'ENOENT') return undefined;
     throw damaged(path, 'a file that can be read', `${cause.code}`, cause);
@@ -114,14 +135,37 @@ export async function readTensorFile(path: string): Promise<TensorFile | undefin
       if (dtype !== 'F32' || 8 + length + to > size || (to - from) % 4 !== 0) {
         throw damaged(path, 'float32 arrays inside the file', `${dtype} "${name}" from ${from} to ${to}`);
       }
-      const values = new Float32Array((to - from) / 4);
-      await get(new Uint8Array(values.buffer), 8 + length + from);
-      arrays.set(name, { dims: shape, values });
+      arrays.set(name, {
+        dims: shape,
+        get values() {
+          return readFloats(path, 8 + length + from, (to - from) / 4);
+        },
+      });
     }
     return { arrays, metadata };
   } finally {
     await handle.close();
   }
+}
+
+/** Reads float32 numbers at a place of a file. */
+async function floatReader(): Promise<(path: string, at: number, count: number) => Float32Array> {
+  const fs = await import('node:fs');
+  return (path, at, count) => {
+    const values = new Float32Array(count);
+    const bytes = bytesOf(values);
+    const file = fs.openSync(path, 'r');
+    try {
+      for (let done = 0; done < bytes.length; ) {
+        const got = fs.readSync(file, bytes, done, Math.min(CHUNK_BYTES, bytes.length - done), at + done);
+        if (got === 0) throw damaged(path, `${at + bytes.length} bytes`, `${at + done}`);
+        done += got;
+      }
+    } finally {
+      fs.closeSync(file);
+    }
+    return values;
+  };
 }
 
 interface Entry {

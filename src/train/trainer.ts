@@ -4,7 +4,7 @@ import { PareError } from '../base/error.ts';
 import { batchCount, batches } from '../data/batches.ts';
 import type { Dataset } from '../data/dataset.ts';
 import type { Model } from '../graph/model.ts';
-import { floats, type Tensor, tensor } from '../graph/tensor.ts';
+import { copyFloats, type Tensor, tensor } from '../graph/tensor.ts';
 import type { Binding, Lab } from '../runtime/index.ts';
 import { batchFor } from './batch-size.ts';
 import { diagnose } from './diagnose.ts';
@@ -99,7 +99,7 @@ export async function openTrainer(model: Model, data: Dataset, options: TrainerO
     );
   }
   const arena = createArena(step.parameters, { slots: [...optimizer.slots, ...(accumulate > 1 ? [SUM] : [])] });
-  for (const { name } of step.parameters) arena.view('w', name).set(floats(step.form.weights.get(name)!));
+  for (const { name } of step.parameters) copyFloats(step.form.weights.get(name)!, arena.view('w', name));
   const program = await bindStep(step, arena, lab);
   const running = optimizer.start(arena, { groups, lab });
   const gather = accumulate > 1 ? gathering(arena, accumulate) : undefined;

@@ -4,7 +4,7 @@ import type { Dataset } from '../data/dataset.ts';
 import type { Model } from '../graph/model.ts';
 import type { Lab } from '../runtime/index.ts';
 import { type Scorer, scorer } from './score.ts';
-import type { StoredArray } from './tensor-file.ts';
+import type { StoredArray, StreamedArray } from './tensor-file.ts';
 import { openTrainer, type Trainer, type TrainerOptions } from './trainer.ts';
 
 /** Arrays of a run by name: `w/WEIGHT`, `held/WEIGHT`, `best/WEIGHT`, `slot/SLOT/WEIGHT`. */
@@ -34,10 +34,19 @@ export interface Workers {
 export interface Agreement {
   /** Did any process want to stop before the last update? The same answer everywhere. */
   isStopped(): boolean;
-  /** This process's arrays, completed, at the first, by what the others hold. */
-  whole(own: RunArrays): Promise<RunArrays>;
+  /** Running statistics become the same everywhere. */
+  settle(): Promise<void>;
+  /** Does this process hold a part of the weight only? */
+  isPart(weight: string): boolean;
+  /**
+   * The first process is given its own arrays, completed by what the others hold, and reads them piece by piece; the others answer
+   * meanwhile, and get undefined. What `take` throws, all throw.
+   */
+  whole<T>(own: RunArrays, take: (arrays: ReadonlyMap<string, StreamedArray>) => Promise<T>): Promise<T | undefined>;
   /** Fills this process's arrays from the first one's whole ones; the others give none. */
   parts(own: RunArrays, whole: RunArrays): Promise<void>;
+  /** Where no process holds all weights: a score to which each contributes. All ask for it, and get the same. */
+  readonly score?: (...args: ScorerArguments) => Promise<Scorer>;
 }
 
 /** This process alone. */

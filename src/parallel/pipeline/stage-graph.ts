@@ -7,13 +7,12 @@
  */
 
 import { differentiate } from '../../grad/differentiate.ts';
-import { expand, OWN_DOMAIN } from '../../grad/expand.ts';
 import { readsOf, removeDead } from '../../graph/edit.ts';
 import type { Graph } from '../../graph/model.ts';
 import { draft } from '../../ops/builder.ts';
 import { infer } from '../../ops/infer.ts';
-import { lower } from '../../rewrite/lower/lower.ts';
-import { withStatedOutputs } from '../../train/program.ts';
+import type { Engine } from '../../runtime/index.ts';
+import { engineForm, withStatedOutputs } from '../../train/program.ts';
 import type { Stage } from './cut.ts';
 
 export interface StageGraphs {
@@ -45,22 +44,20 @@ export function stageGraphs(
     micro,
     learns,
     state,
-    blockSize,
+    engine,
   }: {
     isLast: boolean;
     wantsSlope: boolean;
     micro: number;
     learns: (name: string) => boolean;
     state: ReadonlyMap<string, string>;
-    blockSize: number;
+    engine: Pick<Engine, 'blockSize'>;
   },
 ): StageGraphs {
   const { graph, gives } = stage;
   const takes = wantsSlope ? stage.takes : undefined;
   const ready = (whole: Graph): Graph => {
-    const kept = removeDead(whole);
-    const expanded = expand(kept, infer(kept), ({ domain }) => domain === OWN_DOMAIN);
-    const lowered = withStatedOutputs(removeDead(lower(removeDead(expanded), blockSize)));
+    const lowered = withStatedOutputs(engineForm(removeDead(whole), engine));
     const read = new Set(lowered.nodes.flatMap(readsOf));
     return { ...lowered, inputs: lowered.inputs.filter(({ name }) => read.has(name)) };
   };

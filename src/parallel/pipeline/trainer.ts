@@ -6,7 +6,7 @@ import type { Dataset } from '../../data/dataset.ts';
 import { expand } from '../../grad/expand.ts';
 import { removeDead } from '../../graph/edit.ts';
 import type { Model } from '../../graph/model.ts';
-import { elements, floats, sizeOf, type Tensor, tensor, zeros } from '../../graph/tensor.ts';
+import { copyFloats, elements, sizeOf, type Tensor, tensor, zeros } from '../../graph/tensor.ts';
 import { infer } from '../../ops/infer.ts';
 import type { Lab } from '../../runtime/index.ts';
 import { batchFor } from '../../train/batch-size.ts';
@@ -98,14 +98,14 @@ export async function openPipelineTrainer(
       micro,
       learns,
       state: form.state,
-      blockSize: lab.engine.blockSize,
+      engine: lab.engine,
     }),
   );
   const own = isSpread ? [collective.rank] : stages.map((_, s) => s);
   const specsOf = (s: number) => graphs[s]!.trained.map((name) => ({ name, length: sizeOf(dimsOf(name)) }));
   const parameters = own.flatMap(specsOf);
   const arena = createArena(parameters, { slots: optimizer.slots });
-  for (const { name } of parameters) arena.view('w', name).set(floats(form.weights.get(name)!));
+  for (const { name } of parameters) copyFloats(form.weights.get(name)!, arena.view('w', name));
 
   const isTrained = new Set(graphs.flatMap(({ trained }) => trained));
   const isOwn = new Set(own.flatMap((s) => stages[s]!.weights));
@@ -207,7 +207,9 @@ export async function openPipelineTrainer(
     updates,
     agreement: {
       isStopped: () => stopped[1]! > 0,
-      whole: (all) => wholeArrays(collective, all),
+      settle: async () => undefined,
+      isPart: () => false,
+      whole: (all, take) => wholeArrays(collective, all, () => undefined, take),
       parts: (own, all) => parts(collective, own, all),
     },
     [Symbol.dispose]: () => {

@@ -57,7 +57,9 @@ export function segmentsOf(step: Graph): Segment[] {
     const { dtype, dims } = facts.get(name)!;
     return valueInfo(name, dtype ?? 'float32', dims);
   };
-  return members.map((nodes, s): Segment => {
+  const isEmpty = (s: number): boolean => members[s]!.length + sums[s]!.length === 0; // behind a last sum
+  return members.flatMap((nodes, s): Segment[] => {
+    if (isEmpty(s)) return [];
     const made = new Set(nodes.flatMap(({ outputs }) => outputs));
     const read = [...new Set(nodes.flatMap(readsOf))].filter((name) => name !== '' && !made.has(name));
     const later = new Set(
@@ -68,7 +70,7 @@ export function segmentsOf(step: Graph): Segment[] {
     );
     for (const list of sums) for (const { from } of list) later.add(from);
     const given = [...made].filter((name) => name !== '' && (wanted.has(name) || later.has(name)));
-    return {
+    const segment = {
       graph: {
         ...graph,
         nodes,
@@ -79,5 +81,6 @@ export function segmentsOf(step: Graph): Segment[] {
       },
       sums: sums[s]!,
     };
+    return [segment];
   });
 }

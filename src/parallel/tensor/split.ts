@@ -20,7 +20,8 @@ import { modernize } from '../../ops/modern.ts';
 import { leftAfter } from '../../prune/cut.ts';
 import { cut, type Group, type Solved, solve } from '../../prune/index.ts';
 import { blockOf } from '../collective.ts';
-import type { Part } from '../share.ts';
+import type { Part } from '../part.ts';
+import { partView } from './part-view.ts';
 
 export interface SplitModel {
   readonly model: Model;
@@ -52,7 +53,7 @@ export function splitModel(model: Model, ranks: number, rank: number): SplitMode
     return { group, units: Array.from({ length: group.size }, (_, i) => i).filter((i) => i < from || i >= to) };
   });
   const left = leftAfter(cuts);
-  const own = cut(modern, solved, cuts);
+  const own = cut(modern, solved, cuts, partView);
   const weights = modern.graph.initializers;
   const parts = new Map(
     [...left].flatMap(([name, axes]): [string, Part][] => {
