@@ -24,6 +24,8 @@ export interface Collective {
   reduceScatter(values: Float32Array, by?: Reduction): Promise<void>;
   /** Every rank's block (`blockOf`) of `values` comes to all ranks, in place. */
   allGather(values: Float32Array): Promise<void>;
+  /** Block b of `values`, of as many as there are ranks and all of one length, goes to rank b; block b of `into` comes from it. */
+  allToAll(values: Float32Array, into: Float32Array): Promise<void>;
   /** Every rank's `values` become those of rank `root` (default 0), in place. */
   broadcast(values: Float32Array, root?: number): Promise<void>;
   /** Waits until every rank is here. */

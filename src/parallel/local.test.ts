@@ -24,6 +24,12 @@ describe('a group inside one process', () => {
         expect(scattered.subarray(...block)).toEqual(ramp(total).subarray(...block));
         await me.allGather(scattered);
         expect(scattered).toEqual(ramp(total));
+        const dealt = new Float32Array(size);
+        await me.allToAll(
+          Float32Array.from({ length: size }, (_, to) => 10 * me.rank + to),
+          dealt,
+        );
+        expect([...dealt]).toEqual(Array.from({ length: size }, (_, from) => 10 * from + me.rank));
         const told = ramp(me.rank + 1);
         await me.broadcast(told, size - 1);
         expect(told).toEqual(ramp(size));

@@ -7,6 +7,7 @@ import { blockOf, type Collective, mismatch, type Reduction } from './collective
 interface Arrival {
   readonly what: string;
   readonly values: Float32Array;
+  readonly into: Float32Array;
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
 }
@@ -28,11 +29,18 @@ export function localGroup(size: number): Collective[] {
   const meetings = new Map<number, Meeting>();
   const mail = new Map<string, { messages: Float32Array[]; waiting: ((message: Float32Array) => void)[] }>();
 
-  const meet = (rank: number, turn: number, what: string, values: Float32Array, act: (all: Float32Array[]) => void) =>
+  const meet = (
+    rank: number,
+    turn: number,
+    what: string,
+    values: Float32Array,
+    act: (all: Float32Array[], into: Float32Array[]) => void,
+    into = values,
+  ) =>
     new Promise<void>((resolve, reject) => {
       const meeting: Meeting = meetings.get(turn) ?? { arrivals: new Array(size).fill(undefined), count: 0 };
       meetings.set(turn, meeting);
-      meeting.arrivals[rank] = { what, values, resolve, reject };
+      meeting.arrivals[rank] = { what, values, into, resolve, reject };
       if (++meeting.count < size) return;
       meetings.delete(turn);
       const arrivals = meeting.arrivals as Arrival[];
@@ -42,7 +50,10 @@ export function localGroup(size: number): Collective[] {
         for (const each of arrivals) each.reject(mismatch('the next collective', asked(arrivals[0]!), asked(other)));
         return;
       }
-      act(arrivals.map((a) => a.values));
+      act(
+        arrivals.map((a) => a.values),
+        arrivals.map((a) => a.into),
+      );
       for (const each of arrivals) each.resolve();
     });
   /** Groups made by splitting, by turn and colour. */
@@ -76,6 +87,20 @@ export function localGroup(size: number): Collective[] {
             const [from, to] = blockOf(values.length, size, r);
             for (const other of all) if (other !== each) other.set(each.subarray(from, to), from);
           }),
+        ),
+      allToAll: (values, into) =>
+        meet(
+          rank,
+          turn++,
+          'allToAll',
+          values,
+          (all, theirs) => {
+            const block = values.length / size;
+            for (const [to, each] of theirs.entries())
+              for (const [from, sent] of all.entries())
+                each.set(sent.subarray(to * block, (to + 1) * block), from * block);
+          },
+          into,
         ),
       broadcast: (values, root = 0) =>
         meet(rank, turn++, `broadcast from ${root}`, values, (all) => {

@@ -78,6 +78,10 @@ export function mpiGroup(mpi: MpiLibrary, comm: Handle, options: MpiGroupOptions
       const run = mpi.MPI_Allgatherv.later(mpi.inPlace, 0, mpi.float, values, counts, starts, mpi.float, comm);
       await call('an all-gather', run);
     },
+    allToAll(values, into) {
+      const count = values.length / size;
+      return call('an all-to-all', mpi.MPI_Alltoall.later(values, count, mpi.float, into, count, mpi.float, comm));
+    },
     broadcast: (values, root = 0) =>
       call('a broadcast', mpi.MPI_Bcast.later(values, values.length, mpi.float, root, comm)),
     barrier: () => call('a barrier', mpi.MPI_Barrier.later(comm)),

@@ -24,6 +24,7 @@ const FUNCTIONS = {
   MPI_Allreduce: 'ptr ptr int type op comm',
   MPI_Reduce_scatter: 'ptr ptr ptr type op comm',
   MPI_Allgatherv: 'ptr int type ptr ptr ptr type comm',
+  MPI_Alltoall: 'ptr int type ptr int type comm',
   MPI_Bcast: 'ptr int type int comm',
   MPI_Barrier: 'comm',
   MPI_Send: 'ptr int type int int comm',

@@ -47,6 +47,7 @@ describe.skipIf(installed.length === 0)('MPI (skipped where no mpirun is install
             const owner = (i: number): number =>
               Array.from({ length: ranks }, (_, r) => r).findIndex((r) => i < blockOf(10, ranks, r)[1]) + 1;
             expect(answer['gathered']).toEqual(Array.from({ length: 10 }, (_, i) => owner(i)));
+            expect(answer['dealt']).toEqual(Array.from({ length: ranks }, (_, from) => 10 * from + rank));
             expect(answer['told']).toEqual(ramp(2));
             expect(answer['passed']).toEqual(ramp(((rank + ranks - 1) % ranks) + 1));
           }

@@ -17,6 +17,11 @@ await asRank(async (group) => {
   const gathered = new Float32Array(LENGTH);
   gathered.fill(rank + 1, ...blockOf(LENGTH, size, rank));
   await group.allGather(gathered);
+  const dealt = new Float32Array(size);
+  await group.allToAll(
+    Float32Array.from({ length: size }, (_, to) => 10 * rank + to),
+    dealt,
+  );
   const told = fresh();
   await group.broadcast(told, 1);
   await group.barrier();
@@ -39,6 +44,7 @@ await asRank(async (group) => {
       mean: [...mean],
       block: [...scattered.subarray(...blockOf(LENGTH, size, rank))],
       gathered: [...gathered],
+      dealt: [...dealt],
       told: [...told],
       passed: [...passed],
       inMemory: [...inMemory],
