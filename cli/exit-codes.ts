@@ -48,6 +48,8 @@ const TABLE: readonly (readonly [pattern: string, exit: ExitCode])[] = [
   ['parallel/no-mpi', EXIT.device],
   ['parallel/replicas', EXIT.usage],
   ['parallel/devices', EXIT.usage],
+  ['parallel/exclusive', EXIT.usage],
+  ['parallel/compress', EXIT.usage],
   ['compress/*', EXIT.usage],
   ['distill/*', EXIT.usage],
   ['train/exists', EXIT.usage],

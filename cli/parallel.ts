@@ -1,10 +1,13 @@
 /** The flags of parallel work, and who works as they ask. */
 
 import { PareError } from '../src/base/error.ts';
+import type { ParallelWorkers } from '../src/parallel/fit.ts';
+import type { OuterName } from '../src/parallel/local-sgd.ts';
 import type { Among } from '../src/report/evaluate.ts';
-import type { Workers } from '../src/train/workers.ts';
-import { flag, listed, number, path, text } from './arg.ts';
+import { flag, listed, number, oneOf, path, text } from './arg.ts';
 import type { Desk } from './desk.ts';
+
+const OUTERS: Readonly<Record<OuterName, true>> = { average: true, nesterov: true };
 
 export const parallelArgs = {
   replicas: number(
@@ -22,6 +25,18 @@ export const parallelArgs = {
     whole: true,
   }),
   shardUpdate: flag("Each rank keeps the optimiser's state of its share of the weights only (ZeRO, stage 1)."),
+  compressGradients: text(
+    'What gradients travel as between ranks: fp16 (half of the bytes), or topk:1% (the largest, the rest later).',
+  ),
+  syncEvery: number('Updates that each rank makes by itself before they meet (local SGD), for slow links.', {
+    min: 1,
+    whole: true,
+  }),
+  outer: oneOf(
+    OUTERS,
+    "With --sync-every: what a meeting makes of the ranks' weights, a plain average or a step with momentum (DiLoCo).",
+    'average',
+  ),
   ranks: number('Starts the command as so many ranks, through the installed MPI.', { min: 1, whole: true }),
   hosts: path("With --ranks: the launcher's list of machines."),
   restarts: number('Times that a run which lost a rank begins again from its last checkpoint.', {
@@ -37,16 +52,31 @@ export interface ParallelValues {
   readonly micro: number | undefined;
   readonly tensor: number | undefined;
   readonly shardUpdate: boolean;
+  readonly compressGradients: string | undefined;
+  readonly syncEvery: number | undefined;
+  readonly outer: OuterName;
 }
 
 /** Who trains. Throws usage/value for flags that exclude each other. */
-export async function workersOf(values: ParallelValues, { collective }: Desk): Promise<Workers> {
-  const { workersFor } = await import('../src/parallel/fit.ts');
-  const { replicas, devices, stages, micro, shardUpdate, tensor } = values;
+export async function workersOf(values: ParallelValues, { collective }: Desk): Promise<ParallelWorkers> {
+  const [{ workersFor }, { parseCompression }, { outers }] = await Promise.all([
+    import('../src/parallel/fit.ts'),
+    import('../src/parallel/compress/index.ts'),
+    import('../src/parallel/local-sgd.ts'),
+  ]);
+  const { replicas, devices, stages, micro, shardUpdate, tensor, compressGradients, syncEvery } = values;
+  const compress = compressGradients === undefined ? undefined : parseCompression(compressGradients);
   if ((tensor ?? 1) > 1 && collective.size === 1) {
     throw new PareError('usage/value', '--tensor splits layers over ranks, and there is one process.', {
       where: '--tensor',
       hint: `--ranks ${tensor}, or mpirun -n ${tensor} pare train …`,
+    });
+  }
+  for (const [name, value] of Object.entries({ 'compress-gradients': compress, 'sync-every': syncEvery })) {
+    if (value === undefined || collective.size > 1) continue;
+    throw new PareError('usage/value', `--${name} is about what ranks send each other, and there is one process.`, {
+      where: `--${name}`,
+      hint: '--ranks 2, or mpirun -n 2 pare train …',
     });
   }
   if (micro !== undefined && stages === undefined) {
@@ -63,17 +93,27 @@ export async function workersOf(values: ParallelValues, { collective }: Desk): P
     ...(micro !== undefined && { micro }),
     ...(shardUpdate && { shardUpdate }),
     ...(tensor !== undefined && { tensor }),
+    ...(compress && { compress }),
+    ...(syncEvery !== undefined && { syncEvery, outer: outers[values.outer]() }),
   });
 }
 
 /** How the work was shared, for the result; undefined when it was not. */
 export function sharingOf(
-  { stages = 1, tensor = 1 }: ParallelValues,
-  { replicas = () => 1 }: Workers,
+  { stages = 1, tensor = 1, compressGradients, syncEvery }: ParallelValues,
+  { replicas = () => 1, traffic }: ParallelWorkers,
   { collective: { size } }: Desk,
 ) {
   if (replicas() * stages * size === 1) return undefined;
-  return { ranks: size, stages, tensor, replicas: Math.max(1, (replicas() * size) / (stages * tensor)) };
+  return {
+    ranks: size,
+    stages,
+    tensor,
+    replicas: Math.max(1, (replicas() * size) / (stages * tensor)),
+    ...(compressGradients !== undefined && { compressGradients }),
+    ...(syncEvery !== undefined && { syncEvery }),
+    ...(traffic?.() && { bytesPerUpdate: traffic()!.bytes, uncompressedBytesPerUpdate: traffic()!.plainBytes }),
+  };
 }
 
 /** The ranks of this job as those who score together. */

@@ -1,6 +1,7 @@
 /** `pare train`: a model learns, or goes on learning. */
 
 import { PareError } from '../../src/base/error.ts';
+import { showBytes } from '../../src/base/unit.ts';
 import type { Dataset } from '../../src/data/index.ts';
 import { rangePlot } from '../../src/report/html/range-plot.ts';
 import type { Subject } from '../../src/report/subject.ts';
@@ -87,6 +88,10 @@ export const train = verb({
           kind: 'facts',
           facts: [
             ['optimizer', report.choice],
+            [
+              'bytes per update',
+              sharing?.bytesPerUpdate === undefined ? undefined : `${showBytes(sharing.bytesPerUpdate)} sent by a rank`,
+            ],
             ['learning rate', range && `${rateIn(range).toPrecision(2)} by range test`],
           ],
         },

@@ -21,6 +21,8 @@ import {
   stepGraph,
 } from '../train/program.ts';
 import { blockOf, type Collective } from './collective.ts';
+import type { Compression, RunningCompression } from './compress/index.ts';
+import { sumAlong } from './sum-along.ts';
 
 export interface CrewOptions extends Omit<StepOptions, 'batch'> {
   /** Samples per run, of all replicas of all ranks together. */
@@ -39,6 +41,12 @@ export interface CrewOptions extends Omit<StepOptions, 'batch'> {
   readonly peers?: Collective;
   /** Each rank gets its block of the joined slopes only, and keeps the optimiser's state elsewhere. Default false. */
   readonly isSharded?: boolean;
+  /** Each rank goes its own way: the slopes of its share of the batch are its own. Default false. */
+  readonly isApart?: boolean;
+  /** What the ranks' slopes travel as. Default: as they are. */
+  readonly compression?: Compression | undefined;
+  /** State slots that an arena must have beside the optimiser's. */
+  readonly slots?: readonly string[];
 }
 
 export interface Crew extends Disposable {
@@ -47,6 +55,8 @@ export interface Crew extends Disposable {
   readonly arena: Arena;
   /** The optimiser, with what joins the replicas' slopes in front of it. Start this one, on `arena`. */
   readonly optimizer: Optimizer;
+  /** The slopes' compression at work, where the ranks have one. */
+  readonly compressed: RunningCompression | undefined;
   /** The samples of a batch that are this process's. */
   own(list: Int32Array): Int32Array;
   /** Writes this rank's part of a batch into set 0 or 1. */
@@ -102,6 +112,9 @@ export async function createCrew(model: Model, options: CrewOptions, lab: Lab): 
     collective,
     optimizer,
     isSharded = false,
+    isApart = false,
+    compression,
+    slots: more = [],
     peers,
     labs: given,
     ...rest
@@ -121,7 +134,8 @@ export async function createCrew(model: Model, options: CrewOptions, lab: Lab): 
 
   // Places of this rank's replicas among all, and what each takes of a batch.
   const parts = Array.from({ length: replicas }, (_, r) => blockOf(batch, total, rank * replicas + r));
-  const shares = parts.map(([from, to]) => (to - from) / batch);
+  const ends = [parts[0]![0], parts.at(-1)![1]] as const;
+  const shares = parts.map(([from, to]) => (to - from) / (isApart ? ends[1] - ends[0] : batch));
   const threads = Math.max(1, Math.floor((lab.threads ?? lab.engine.threads) / replicas));
   const labs = given ?? parts.map(() => ({ ...lab, threads }));
   const graphs = new Map<string, StepGraph>();
@@ -136,7 +150,7 @@ export async function createCrew(model: Model, options: CrewOptions, lab: Lab): 
 
   const slots = parts.map((_, r) => (r === 0 ? 'g' : `g${r}`));
   const arena = createArena(step.parameters, {
-    slots: [...(isSharded ? [] : optimizer.slots), ...slots.slice(1), ...(accumulate > 1 ? [SUM] : [])],
+    slots: [...(isSharded ? [] : optimizer.slots), ...more, ...slots.slice(1), ...(accumulate > 1 ? [SUM] : [])],
   });
   for (const { name } of step.parameters) copyFloats(step.form.weights.get(name)!, arena.view('w', name));
   await collective.broadcast(arena.segment('w'));
@@ -147,14 +161,13 @@ export async function createCrew(model: Model, options: CrewOptions, lab: Lab): 
     programs.push(await bindStep(each, own, labs[r]!, load));
   }
 
-  const isWhole = total === 1;
-  const isFused = size === 1 && accumulate === 1;
-  const joined = isFused && !isWhole ? chain(joinLink(slots, shares, optimizer), optimizer) : optimizer;
+  const isJoining = size > 1 && !isApart;
+  const isFused = !isJoining && accumulate === 1;
+  const joined = isFused && replicas > 1 ? chain(joinLink(slots, shares, optimizer), optimizer) : optimizer;
   const gather = isFused ? undefined : gathering(arena, slots, shares, accumulate);
-  // The slopes, and in the padding behind them what else the ranks add up: the loss, and who wants to stop.
   const slopes = arena.segment('g');
-  const tail = slopes.length;
-  const message = new Float32Array(slopes.buffer, slopes.byteOffset, tail + 2);
+  const compressed = isJoining ? await compression?.start(slopes.length, collective, lab) : undefined;
+  const sumSlopes = sumAlong(arena, 'g', collective, compressed);
   let [loss, sum, runs] = [0, 0, 0];
   let number = 0;
   let isStopped = false;
@@ -176,7 +189,8 @@ export async function createCrew(model: Model, options: CrewOptions, lab: Lab): 
     step,
     arena,
     optimizer: joined,
-    own: (list) => list.subarray(parts[0]![0], parts.at(-1)![1]),
+    compressed,
+    own: (list) => list.subarray(...ends),
     broken(set) {
       const r = programs.findIndex((program) => !Number.isFinite(program.loss()));
       if (r < 0) return undefined;
@@ -206,13 +220,14 @@ export async function createCrew(model: Model, options: CrewOptions, lab: Lab): 
         await peers.allReduce(wish);
         isStopped = wish[0]! > 0;
       }
-      if (size === 1) return;
-      message[tail] = loss;
-      message[tail + 1] = isStopped ? 1 : 0;
-      if (isSharded) await collective.reduceScatter(slopes);
-      await collective.allReduce(isSharded ? message.subarray(tail) : message);
-      loss = message[tail]!;
-      isStopped = message[tail + 1]! > 0;
+      if (!isJoining) return;
+      const along = Float32Array.of(loss, isStopped ? 1 : 0);
+      if (isSharded) {
+        await collective.reduceScatter(slopes);
+        await collective.allReduce(along);
+      } else along.set(await sumSlopes([...along]));
+      loss = along[0]!;
+      isStopped = along[1]! > 0;
     },
     isStopped: () => isStopped,
     loss: () => loss,
@@ -224,11 +239,11 @@ export async function createCrew(model: Model, options: CrewOptions, lab: Lab): 
         for (const [name, t] of programs[0]!.held) held.get(name)!.bytes.set(t.bytes);
     },
     async settle() {
-      if (isWhole) return;
+      if (total === 1) return;
       for (const name of step.form.state.keys()) {
         const each = programs.map(({ held }) => elements(held.get(name)!) as Float32Array);
         const mean = each[0]!.map((_, i) => each.reduce((sum, values, r) => sum + shares[r]! * values[i]!, 0));
-        await collective.allReduce(mean);
+        await collective.allReduce(mean, isApart ? 'mean' : 'sum');
         for (const values of each) values.set(mean);
       }
     },
@@ -241,6 +256,7 @@ export async function createCrew(model: Model, options: CrewOptions, lab: Lab): 
         ),
       ]),
     [Symbol.dispose]: () => {
+      compressed?.[Symbol.dispose]();
       for (const program of programs) program[Symbol.dispose]();
     },
   };

@@ -5,15 +5,17 @@ import type { Dataset } from '../data/dataset.ts';
 import type { Model } from '../graph/model.ts';
 import type { Lab } from '../runtime/index.ts';
 import { type FitOptions, type FitReport, fit, type Scorer, scorer } from '../train/index.ts';
+import type { Optimizer } from '../train/optim/transform.ts';
 import type { ScoreOptions } from '../train/score.ts';
 import type { Trainer } from '../train/trainer.ts';
 import { alone as aloneWorkers, type Workers } from '../train/workers.ts';
 import { alone } from './alone.ts';
 import type { Collective } from './collective.ts';
+import type { Compression } from './compress/index.ts';
 import { openPipelineTrainer } from './pipeline/trainer.ts';
 import { replicasFor } from './replicas-for.ts';
 import { tell } from './tell.ts';
-import { openParallelTrainer } from './trainer.ts';
+import { openParallelTrainer, type ParallelTrainer } from './trainer.ts';
 
 export interface ParallelOptions {
   /** Replicas in this process. Default: `replicasFor` where it works alone, else 1. */
@@ -30,6 +32,15 @@ export interface ParallelOptions {
   shardUpdate?: boolean;
   /** Split wide layers over so many ranks, next to each other in the group. Default 1. */
   tensor?: number;
+  /** What the ranks' slopes travel as (`fp16()`, `topK(0.01)`). Nothing travels inside a process. Default: as they are. */
+  compress?: Compression;
+  /**
+   * Updates that each rank makes by itself before they meet (local SGD); they count as one update then, for logs and checkpoints.
+   * Default: ranks join every gradient.
+   */
+  syncEvery?: number;
+  /** What a meeting makes of the ranks' differences: a plain average, or DiLoCo's `outers.nesterov()`. Default `outers.average()`. */
+  outer?: Optimizer;
 }
 
 /** `batch` counts the samples of all replicas of all ranks together. */
@@ -41,18 +52,27 @@ export interface ParallelFitReport extends FitReport {
   /** Parts of each copy that worked at the same time. */
   readonly stages: number;
   readonly ranks: number;
+  /** Where ranks exchange gradients or weights: bytes that one sends with each update, and as float32 with every gradient. */
+  readonly traffic?: ParallelTrainer['traffic'];
+}
+
+/** Those who train, and what passes between them. */
+export interface ParallelWorkers extends Workers {
+  /** Once open, where ranks exchange gradients or weights: what each update costs. */
+  readonly traffic?: () => ParallelTrainer['traffic'] | undefined;
 }
 
 /**
  * Who trains, as `fit` asks for it; the process alone when nothing is parallel.
  *
- * Throws   parallel/replicas for ways of working that exclude each other.
+ * Throws   parallel/replicas, parallel/exclusive for ways of working that exclude each other.
  */
-export function workersFor(how: ParallelOptions): Workers {
-  const { devices, collective = alone(), stages, micro, shardUpdate, tensor: over } = how;
+export function workersFor(how: ParallelOptions): ParallelWorkers {
+  const { devices, collective = alone(), stages, micro } = how;
   const replicas = replicasOf(how);
-  if (how.replicas === undefined && !devices && collective.size === 1 && stages === undefined) return automatic();
-  if (replicas === 1 && !devices && collective.size === 1 && stages === undefined) return aloneWorkers;
+  const isOne = !devices && collective.size === 1 && stages === undefined;
+  if (how.replicas === undefined && isOne) return automatic();
+  if (replicas === 1 && isOne) return aloneWorkers;
   if (stages !== undefined && (replicas > 1 || devices)) {
     throw new PareError('parallel/replicas', 'A pipeline has no replicas inside one process.', {
       expected: 'stages, or replicas and their devices',
@@ -60,30 +80,38 @@ export function workersFor(how: ParallelOptions): Workers {
       hint: 'start it on stages × replicas ranks instead',
     });
   }
-  const isFirst = collective.rank === 0;
-  return {
-    isFirst,
+  if (stages !== undefined && (how.compress || how.syncEvery !== undefined)) {
+    throw new PareError(
+      'parallel/exclusive',
+      'Stages pass on values and slopes of layers, which must arrive whole and in time.',
+      {
+        expected: 'stages, or copies whose gradients are compressed or join now and then',
+      },
+    );
+  }
+  const common = {
+    isFirst: collective.rank === 0,
     replicas: () => replicas,
-    tell: (work) => tell(collective, work),
-    open: (model, data, options, lab) =>
-      stages === undefined
-        ? openParallelTrainer(
-            model,
-            data,
-            {
-              ...options,
-              replicas,
-              collective,
-              ...(devices && { devices }),
-              ...(shardUpdate && { shardUpdate }),
-              ...(over && { tensor: over }),
-            },
-            lab,
-          )
-        : openPipelineTrainer(model, data, { ...options, collective, stages, ...(micro && { micro }) }, lab),
-    score: (trainer, ...rest) => scoreTogether(trainer, collective, ...rest),
+    tell: <T>(work: () => T | Promise<T>) => tell(collective, work),
+    score: (trainer: Trainer, ...rest: ScoreArguments) => scoreTogether(trainer, collective, ...rest),
+  };
+  if (stages !== undefined) {
+    const open: Workers['open'] = (model, data, options, lab) =>
+      openPipelineTrainer(model, data, { ...options, collective, stages, ...(micro && { micro }) }, lab);
+    return { ...common, open };
+  }
+  let opened: ParallelTrainer | undefined;
+  return {
+    ...common,
+    traffic: () => (collective.size > 1 ? opened?.traffic : undefined),
+    async open(model, data, options, lab) {
+      opened = await openParallelTrainer(model, data, { ...how, ...options, replicas, collective }, lab);
+      return opened;
+    },
   };
 }
+
+type ScoreArguments = Parameters<Workers['score']> extends [unknown, ...infer Rest] ? Rest : never;
 
 /** Throws parallel/replicas when there are not as many devices. */
 function replicasOf({ replicas, devices }: ParallelOptions): number {
@@ -149,22 +177,18 @@ async function scoreTogether(
 export async function fitParallel(
   model: Model,
   data: Dataset,
-  { replicas, devices, collective, stages, micro, shardUpdate, tensor: over, ...options }: ParallelFitOptions,
+  options: ParallelFitOptions,
   lab: Lab,
 ): Promise<{ model: Model; report: ParallelFitReport }> {
-  const how: ParallelOptions = {
-    ...(replicas !== undefined && { replicas }),
-    ...(devices && { devices }),
-    ...(collective && { collective }),
-    ...(stages !== undefined && { stages }),
-    ...(micro !== undefined && { micro }),
-    ...(shardUpdate && { shardUpdate }),
-    ...(over !== undefined && { tensor: over }),
-  };
-  const workers = workersFor(how);
+  const { collective, stages } = options;
+  const workers = workersFor(options);
   const { onProgress: _, onNote: __, ...quiet } = lab;
   const { model: trained, report } = await fit(model, data, { ...options, workers }, workers.isFirst ? lab : quiet);
   const ranks = collective?.size ?? 1;
+  const traffic = workers.traffic?.();
   const copies = stages === undefined ? (workers.replicas?.() ?? 1) * ranks : Math.max(1, ranks / stages);
-  return { model: trained, report: { ...report, replicas: copies, stages: stages ?? 1, ranks } };
+  return {
+    model: trained,
+    report: { ...report, replicas: copies, stages: stages ?? 1, ranks, ...(traffic && { traffic }) },
+  };
 }

@@ -2,6 +2,7 @@
 
 export { alone } from './alone.ts';
 export { blockOf, type Collective, type Reduction } from './collective.ts';
+export { type Compression, fp16, parseCompression, topK } from './compress/index.ts';
 export {
   fitParallel,
   type ParallelFitOptions,
@@ -12,6 +13,7 @@ export {
 export { asRank, join } from './join.ts';
 export { isLaunched } from './launched.ts';
 export { localGroup } from './local.ts';
+export { type OuterName, outers } from './local-sgd.ts';
 export { type MeasurePlanOptions, measurePlan } from './measure-plan.ts';
 export { type MpiOptions, openMpi } from './mpi.ts';
 export { openPipelineTrainer, type PipelineOptions } from './pipeline/trainer.ts';

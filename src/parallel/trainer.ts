@@ -9,13 +9,17 @@ import { batchFor } from '../train/batch-size.ts';
 import { diagnose } from '../train/diagnose.ts';
 import { lossFor } from '../train/loss/index.ts';
 import { plan } from '../train/optim/plan.ts';
+import type { RunningOptimizer } from '../train/optim/running.ts';
+import type { Optimizer } from '../train/optim/transform.ts';
 import { scorer } from '../train/score.ts';
 import type { Trainer, TrainerOptions, UpdateRange } from '../train/trainer.ts';
 import type { RunArrays } from '../train/workers.ts';
 import { alone } from './alone.ts';
 import type { Collective } from './collective.ts';
+import { type Compression, plainBytes, type RunningCompression } from './compress/index.ts';
 import { createCrew } from './crew.ts';
 import { openPlaces } from './device.ts';
+import { type Meetings, meetingSlots, outers, ownPart, startMeetings } from './local-sgd.ts';
 import type { Part } from './part.ts';
 import { startSharded } from './shard.ts';
 import { parts, whole } from './share.ts';
@@ -33,12 +37,23 @@ export interface ParallelTrainerOptions extends TrainerOptions {
   readonly shardUpdate?: boolean;
   /** Split each layer over so many ranks, next to each other in the group. Default 1. */
   readonly tensor?: number;
+  /** What the ranks' slopes (or differences) travel as. Default: as they are. */
+  readonly compress?: Compression;
+  /** Updates that each rank makes by itself before they meet; they count as one update then. Default: ranks join every gradient. */
+  readonly syncEvery?: number;
+  /** What a meeting makes of the ranks' differences. Default `outers.average()`. */
+  readonly outer?: Optimizer;
+}
+
+export interface ParallelTrainer extends Trainer {
+  /** Bytes that this rank sends with each update, and those of the same update sent as float32 every time. */
+  readonly traffic: { readonly bytes: number; readonly plainBytes: number };
 }
 
 /**
  * The parallel counterpart of `openTrainer`: same batches in the same order, same losses to about 1e-5.
  *
- * Throws   parallel/replicas; train/accumulate when there are too few samples for one update; parallel/norm as `startSharded`;
+ * Throws   parallel/replicas; parallel/exclusive for ways of working that do not go together; train/accumulate when there are too few samples for one update; parallel/norm as `startSharded`;
  *          what `stepGraph` throws. While it works: train/diverged.
  */
 export async function openParallelTrainer(
@@ -46,10 +61,14 @@ export async function openParallelTrainer(
   data: Dataset,
   options: ParallelTrainerOptions,
   lab: Lab,
-): Promise<Trainer> {
+): Promise<ParallelTrainer> {
+  checkWays(options);
   const { devices, replicas = devices?.length ?? 1, collective = alone(), learns, groups = [] } = options;
   const { batch, accumulate } = await batchFor(model, data, options, lab);
-  const updatesPerEpoch = updatesOf(data, batch, accumulate);
+  const ownUpdates = updatesOf(data, batch, accumulate);
+  const { compress, syncEvery, outer = outers.average() } = options;
+  const every = Math.min(syncEvery ?? 1, ownUpdates);
+  const updatesPerEpoch = Math.ceil(ownUpdates / every);
   const loss = options.loss ?? lossFor(data.task);
   const layers = await splitLayers(model, options);
   const { copies, load, peers } = layers;
@@ -65,17 +84,25 @@ export async function openParallelTrainer(
       collective: copies,
       isSharded,
       ...(load && { load, peers }),
+      isApart: syncEvery !== undefined,
+      ...(syncEvery !== undefined && { slots: meetingSlots(outer) }),
+      compression: compress,
       loss,
       samples: Object.fromEntries(Object.entries(data.inputs).map(([name, { dims }]) => [name, dims])),
       ...(options.recompute && { recompute: true }),
-      optimizer: options.optimizer(updatesPerEpoch),
+      optimizer: options.optimizer(ownUpdates),
       learns: (name) => !layers.silenced.has(name) && (learns?.(name) ?? true),
     },
     lab,
   );
   const { arena, step, optimizer } = crew;
   const shard = isSharded ? startSharded(arena, optimizer, copies, groups) : undefined;
-  const running = shard?.running ?? optimizer.start(arena, { groups, lab });
+  const updating = shard?.running ?? optimizer.start(arena, { groups, lab });
+  const isApart = syncEvery !== undefined;
+  const length = arena.segment('g').length;
+  const compressed = crew.compressed ?? (isApart ? await compress?.start(length, copies, lab) : undefined);
+  const meetings = isApart ? startMeetings(arena, optimizer, outer, copies, compressed) : undefined;
+  const running = withState(updating, meetings, compressed);
   if (
     layers.silenced.size + layers.parts.size > 0 &&
     (optimizer.links.some(({ matrix }) => matrix) || plan(optimizer.links).passes.some(({ sums }) => sums.length > 0))
@@ -106,10 +133,12 @@ export async function openParallelTrainer(
     );
   };
 
+  let isStopped = false;
   async function* updates(
     epoch: number,
-    { from = 0, to = updatesPerEpoch, lr }: UpdateRange = {},
+    { from: first = 0, to: last = updatesPerEpoch, lr }: UpdateRange = {},
   ): AsyncGenerator<number, void, void> {
+    const [from, to] = [first * every, Math.min(last * every, ownUpdates)];
     const source = data.atEpoch?.(epoch) ?? data;
     const lists = [...batches(data.size, { batch, seed: lab.seed ?? 0, epoch, dropLast: true })];
     const end = to * accumulate;
@@ -118,33 +147,41 @@ export async function openParallelTrainer(
     };
     const prepare = (i: number): Promise<void> | undefined =>
       i < end ? source.prepare?.(crew.own(lists[i]!)) : undefined;
-    const first = from * accumulate;
-    await prepare(first);
-    fill(first);
-    let ready = prepare(first + 1);
+    const begin = from * accumulate;
+    await prepare(begin);
+    fill(begin);
+    let ready = prepare(begin + 1);
+    let [sum, count] = [0, 0];
     for (let update = from; update < to; update++) {
-      let last: 0 | 1 = 0;
+      let set: 0 | 1 = 0;
       for (let i = update * accumulate; i < (update + 1) * accumulate; i++) {
-        last = (i % 2) as 0 | 1;
-        crew.setStep(epoch * updatesPerEpoch * accumulate + i + 1);
+        set = (i % 2) as 0 | 1;
+        crew.setStep(epoch * ownUpdates * accumulate + i + 1);
         await ready;
         ready = prepare(i + 2);
-        await crew.run(last, () => fill(i + 1));
+        await crew.run(set, () => fill(i + 1));
         if (accumulate > 1) crew.flow();
       }
       await crew.join();
       const mean = crew.loss();
-      if (!Number.isFinite(mean)) throw (await named(epoch, update, last)) ?? diverged(epoch, update, mean);
+      if (!Number.isFinite(mean)) throw (await named(epoch, update, set)) ?? diverged(epoch, update, mean);
       if (running.probe()) {
-        await crew.run(last);
+        await crew.run(set);
         await crew.join();
       }
       if (accumulate === 1) crew.flow();
-      const rate = lr?.(update);
+      const rate = lr?.(Math.floor(update / every));
       await running.step(rate === undefined ? {} : { lr: rate });
       await shard?.gather();
+      sum += mean;
+      count += 1;
+      if (meetings && (count === every || update === to - 1)) {
+        const [losses, wishes] = await meetings.meet([sum / count, crew.isStopped() ? 1 : 0]);
+        [sum, isStopped] = [losses! * (count / copies.size), wishes! > 0];
+      } else if (meetings) continue;
       if (update === to - 1) await crew.settle();
-      yield mean;
+      yield sum / count;
+      [sum, count] = [0, 0];
     }
   }
 
@@ -155,6 +192,13 @@ export async function openParallelTrainer(
     const part = (prefix.startsWith('slot/') && shard?.pieces.get(key)) || layers.parts.get(key);
     return part && { ...part, of: prefix + part.of };
   };
+  /** What belongs to this rank alone: the state of updates that it made by itself, and what it has not sent yet. */
+  const isOwn = (name: string): boolean =>
+    copies.size > 1 && (name === RESIDUAL || (isApart && /^slot\/(?!outer )/.test(name)));
+  const partIn =
+    (own: RunArrays) =>
+    (name: string): Part | undefined =>
+      isOwn(name) ? ownPart(name, own.get(name)!.values.length, copies) : partOf(name);
   const spoken = (own: RunArrays): RunArrays =>
     new Map([...own].filter(([name]) => !layers.silenced.has(name.slice(name.indexOf('/') + 1))));
   return {
@@ -163,21 +207,25 @@ export async function openParallelTrainer(
     running,
     optimizer,
     batch,
-    accumulate,
+    accumulate: accumulate * every,
     updatesPerEpoch,
+    traffic: {
+      bytes: compressed?.bytes ?? plainBytes(length, copies.size),
+      plainBytes: every * plainBytes(length, copies.size),
+    },
     held: crew.held,
     weights: crew.weights,
     updates,
     agreement: {
-      isStopped: crew.isStopped,
+      isStopped: () => (meetings ? isStopped : crew.isStopped()),
       settle: crew.settle,
       isPart: (weight) => layers.parts.has(weight),
       async whole(own, take) {
         await crew.settle();
-        return whole(collective, spoken(own), partOf, take);
+        return whole(collective, spoken(own), partIn(own), take);
       },
       async parts(own, all) {
-        await parts(collective, spoken(own), all, partOf);
+        await parts(collective, spoken(own), all, partIn(own));
         crew.adopt();
       },
       ...(load && {
@@ -193,10 +241,62 @@ export async function openParallelTrainer(
       }),
     },
     [Symbol.dispose]: () => {
+      if (isApart) compressed?.[Symbol.dispose]();
       crew[Symbol.dispose]();
       places?.close();
     },
   };
+}
+
+/** What a rank has kept back of its slopes, in a checkpoint. */
+const RESIDUAL = 'slot/residual/all';
+
+/** The optimiser with what else a run needs to go on. */
+function withState(
+  running: RunningOptimizer,
+  meetings: Meetings | undefined,
+  compressed: RunningCompression | undefined,
+): RunningOptimizer {
+  const { residual } = compressed ?? {};
+  if (!meetings && !residual) return running;
+  const own = { ...meetings?.tensors, ...(residual && { residual: { all: residual } }) };
+  return {
+    ...running,
+    get t() {
+      return running.t;
+    },
+    state() {
+      const state = running.state();
+      return { ...state, tensors: { ...state.tensors, ...own } };
+    },
+    restore({ tensors, ...state }) {
+      running.restore({
+        ...state,
+        tensors: Object.fromEntries(Object.entries(tensors).filter(([slot]) => !(slot in own))),
+      });
+      meetings?.restored();
+    },
+  };
+}
+
+/** Throws parallel/exclusive. */
+function checkWays({ tensor = 1, shardUpdate, compress, syncEvery }: ParallelTrainerOptions): void {
+  const isWhole = tensor === 1 && !shardUpdate;
+  if (isWhole || (!compress && syncEvery === undefined)) return;
+  throw new PareError(
+    'parallel/exclusive',
+    'Compressed slopes and meetings now and then need ranks that hold the whole model.',
+    {
+      expected: 'one of them, or a split model or update',
+      got: [
+        compress?.name,
+        syncEvery !== undefined && `a meeting every ${syncEvery}`,
+        tensor > 1 ? 'split layers' : 'a sharded update',
+      ]
+        .filter(Boolean)
+        .join(', '),
+    },
+  );
 }
 
 /** This rank's part of the model, and the ranks that hold the same part of other copies. */
