@@ -131,8 +131,9 @@ export function deskFor(options: DeskOptions): { desk: Desk; close: () => Promis
           hint: `--out ${out} overwrites it`,
         });
       }
-      const { writeModelFile } = await import('../src/onnx/write-file.ts');
-      const files = await writeModelFile(out, model);
+      const { raisedInWords, saveModel } = await import('../src/runtime/save-model.ts');
+      const { files, raised } = await saveModel(out, model);
+      if (raised) note(raisedInWords(raised));
       if (values.out === undefined) note(`written to ${out} (--out names another place)`);
       return { out, bytes: files.reduce((sum, { bytes }) => sum + bytes, 0), files: files.length };
     },

@@ -9,8 +9,9 @@ export { differentiate } from './grad/differentiate.ts';
 export type { Graph, Model, Node, ValueInfo } from './graph/model.ts';
 export { type Tensor, tensor } from './graph/tensor.ts';
 export { mlp, resnetCifar, seedCnn, sequential } from './nn/index.ts';
-export { readModel, readModelFile as read, writeModel, writeModelFile as write } from './onnx/index.ts';
+export { readModel, readModelFile as read, writeModel } from './onnx/index.ts';
 export { modernize } from './ops/modern.ts';
+export { inOwnOpset } from './ops/own-opset.ts';
 export { type Budget, type Optimized, type OptimizeOptions, openJournal, optimize } from './optimize/index.ts';
 export { fitParallel as fit, type ParallelFitOptions as FitOptions } from './parallel/index.ts';
 export { criteria, type PruneOptions, prune } from './prune/index.ts';
@@ -35,6 +36,7 @@ export {
 } from './recipe/index.ts';
 export { foldBatchNorm, simplify } from './rewrite/index.ts';
 export { type Engine, type Lab, openEngine } from './runtime/index.ts';
+export { saveModel as write } from './runtime/save-model.ts';
 export {
   adam,
   cosine,

@@ -98,6 +98,8 @@ export interface Model {
   readonly ir: number;
   /** Version by domain; '' is ai.onnx. */
   readonly opsets: Readonly<Record<string, number>>;
+  /** The versions of ai.onnx and of the format that its file spoke, where it was brought up to later ones since. */
+  readonly own?: { readonly opset: number; readonly ir: number };
   readonly graph: Graph;
   readonly producer: { readonly name: string; readonly version: string };
   readonly domain?: string;

@@ -3,6 +3,7 @@
 import { fromFront, noMacs } from './answer.ts';
 import type { Builder } from './builder.ts';
 import { unary } from './element-wise.ts';
+import { intOf } from './history.ts';
 import { mixes, tie, tieBroadcast } from './link.ts';
 import { type AttrSpecs, float, int, op, type StaticValue, text } from './op.ts';
 import { between, exactly } from './sample.ts';
@@ -158,7 +159,7 @@ const soft = (type: string, grad: SoftGrad | 'none') =>
         // Up to opset 12 the axes from `axis` on were flattened and normalised together; default axis 1.
         until: 12,
         modern: (node, make) => {
-          const axis = node.attrs['axis']?.kind === 'int' ? node.attrs['axis'].value : 1;
+          const axis = intOf(node, 'axis', 1);
           const rank = make.rank(node.inputs[0]!);
           const flat = rank !== undefined && fromFront(axis, rank) === rank - 1;
           if (flat) return { ...node, attrs: { axis: { kind: 'int', value: -1 } } };
@@ -174,6 +175,14 @@ const soft = (type: string, grad: SoftGrad | 'none') =>
           });
           make.after({ op: 'Reshape', inputs: [done, shape], outputs: node.outputs, attrs: {} });
           return { ...node, inputs: [flattened], outputs: [done], attrs: { axis: { kind: 'int', value: -1 } } };
+        },
+        old: (node, make) => {
+          const dims = make.dims(node.inputs[0]!);
+          if (!dims) return 'the rank is unknown from whose end its axis counts';
+          const axis = fromFront(intOf(node, 'axis', -1), dims.length);
+          return dims.slice(axis + 1).every((dim) => dim === 1)
+            ? { ...node, attrs: { axis: { kind: 'int', value: axis } } }
+            : 'its axis is not the last';
         },
       },
     ],

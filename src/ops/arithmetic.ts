@@ -6,6 +6,7 @@ import { numbers } from '../graph/tensor.ts';
 import { count, noMacs } from './answer.ts';
 import type { Builder } from './builder.ts';
 import { binary, unary } from './element-wise.ts';
+import { ofOneShape } from './history.ts';
 import { tieBroadcast } from './link.ts';
 import { misfit } from './misfit.ts';
 import { int, op, type StaticValue } from './op.ts';
@@ -86,6 +87,7 @@ const larger = (type: string, wins: 'GreaterOrEqual' | 'LessOrEqual', ints: (a: 
       },
       { X: [[2, 3], [3], [2, 1]] },
     ],
+    history: [ofOneShape],
   });
 const both =
   (f: (a: number, b: number) => number) =>
@@ -125,6 +127,7 @@ const total = (type: string, share: (operands: number) => number) =>
         ],
       },
     ],
+    history: [ofOneShape],
   });
 export const Sum = total('Sum', () => 1);
 export const Mean = total('Mean', (operands) => 1 / operands);

@@ -1,6 +1,7 @@
 /** Normalisation over the batch, with running statistics. */
 
 import { count, noMacs } from './answer.ts';
+import { without } from './history.ts';
 import { tie } from './link.ts';
 import { alongChannels } from './moments.ts';
 import { float, int, op, type StaticValue } from './op.ts';
@@ -58,7 +59,7 @@ export const BatchNormalization = op({
     { X: [2, 3, 4, 4], scale: [3], B: [3], mean: [3], var: positive(3) },
     { X: [4, 3], scale: [3], B: [3], mean: [3], var: positive(3), attrs: { epsilon: 0.1 } },
   ],
-  history: [{ until: 8, modern: ({ attrs: { spatial: _, ...attrs }, ...node }) => ({ ...node, attrs }) }],
+  history: [{ until: 8, modern: (node) => without(node, 'spatial'), old: (node) => node }],
 });
 
 /**

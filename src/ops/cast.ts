@@ -2,6 +2,7 @@
 
 import { dtypeOf, isFloat } from '../graph/dtype.ts';
 import { noMacs } from './answer.ts';
+import { wereAttributes } from './history.ts';
 import { tieBroadcast } from './link.ts';
 import { int, op } from './op.ts';
 import { between, exactly } from './sample.ts';
@@ -68,15 +69,5 @@ export const Clip = op({
     { X: [2, 3], min: exactly('float32', [], [0]) },
     { X: [2, 3] },
   ],
-  history: [
-    {
-      until: 10,
-      modern: (node, make) => {
-        const { min, max, ...attrs } = node.attrs;
-        const bound = (attr: typeof min, name: string) =>
-          attr?.kind === 'float' ? make.constant(name, exactly('float32', [], [attr.value])) : '';
-        return { ...node, attrs, inputs: [node.inputs[0]!, bound(min, 'clip_min'), bound(max, 'clip_max')] };
-      },
-    },
-  ],
+  history: [wereAttributes(10, { name: 'min', at: 1, kind: 'float' }, { name: 'max', at: 2, kind: 'float' })],
 });

@@ -41,6 +41,16 @@ export const Constant = op({
   cost: noMacs,
   quant: 'float',
   samples: [],
+  history: [
+    {
+      // Up to opset 11 every constant was a tensor.
+      until: 11,
+      old: (node, make) => {
+        const value = node.attrs['value'] ? undefined : make.constantOf(node.outputs[0]!);
+        return value ? { ...node, attrs: { value: { kind: 'tensor', value } } } : node;
+      },
+    },
+  ],
 });
 
 export const Shape = op({

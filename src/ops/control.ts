@@ -219,6 +219,7 @@ export const Scan = op({
       modern: () => {
         throw tooOld('Scan', 8, 'it had a batch axis and sequence lengths');
       },
+      old: () => 'it had a batch axis and sequence lengths',
     },
   ],
 });

@@ -1,8 +1,9 @@
 /** Dropout. */
 
 import { isStatic } from '../graph/dim.ts';
-import { tensor } from '../graph/tensor.ts';
+import { numbers, tensor } from '../graph/tensor.ts';
 import { noMacs } from './answer.ts';
+import { wereAttributes, without } from './history.ts';
 import { tieBroadcast } from './link.ts';
 import { int, op } from './op.ts';
 import { randomUniform } from './random-uniform.ts';
@@ -29,9 +30,7 @@ export const Dropout = op({
   training: { inputs: { training_mode: tensor('bool', [], Uint8Array.of(1)) } },
   decompose: ({ X, ratio, training_mode }, { seed }, g) => {
     const isLearning = training_mode?.constant?.bytes[0] === 1;
-    const share = ratio?.constant
-      ? new DataView(ratio.constant.bytes.buffer, ratio.constant.bytes.byteOffset).getFloat32(0, true)
-      : 0.5;
+    const share = ratio?.constant ? numbers(ratio.constant)[0]! : 0.5;
     if (!isLearning || !isStatic(X.dims)) return undefined;
     const keep = randomUniform(X.dims, seed ?? 0, g);
     const mask = g.Cast(g.GreaterOrEqual(keep, share), { to: 1 });
@@ -39,13 +38,13 @@ export const Dropout = op({
   },
   samples: [{ X: [2, 3] }, { X: [2, 3], ratio: exactly('float32', [], [0.3]) }],
   history: [
+    wereAttributes(11, { name: 'ratio', at: 1, kind: 'float' }),
     {
       until: 11,
-      modern: (node, make) => {
-        const { ratio, ...attrs } = node.attrs;
-        return ratio?.kind === 'float'
-          ? { ...node, attrs, inputs: [node.inputs[0]!, make.constant('ratio', exactly('float32', [], [ratio.value]))] }
-          : { ...node, attrs };
+      old: (node, make) => {
+        const mode = node.inputs[2];
+        if (mode && make.ints(mode)?.[0] !== 0) return 'it is said at run time whether it learns';
+        return without({ ...node, inputs: node.inputs.slice(0, 2) }, 'seed');
       },
     },
   ],

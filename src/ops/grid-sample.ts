@@ -10,7 +10,7 @@
 import { count, noMacs } from './answer.ts';
 import type { Builder } from './builder.ts';
 import { cubic, interpolated, linear, nearest, type Taps } from './interpolate.ts';
-import { int, op, type StaticValue, text } from './op.ts';
+import { type HistoricNode, int, op, type StaticValue, text } from './op.ts';
 import { between } from './sample.ts';
 
 export const GridSample = op({
@@ -44,6 +44,14 @@ export const GridSample = op({
     { X: [1, 1, 5, 6], grid: between(-0.15, 0.05, [1, 2, 2, 2]), attrs: { mode: 'cubic', align_corners: 1 } },
     { X: [1, 2, 3, 3], grid: between(0.1, 0.5, [1, 2, 2, 2]), attrs: { mode: 'nearest' } },
   ],
+  history: [
+    {
+      // Up to opset 19 modes had the names that they have for images.
+      until: 19,
+      modern: (node) => inMode(node, { bilinear: 'linear', bicubic: 'cubic' }, 'bilinear'),
+      old: (node) => inMode(node, { linear: 'bilinear', cubic: 'bicubic' }, 'linear'),
+    },
+  ],
 });
 
 const TAPS: Readonly<Record<string, Taps>> = { linear, bilinear: linear, nearest, cubic, bicubic: cubic };
@@ -51,3 +59,8 @@ const TAPS: Readonly<Record<string, Taps>> = { linear, bilinear: linear, nearest
 /** Places from −1 to 1 as pixels, the first at 0. */
 const pixelsOf = (place: StaticValue, length: number, aligned: boolean, g: Builder): StaticValue =>
   aligned ? g.Mul(g.Add(place, 1), (length - 1) / 2) : g.Div(g.Sub(g.Mul(g.Add(place, 1), length), 1), 2);
+
+function inMode(node: HistoricNode, names: Readonly<Record<string, string>>, fallback: string): HistoricNode {
+  const mode = node.attrs['mode']?.value ?? fallback;
+  return { ...node, attrs: { ...node.attrs, mode: { kind: 'string', value: names[mode as string] ?? `${mode}` } } };
+}

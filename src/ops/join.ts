@@ -3,6 +3,7 @@
 import { over, plus } from '../graph/dim.ts';
 import type { Dim } from '../graph/model.ts';
 import { fromFront, noMacs, zerosOf } from './answer.ts';
+import { axesFromFront, intOf, wereAttributes, without } from './history.ts';
 import { type Axis, adjust, tie, tieRange } from './link.ts';
 import { misfit } from './misfit.ts';
 import { int, op, type StaticValue, type Value } from './op.ts';
@@ -74,6 +75,7 @@ export const Concat = op({
       attrs: { axis: -1 },
     },
   ],
+  history: [axesFromFront('axis')],
 });
 
 export const Split = op({
@@ -137,21 +139,23 @@ export const Split = op({
     { X: [4, 3], outputs: 2, attrs: { num_outputs: 2 } },
   ],
   history: [
+    axesFromFront('axis'),
+    wereAttributes(12, { name: 'split', at: 1, kind: 'ints' }),
     {
-      until: 12,
-      modern: (node, make) => {
-        const { split, ...attrs } = node.attrs;
-        return split?.kind === 'ints'
-          ? { ...node, attrs, inputs: [node.inputs[0]!, make.constant('split', intVector(...split.value))] }
-          : { ...node, attrs: { ...attrs, num_outputs: { kind: 'int', value: node.outputs.length } } };
-      },
-    },
-    {
+      // Up to opset 17 parts that were not told were of one size.
       until: 17,
       modern: (node) =>
         node.inputs.length > 1
           ? node
           : { ...node, attrs: { ...node.attrs, num_outputs: { kind: 'int', value: node.outputs.length } } },
+      old: (node, make) => {
+        const plain = without(node, 'num_outputs');
+        const dims = make.dims(node.inputs[0]!);
+        const size = dims?.[fromFront(intOf(node, 'axis', 0), dims.length)];
+        if (node.inputs[1] || typeof size !== 'number' || size % node.outputs.length === 0) return plain;
+        const sizes = evenSplit(size, node.outputs.length) as readonly number[];
+        return { ...plain, inputs: [node.inputs[0]!, make.constant('split', intVector(...sizes))] };
+      },
     },
   ],
 });

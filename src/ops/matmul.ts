@@ -2,6 +2,7 @@
 
 import { broadcast } from '../graph/dim.ts';
 import type { Dim } from '../graph/model.ts';
+import { zeros } from '../graph/tensor.ts';
 import type { Builder } from './builder.ts';
 import { type Axis, type Link, tie, tieBroadcast } from './link.ts';
 import { misfit } from './misfit.ts';
@@ -39,6 +40,18 @@ export const Gemm = op({
     { A: [2, 3], B: [4, 3], C: [4], attrs: { transB: 1 } },
     { A: [3, 2], B: [4, 3], C: [1], attrs: { transA: 1, transB: 1, alpha: 0.5, beta: 2 } },
     { A: [3, 2], B: [3, 4], C: [2, 4], attrs: { transA: 1 } },
+  ],
+  history: [
+    {
+      // Up to opset 10 there was always something to add.
+      until: 10,
+      old: (node, make) => {
+        const [A, B, C] = node.inputs as [string, string, string?];
+        if (C) return node;
+        const dtype = make.dtype(A);
+        return dtype ? { ...node, inputs: [A, B, make.constant('zero', zeros(dtype, [1]))] } : 'its type is unknown';
+      },
+    },
   ],
 });
 

@@ -5,18 +5,20 @@ import { freshNames, namesOf } from '../graph/edit.ts';
 import { inlineFunctions } from '../graph/functions.ts';
 import type { Graph, Model, Node } from '../graph/model.ts';
 import type { Tensor } from '../graph/tensor.ts';
+import { knownInts } from './answer.ts';
 import { rowOf } from './index.ts';
 import { type Facts, factOf, learn } from './infer.ts';
 import type { HistoricNode } from './op.ts';
+import { irOf } from './version.ts';
 
-/** The ai.onnx version in which rows are written, and its IR version. */
+/** The ai.onnx version in which rows are written. */
 export const MODERN_OPSET = 21;
-const MODERN_IR = 10;
 
 /**
  * The same model in today's forms: attributes that became inputs are inputs, changed defaults are written out, functions
  * of the model's own are inlined.
- * A model that is modern already comes back as it is.
+ * A model that is modern already comes back as it is; one that was brought up remembers its `own` versions, in which it is
+ * written where they can say it (see own-opset.ts).
  */
 export function modernize(given: Model): Model {
   const model = inlineFunctions(given);
@@ -25,8 +27,9 @@ export function modernize(given: Model): Model {
   const { 'ai.onnx': _, ...opsets } = model.opsets;
   return {
     ...model,
-    ir: Math.max(model.ir, MODERN_IR),
+    ir: Math.max(model.ir, irOf(MODERN_OPSET)),
     opsets: { ...opsets, '': MODERN_OPSET },
+    own: { opset, ir: model.ir },
     graph: modernGraph(withoutDefaults(model), opset, freshNames(namesOf(model.graph))),
   };
 }
@@ -40,24 +43,24 @@ const withoutDefaults = ({ graph, ir }: Model): Graph =>
 
 /** Opsets up to this one only added ops and element types to MODERN_OPSET: a model may say it and mean the same. */
 const LATEST_PURE = 23;
-const IR_OF: Readonly<Record<number, number>> = { 22: 10, 23: 11 };
 
 /**
- * The model in today's forms, saying at least `opset`, so that it may hold ops that came later.
+ * The model in today's forms, which is written in `opset` or a later one, so that it may hold ops that came later.
  *
  * Throws   op/opset for a version above 23, whose changes to older ops are not known here.
  */
 export function raiseOpset(model: Model, opset: number): Model {
-  const modern = modernize(model);
-  const now = modern.opsets['']!;
-  if (opset <= now) return modern;
+  const { own, ...modern } = modernize(model);
   if (opset > LATEST_PURE) {
     throw new PareError('op/opset', `A model cannot be raised to opset ${opset}.`, {
       expected: `up to ${LATEST_PURE}`,
       got: `${opset}`,
     });
   }
-  return { ...modern, ir: Math.max(modern.ir, IR_OF[opset] ?? 0), opsets: { ...modern.opsets, '': opset } };
+  const [now, ir] = [modern.opsets['']!, Math.max(own?.ir ?? modern.ir, irOf(opset))];
+  if (opset > now) return { ...modern, ir: Math.max(modern.ir, ir), opsets: { ...modern.opsets, '': opset } };
+  if (!own || opset === now) return modern;
+  return { ...modern, own: opset > own.opset ? { opset, ir } : own };
 }
 
 function modernGraph(graph: Graph, opset: number, fresh: (wish: string) => string, outer?: Facts): Graph {
@@ -78,6 +81,8 @@ function modernGraph(graph: Graph, opset: number, fresh: (wish: string) => strin
         learner.facts.set(name, factOf(name, value));
         return name;
       },
+      constantOf: (name: string) => about(name)?.constant,
+      ints: (name: string) => knownInts(about(name)),
       rank: (name: string) => about(name)?.dims.length,
       dims: (name: string) => about(name)?.dims,
       dtype: (name: string) => about(name)?.dtype,
@@ -85,7 +90,10 @@ function modernGraph(graph: Graph, opset: number, fresh: (wish: string) => strin
       after: (extra: HistoricNode) => void after.push(extra),
       fresh,
     };
-    const now = steps.reduce<HistoricNode | null>((form, { modern }) => form && modern(form, make), inner);
+    const now = steps.reduce<HistoricNode | null>(
+      (form, { modern }) => (form && modern ? modern(form, make) : form),
+      inner,
+    );
     const asNode = (extra: HistoricNode): Node => ({
       domain: '',
       name: fresh(`${node.name || node.op}_${extra.op}`),

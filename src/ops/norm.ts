@@ -1,6 +1,8 @@
 /** Normalisation over places, groups of channels and vectors. */
 
+import { numbers, type Tensor, tensor } from '../graph/tensor.ts';
 import { count, fromFront, noMacs } from './answer.ts';
+import { intOf } from './history.ts';
 import { adjust, mixes, tie, tieRuns } from './link.ts';
 import { alongChannels, meanOver, statistics } from './moments.ts';
 import { float, int, ints, op, type StaticValue } from './op.ts';
@@ -98,20 +100,45 @@ export const GroupNormalization = op({
       until: 20,
       modern: (node, make) => {
         const channels = make.dims(node.inputs[0]!)?.[1];
-        const groups = node.attrs['num_groups']?.kind === 'int' ? node.attrs['num_groups'].value : 1;
         if (typeof channels !== 'number') return node;
-        const groupOf = Array.from({ length: channels }, (_, c) => Math.floor((c * groups) / channels));
-        const owner = make.constant('group_of_channel', intVector(...groupOf));
+        const width = channels / intOf(node, 'num_groups', 1);
+        const owner = intVector(...Array.from({ length: channels }, (_, c) => Math.floor(c / width)));
         const perChannel = (name: string): string => {
+          const known = make.constantOf(name);
+          if (known) return make.constant(`${name}_per_channel`, eachTimes(known, width));
           const wide = make.fresh(`${name}_per_channel`);
-          make.before({ op: 'Gather', inputs: [name, owner], outputs: [wide], attrs: {} });
+          const inputs = [name, make.constant('group_of_channel', owner)];
+          make.before({ op: 'Gather', inputs, outputs: [wide], attrs: {} });
           return wide;
         };
         return { ...node, inputs: [node.inputs[0]!, perChannel(node.inputs[1]!), perChannel(node.inputs[2]!)] };
       },
+      old: (node, make) => {
+        const groups = intOf(node, 'num_groups', 1);
+        const [X, ...both] = node.inputs as [string, string, string];
+        const perGroup = both.map((name) => alikeWithin(make.constantOf(name), groups));
+        return perGroup.every((constant) => constant !== undefined)
+          ? { ...node, inputs: [X, ...perGroup.map((constant) => make.constant('per_group', constant))] }
+          : 'scale and bias had one element per group';
+      },
     },
   ],
 });
+
+/** A vector with each element so many times. */
+const eachTimes = (vector: Tensor, times: number): Tensor => {
+  const values = numbers(vector).flatMap((x) => new Array<number>(times).fill(x));
+  return tensor(vector.dtype, [values.length], values);
+};
+
+/** One element of each group of a vector, if all of a group are alike. */
+const alikeWithin = (vector: Tensor | undefined, groups: number): Tensor | undefined => {
+  const values = vector && numbers(vector);
+  const width = values ? values.length / groups : 0;
+  const first = values?.filter((_, i) => i % width === 0);
+  const isAlike = values?.every((x, i) => x === first![Math.floor(i / width)]);
+  return vector && isAlike ? tensor(vector.dtype, [groups], first!) : undefined;
+};
 
 /** Standardised over `axes`, without a scale. */
 export const MeanVarianceNormalization = op({

@@ -80,12 +80,14 @@ export interface Training {
   readonly state?: Readonly<Record<string, string>>;
 }
 
-/** The form that an op had in older opsets, and how to write it today. */
+/** A form that an op had in older opsets: how to write it today, and today's form as it was written then. */
 export interface History {
   /** The last opset in which this form was in force. */
   readonly until: number;
-  /** The same computation in today's form; constants are made through `constant`. */
-  readonly modern: (node: HistoricNode, make: ModernMaker) => HistoricNode | null;
+  /** The same computation in today's form; constants are made through `constant`. Left out where today's form understands this one. */
+  readonly modern?: (node: HistoricNode, make: ModernMaker) => HistoricNode | null;
+  /** Today's form (or that of the next entry) in this one, or in words what in the node cannot be said in it. */
+  readonly old: (node: HistoricNode, make: FormMaker) => HistoricNode | string;
 }
 
 export interface HistoricNode {
@@ -95,13 +97,21 @@ export interface HistoricNode {
   readonly attrs: Readonly<Record<string, import('../graph/model.ts').Attr>>;
 }
 
-export interface ModernMaker {
+/** What a change of form is made with. */
+export interface FormMaker {
   /** Adds a constant and returns its name. */
   readonly constant: (wish: string, tensor: Tensor) => string;
+  /** The value as a constant, if it is one. */
+  readonly constantOf: (name: string) => Tensor | undefined;
+  /** The elements of an integer value, if they are known. */
+  readonly ints: (name: string) => readonly number[] | undefined;
   /** Rank of a value, if known. */
   readonly rank: (name: string) => number | undefined;
   readonly dims: (name: string) => readonly Dim[] | undefined;
   readonly dtype: (name: string) => DType | undefined;
+}
+
+export interface ModernMaker extends FormMaker {
   /** Puts a further node before this one. */
   readonly before: (node: HistoricNode) => void;
   /** Puts a further node behind this one. */

@@ -3,6 +3,7 @@
 import type { Dim } from '../graph/model.ts';
 import { numbers } from '../graph/tensor.ts';
 import { count, fromFront, knownInts, noMacs, placesAlong, zerosOf } from './answer.ts';
+import { axesFromFront, wereAttributes } from './history.ts';
 import type { Axis, Link } from './link.ts';
 import { mixes, tie } from './link.ts';
 import { int, op, type StaticValue } from './op.ts';
@@ -82,17 +83,7 @@ export const TopK = op({
     { X: [2, 5], K: intVector(2), outputs: 2 },
     { X: [4, 3], K: intVector(3), outputs: 2, attrs: { axis: 0, largest: 0 } },
   ],
-  history: [
-    {
-      until: 9,
-      modern: (node, make) => {
-        const { k, ...attrs } = node.attrs;
-        return k?.kind === 'int'
-          ? { ...node, attrs, inputs: [node.inputs[0]!, make.constant('k', intVector(k.value))] }
-          : { ...node, attrs };
-      },
-    },
-  ],
+  history: [wereAttributes(9, { name: 'k', at: 1, kind: 'int', dims: [1] }), axesFromFront('axis')],
 });
 
 /** Each sequence of the batch turned round as far as it is long; it is its own inverse, and so is its slope. */

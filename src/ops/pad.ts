@@ -3,9 +3,10 @@
 import { plus } from '../graph/dim.ts';
 import { int64 } from '../graph/tensor.ts';
 import { count, fromFront, knownInts, noMacs, zerosOf } from './answer.ts';
+import { cameLater, trimmed, wereAttributes } from './history.ts';
 import { adjust, tie, tieRange } from './link.ts';
 import { op, type StaticValue, text } from './op.ts';
-import { exactly, intVector } from './sample.ts';
+import { intVector } from './sample.ts';
 
 /** Begin and end pads of every axis. */
 function padsOf(
@@ -112,24 +113,22 @@ export const Pad = op({
     { X: [2, 4], pads: intVector(1, 0, 1, 0), attrs: { mode: 'edge' } },
   ],
   history: [
+    wereAttributes(10, { name: 'pads', at: 1, kind: 'ints' }, { name: 'value', at: 2, kind: 'float' }),
     {
-      until: 10,
-      modern: (node, make) => {
-        const { pads, paddings, value, ...attrs } = node.attrs;
-        const list = pads ?? paddings;
-        const inputs = [
-          node.inputs[0]!,
-          make.constant('pads', intVector(...(list?.kind === 'ints' ? list.value : []))),
-        ];
-        return {
-          ...node,
-          attrs,
-          inputs:
-            value?.kind === 'float'
-              ? [...inputs, make.constant('pad_value', exactly('float32', [], [value.value]))]
-              : inputs,
-        };
+      until: 17,
+      old: (node, make) => {
+        const [X, pads, value = '', axes] = node.inputs as [string, string, string?, string?];
+        if (!axes) return node;
+        const [list, along, rank] = [make.ints(pads), make.ints(axes), make.rank(X)];
+        if (!list || !along || rank === undefined) return 'its axes are computed';
+        const whole = new Array<number>(2 * rank).fill(0);
+        along.forEach((axis, i) => {
+          whole[fromFront(axis, rank)] = list[i]!;
+          whole[fromFront(axis, rank) + rank] = list[i + along.length]!;
+        });
+        return { ...node, inputs: trimmed([X, make.constant('pads', intVector(...whole)), value]) };
       },
     },
+    cameLater(18, 'mode', 'wrap'),
   ],
 });

@@ -3,6 +3,7 @@
 import { minus, plus, times } from '../graph/dim.ts';
 import type { Dim } from '../graph/model.ts';
 import { count, noMacs } from './answer.ts';
+import { onesWereUnderstood } from './history.ts';
 import type { Axis } from './link.ts';
 import { free, type Link, mixes, tie } from './link.ts';
 import { int, ints, op, text } from './op.ts';
@@ -52,6 +53,7 @@ export const MaxPool = op({
     { X: [1, 1, 6, 6], attrs: { kernel_shape: [2, 2], dilations: [2, 2] } },
     { X: [1, 2, 5, 5], attrs: { kernel_shape: [2, 2], strides: [2, 2], auto_pad: 'SAME_UPPER' } },
   ],
+  history: [onesWereUnderstood(9, 'dilations')],
 });
 
 export const AveragePool = op({
@@ -72,6 +74,7 @@ export const AveragePool = op({
     { X: [1, 2, 5, 5], attrs: { kernel_shape: [2, 2], auto_pad: 'SAME_UPPER', strides: [2, 2] } },
     { X: [1, 2, 7], attrs: { kernel_shape: [3], strides: [2], ceil_mode: 1 } },
   ],
+  history: [onesWereUnderstood(18, 'dilations')],
 });
 
 const ones = (dims: readonly Dim[]): Dim[] => dims.map((dim, i) => (i < 2 ? dim : 1));
@@ -137,6 +140,7 @@ export const LpPool = op({
     { X: [1, 2, 4, 4], attrs: { kernel_shape: [2, 2], strides: [2, 2] } },
     { X: [1, 2, 5], attrs: { kernel_shape: [3], pads: [1, 1], p: 3 } },
   ],
+  history: [onesWereUnderstood(17, 'dilations')],
 });
 
 export const GlobalLpPool = op({

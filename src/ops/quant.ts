@@ -3,8 +3,9 @@
 import { type DType, dtypeOf, limitsOf } from '../graph/dtype.ts';
 import { noMacs } from './answer.ts';
 import type { Builder } from './builder.ts';
+import { without } from './history.ts';
 import { type Axis, type Link, tie } from './link.ts';
-import { int, op, type StaticValue, type Value } from './op.ts';
+import { type History, int, op, type StaticValue, type Value } from './op.ts';
 import { exactly } from './sample.ts';
 
 /** A per-channel vector laid along `axis` of a tensor of this rank; a scalar stays. */
@@ -69,6 +70,15 @@ export const RoundToSteps = op({
   samples: [],
 });
 
+/** Up to opset 12 a tensor had one scale. */
+const oneScale: History = {
+  until: 12,
+  old: (node, make) => {
+    const dims = make.dims(node.inputs[1]!);
+    return dims?.every((dim) => dim === 1) ? without(node, 'axis') : 'it has a scale for each channel';
+  },
+};
+
 const storedAs = (zero: Value | undefined, output_dtype: number): DType =>
   zero?.dtype ?? (output_dtype ? dtypeOf(output_dtype) : undefined) ?? 'uint8';
 
@@ -103,6 +113,7 @@ export const QuantizeLinear = op({
       attrs: { axis: 0 },
     },
   ],
+  history: [oneScale],
 });
 
 // y = (x − z) · s
@@ -129,4 +140,5 @@ export const DequantizeLinear = op({
     },
     { X: exactly('int8', [2, 2], [0, -10, 20, 127]), scale: exactly('float32', [2], [0.5, 0.1]), attrs: { axis: 0 } },
   ],
+  history: [oneScale],
 });

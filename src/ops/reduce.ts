@@ -4,8 +4,9 @@ import { plus, times } from '../graph/dim.ts';
 import type { Dim } from '../graph/model.ts';
 import { noMacs } from './answer.ts';
 import type { Builder } from './builder.ts';
+import { axesFromFront, wereAttributes } from './history.ts';
 import { type Axis, free, type Link, mixes, tie } from './link.ts';
-import { type History, int, op, type Row, type StaticValue, type Value } from './op.ts';
+import { int, op, type Row, type StaticValue, type Value } from './op.ts';
 import { intVector, positive } from './sample.ts';
 
 /** The axes that are reduced, counted from the front; undefined when they are not known. */
@@ -18,16 +19,6 @@ function axesOf(X: Pick<Value, 'dims'>, axes: Value | undefined, noop: number): 
 
 const reducedDims = (dims: readonly Dim[], axes: readonly number[], keep: number): Dim[] =>
   dims.flatMap((dim, i) => (axes.includes(i) ? (keep ? [1] : []) : [dim]));
-
-/** Up to some opset the axes were an attribute. */
-const axesWereAttribute = (until: number): History => ({
-  until,
-  modern: (node, make) => {
-    const { axes, ...attrs } = node.attrs;
-    if (axes?.kind !== 'ints') return { ...node, attrs };
-    return { ...node, attrs, inputs: [node.inputs[0]!, make.constant('axes', intVector(...axes.value))] };
-  },
-});
 
 type ReduceGrad = (v: { X: StaticValue; Y: StaticValue; dY: StaticValue; count: number }, g: Builder) => StaticValue;
 
@@ -78,7 +69,7 @@ function reduction(
       { X: [2, 3, 4], axes: intVector(0, -1), attrs: { keepdims: 0 } },
       { X: [2, 3] },
     ],
-    history: [axesWereAttribute(attributeUntil)],
+    history: [axesFromFront('axes'), wereAttributes(attributeUntil, { name: 'axes', at: 1, kind: 'ints' })],
   });
 }
 
@@ -149,6 +140,7 @@ const argument = (type: string) =>
       { X: [2, 5], attrs: { axis: 1 } },
       { X: [2, 5], attrs: { axis: -1, keepdims: 0 } },
     ],
+    history: [axesFromFront('axis')],
   });
 export const ArgMax = argument('ArgMax');
 export const ArgMin = argument('ArgMin');

@@ -5,9 +5,10 @@ import { over, times } from '../graph/dim.ts';
 import type { Dim } from '../graph/model.ts';
 import { fromFront, knownInts, noMacs, rearranged } from './answer.ts';
 import { unary } from './element-wise.ts';
+import { axesFromFront, wereAttributes } from './history.ts';
 import { type Axis, adjust, free, type Kept, type Link, tie } from './link.ts';
 import { misfit } from './misfit.ts';
-import { type HistoricNode, int, ints, type ModernMaker, op, type Value } from './op.ts';
+import { type History, int, ints, op, type Value } from './op.ts';
 import { reshapeLinks } from './reshape-links.ts';
 import { intVector } from './sample.ts';
 
@@ -83,6 +84,7 @@ export const Flatten = op({
   cost: noMacs,
   quant: 'passes',
   samples: [{ X: [2, 3, 4] }, { X: [2, 3, 4], attrs: { axis: 2 } }, { X: [2, 3], attrs: { axis: 0 } }],
+  history: [axesFromFront('axis')],
 });
 
 export const Transpose = op({
@@ -111,16 +113,19 @@ export const Transpose = op({
 const permutation = (perm: readonly number[] | undefined, rank: number): readonly number[] =>
   perm ?? Array.from({ length: rank }, (_, i) => rank - 1 - i);
 
-/** Axes given as an attribute up to opset 12. */
-const axesAttribute = {
-  until: 12,
-  modern: (node: HistoricNode, make: ModernMaker) => {
-    const { axes, ...attrs } = node.attrs;
-    return axes?.kind === 'ints'
-      ? { ...node, attrs, inputs: [node.inputs[0]!, make.constant('axes', intVector(...axes.value))] }
-      : { ...node, attrs };
+/** Up to opset 10 axes were counted from the front only: here that of the result. */
+const axesCountedInResult: History = {
+  until: 10,
+  old: (node, make) => {
+    const [axes, rank] = [node.attrs['axes'], make.rank(node.inputs[0]!)];
+    if (axes?.kind !== 'ints' || axes.value.every((axis) => axis >= 0)) return node;
+    if (rank === undefined) return 'the rank is unknown from whose end it counts';
+    const value = axes.value.map((axis) => fromFront(axis, rank + axes.value.length));
+    return { ...node, attrs: { ...node.attrs, axes: { kind: 'ints', value } } };
   },
 };
+
+const axesWereAttribute = wereAttributes(12, { name: 'axes', at: 1, kind: 'ints' });
 
 const carried = (X: readonly Axis[], Y: readonly Axis[]): Link[] => {
   const wide = Y.filter(({ size }) => size !== 1);
@@ -149,7 +154,7 @@ export const Squeeze = op({
   cost: noMacs,
   quant: 'passes',
   samples: [{ X: [2, 1, 3], axes: intVector(1) }, { X: [1, 2, 1] }],
-  history: [axesAttribute],
+  history: [axesFromFront('axes'), axesWereAttribute],
 });
 
 export const Unsqueeze = op({
@@ -176,5 +181,5 @@ export const Unsqueeze = op({
     { X: [2, 3], axes: intVector(0, 3) },
     { X: [2], axes: intVector(-1) },
   ],
-  history: [axesAttribute],
+  history: [axesCountedInResult, axesWereAttribute],
 });

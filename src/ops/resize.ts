@@ -4,7 +4,8 @@ import { times } from '../graph/dim.ts';
 import type { Dim } from '../graph/model.ts';
 import { fromFront, knownInts, noMacs } from './answer.ts';
 import { adjust, tie } from './link.ts';
-import { float, type HistoricNode, type History, int, ints, type ModernMaker, op, text, type Value } from './op.ts';
+import { float, int, ints, op, text, type Value } from './op.ts';
+import { fromCorner, resizeHistory } from './resize-history.ts';
 import { resizeSlope } from './resize-slope.ts';
 import { exactly, intVector } from './sample.ts';
 
@@ -42,28 +43,6 @@ function sizesOf(
     return factor === 1 ? dim : Number.isInteger(factor) ? times(dim, factor) : null;
   });
 }
-
-/** Up to opset 10 places were counted from the corner, and there was no region of interest. */
-const fromCorner = (node: HistoricNode, make: ModernMaker): HistoricNode => {
-  const { scales, mode, width_scale: _, height_scale: __, ...attrs } = node.attrs;
-  const factors =
-    scales?.kind === 'floats'
-      ? make.constant('scales', exactly('float32', [scales.value.length], scales.value))
-      : node.inputs[1]!;
-  const how = mode?.kind === 'string' && mode.value !== 'nearest' ? 'linear' : 'nearest';
-  return {
-    ...node,
-    op: 'Resize',
-    inputs: [node.inputs[0]!, '', factors],
-    attrs: {
-      ...attrs,
-      mode: { kind: 'string', value: how },
-      coordinate_transformation_mode: { kind: 'string', value: 'asymmetric' },
-      nearest_mode: { kind: 'string', value: 'floor' },
-    },
-  };
-};
-const elder: History = { until: 10, modern: fromCorner };
 
 export const Resize = op({
   type: 'Resize',
@@ -118,7 +97,7 @@ export const Resize = op({
     },
     { X: [1, 1, 8, 6], sizes: intVector(1, 1, 3, 4), attrs: { mode: 'linear', antialias: 1 } },
   ],
-  history: [elder],
+  history: resizeHistory,
 });
 
 /** What Resize was called up to opset 9. */
@@ -132,5 +111,5 @@ export const Upsample = op({
   cost: noMacs,
   quant: 'float',
   samples: [],
-  history: [{ until: 21, modern: fromCorner }],
+  history: [{ until: 21, modern: fromCorner, old: (node) => node }],
 });

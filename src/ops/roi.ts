@@ -3,8 +3,11 @@
 import { noMacs } from './answer.ts';
 import type { Builder } from './builder.ts';
 import { carried } from './carried.ts';
+import { without } from './history.ts';
 import { float, int, ints, type StaticValue, text } from './op.ts';
 import { exactly } from './sample.ts';
+
+const FROM_PLACES = { kind: 'string', value: 'output_half_pixel' } as const;
 
 /**
  * The mean of samples on a regular grid in each bin of a region; He et al. 2017, arXiv:1703.06870.
@@ -64,6 +67,17 @@ export const RoiAlign = carried('RoiAlign', {
         sampling_ratio: 1,
         spatial_scale: 0.5,
       },
+    },
+  ],
+  history: [
+    {
+      // Up to opset 15 corners were pixels' places, not their edges.
+      until: 15,
+      modern: (node) => ({ ...node, attrs: { ...node.attrs, coordinate_transformation_mode: FROM_PLACES } }),
+      old: (node) =>
+        node.attrs['coordinate_transformation_mode']?.value === FROM_PLACES.value
+          ? without(node, 'coordinate_transformation_mode')
+          : 'its corners are shifted by half a pixel',
     },
   ],
 });

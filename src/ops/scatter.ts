@@ -37,6 +37,7 @@ export const ScatterElements = op({
       attrs: { axis: 1, reduction: 'add' },
     },
   ],
+  history: [{ until: 10, old: (node) => ({ ...node, op: 'Scatter' }) }],
 });
 
 /** The name of ScatterElements up to opset 10. */
@@ -50,7 +51,7 @@ export const Scatter = op({
   cost: noMacs,
   quant: 'float',
   samples: [],
-  history: [{ until: 21, modern: (node) => ({ ...node, op: 'ScatterElements' }) }],
+  history: [{ until: 21, modern: (node) => ({ ...node, op: 'ScatterElements' }), old: (node) => node }],
 });
 
 /**

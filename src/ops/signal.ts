@@ -7,6 +7,7 @@ import { float32 } from '../graph/tensor.ts';
 import { fromFront, knownInts } from './answer.ts';
 import type { Builder } from './builder.ts';
 import { carried } from './carried.ts';
+import { wereAttributes } from './history.ts';
 import { int, type Row, type StaticValue } from './op.ts';
 import { exactly } from './sample.ts';
 
@@ -81,17 +82,7 @@ export const DFT = carried('DFT', {
     { X: [2, 5, 2], axis: exactly('int64', [], [1]), attrs: { inverse: 1 } },
     { X: [1, 8, 1], axis: exactly('int64', [], [1]), attrs: { onesided: 1 } },
   ],
-  history: [
-    {
-      // Up to opset 19 the axis was an attribute, 1 by default.
-      until: 19,
-      modern: (node, make) => {
-        const { axis, ...attrs } = node.attrs;
-        const at = make.constant('axis', exactly('int64', [], [axis?.kind === 'int' ? axis.value : 1]));
-        return { ...node, attrs, inputs: [node.inputs[0]!, node.inputs[1] ?? '', at] };
-      },
-    },
-  ],
+  history: [wereAttributes(19, { name: 'axis', at: 2, kind: 'int', fallback: 1 })],
 });
 
 export const STFT = carried('STFT', {

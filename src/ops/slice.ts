@@ -3,6 +3,7 @@
 import { isStatic, minus, over, plus } from '../graph/dim.ts';
 import type { Dim } from '../graph/model.ts';
 import { fromFront, knownInts, noMacs, placesAlong, rearranged, zerosOf } from './answer.ts';
+import { wereAttributes } from './history.ts';
 import { adjust, tie, tieRange } from './link.ts';
 import { op, type StaticValue, type Value } from './op.ts';
 import { intVector } from './sample.ts';
@@ -130,14 +131,18 @@ export const Slice = op({
     { X: [2, 5], starts: intVector(-1), ends: intVector(-1000), axes: intVector(1), steps: intVector(-1) },
   ],
   history: [
+    wereAttributes(
+      9,
+      { name: 'starts', at: 1, kind: 'ints' },
+      { name: 'ends', at: 2, kind: 'ints' },
+      { name: 'axes', at: 3, kind: 'ints' },
+    ),
     {
       until: 9,
-      modern: (node, make) => {
-        const { starts, ends, axes, ...attrs } = node.attrs;
-        const vector = (attr: typeof starts, name: string) =>
-          attr?.kind === 'ints' ? make.constant(name, intVector(...attr.value)) : '';
-        const inputs = [node.inputs[0]!, vector(starts, 'starts'), vector(ends, 'ends')];
-        return { ...node, attrs, inputs: axes ? [...inputs, vector(axes, 'axes')] : inputs };
+      old: (node, make) => {
+        const steps = node.inputs[4];
+        if (steps && !make.ints(steps)?.every((step) => step === 1)) return 'its steps are not 1';
+        return { ...node, inputs: node.inputs.slice(0, 4) };
       },
     },
   ],

@@ -1,7 +1,8 @@
 /** What a search has found so far, on disk: a line for each measurement, a file for each model. So a search that stopped goes on. */
 
 import type { Model } from '../graph/model.ts';
-import { readModelFile, writeModelFile } from '../onnx/index.ts';
+import { readModelFile } from '../onnx/index.ts';
+import { saveModel } from '../runtime/save-model.ts';
 
 /** Where measurements and models are kept, by key. Once written, an entry never changes. */
 export interface Journal {
@@ -57,7 +58,7 @@ export async function openJournal(folder: string): Promise<Journal> {
     },
     async keep(key, model) {
       await memory.keep(key, model);
-      await writeModelFile(place(key), model);
+      await saveModel(place(key), model);
     },
   };
 }

@@ -4,13 +4,14 @@ import type { Graph, Model } from '../graph/model.ts';
 import { tensorBytes } from '../graph/tensor.ts';
 import { writeModel, writeModelFile } from '../onnx/index.ts';
 import { originOf } from '../onnx/origin.ts';
+import { inOwnOpset } from '../ops/own-opset.ts';
 import type { Engine, Session, SessionOptions } from './engine.ts';
 
 /** Weights of more bytes are mapped from a file: as bytes they would lie in memory two or three times. */
 const LARGE = 2 ** 27;
 
 /**
- * Loads a model that is a value.
+ * Loads a model that is a value, in the opset that it would be written in: some kernels differ between versions.
  *
  * One with more than 128 MB of weights goes through a temporary file, which is removed with the session: weights that
  * still lie in the file they were read from are mapped from there, if something may be written beside it; else all are
@@ -18,7 +19,8 @@ const LARGE = 2 ** 27;
  *
  * Throws   engine/load with the engine's words; what writeModel and writeModelFile throw.
  */
-export async function loadModel(engine: Engine, model: Model, given: SessionOptions = {}): Promise<Session> {
+export async function loadModel(engine: Engine, value: Model, given: SessionOptions = {}): Promise<Session> {
+  const { model } = inOwnOpset(value);
   const options = { ...given, config: { ...quirksOf(model), ...given.config } };
   if (engine.name !== 'native' || weightBytes(model.graph) <= LARGE) return engine.load(writeModel(model), options);
   const { file, remove } = await throughFile(model);

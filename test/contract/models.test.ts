@@ -14,6 +14,7 @@ import { readModelFile, readTensorProto, writeModel } from '../../src/onnx/index
 import { draft } from '../../src/ops/builder.ts';
 import { infer } from '../../src/ops/infer.ts';
 import { modernize } from '../../src/ops/modern.ts';
+import { inOwnOpset } from '../../src/ops/own-opset.ts';
 import { widened } from '../../src/rewrite/widen.ts';
 import { type Engine, openEngine } from '../../src/runtime/index.ts';
 import { withMasters } from '../../src/train/masters.ts';
@@ -116,12 +117,16 @@ describe.skipIf(!present).each(names)('%s (skipped without $PARE_DATA or ../shar
     expect(Math.abs(macs / 1e6 - millions) / millions).toBeLessThan(share);
   });
 
-  it('keeps its outputs in today’s forms, and computes the shapes that were inferred', async () => {
+  it('keeps its outputs in today’s forms and back in its own, and computes the shapes that were inferred', async () => {
     using engine = await openEngine();
     const original = await read();
     const feeds = storedFeeds(name, original)!;
     const modern = modernize(original);
     const before = await run(engine, original, feeds);
+    const { model: own } = inOwnOpset(modern);
+    expect([own.ir, own.opsets]).toEqual([original.ir, original.opsets]);
+    const back = await run(engine, own, feeds);
+    for (const [value, want] of Object.entries(before)) expect(worst(back[value]!, want), value).toBeLessThan(1e-5);
     const facts = infer(bare(modern).graph, { symbols: symbolsOf(modern, feeds) });
     // Forty inner values, spread over the graph, become outputs as well.
     const inner = modern.graph.nodes.flatMap(({ outputs }) => outputs.filter((value) => value !== ''));
