@@ -47,8 +47,9 @@ export interface Finish {
 export async function finish(desk: Desk, what: Finish): Promise<Outcome> {
   if (desk.collective.rank > 0) return { result: {}, shown: [] };
   const { before, model, tag, evaluation, maxDrop, report, seconds, curves = [] } = what;
-  const [{ beforeAfter }, { hardware }, { summaryTable }] = await Promise.all([
+  const [{ beforeAfter }, { chanceNote }, { hardware }, { summaryTable }] = await Promise.all([
     import('../src/report/before-after.ts'),
+    import('../src/report/chance.ts'),
     import('../src/runtime/profile.ts'),
     import('../src/report/summary-table.ts'),
   ]);
@@ -64,12 +65,16 @@ export async function finish(desk: Desk, what: Finish): Promise<Outcome> {
       dims: desk.dims,
     }),
   );
+  const best = [compared.before.metric, compared.after.metric].flatMap((metric) => metric ?? []);
+  const chances = best.map((metric) => chanceNote(metric, evaluation!));
+  if (chances.length > 0 && chances.every((note) => note !== undefined)) desk.note(chances[0]!);
   const [first, last] = compared.steps;
   const summary: Summary = {
     title: `${before.name}, ${tag}`,
     steps: [first, { ...last, seconds }],
     curves,
     layers: compared.layers,
+    tables: (what.shown ?? []).filter((block) => block.kind === 'table'),
     notes: ['latencies are single-threaded', ...desk.notes],
     machine: hardware(lab.engine),
     versions: { pare: desk.version, node: process.versions.node, onnxruntime: lab.engine.version },

@@ -1,6 +1,6 @@
 /** A verb of the command line: what it takes, what it does, what it gives back. It never prints. */
 
-import type { Column, Paint } from '../src/report/table.ts';
+import type { Paint, Table } from '../src/report/table.ts';
 import type { Arg, Args, ValuesOf } from './arg.ts';
 import type { CommonValues } from './common-args.ts';
 import type { Desk } from './desk.ts';
@@ -22,7 +22,7 @@ export type Block =
   | { readonly kind: 'gain'; readonly text: string }
   /** Names and values; undefined ones are left out. */
   | { readonly kind: 'facts'; readonly facts: readonly (readonly [string, string | undefined])[] }
-  | { readonly kind: 'table'; readonly columns: readonly Column[]; readonly rows: readonly (readonly string[])[] }
+  | ({ readonly kind: 'table' } & Table)
   /** Words made by another room, painted by the same terminal. */
   | { readonly kind: 'painted'; readonly paint: (paint: Paint) => string };
 

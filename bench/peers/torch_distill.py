@@ -65,7 +65,10 @@ def dkd(s, t, y, alpha=1, beta=2, T=4):
     return (alpha * tckd + beta * nckd) * T * T
 
 
-STUDENTS = {"resnet8": (resnet8, nn.init.xavier_uniform_), "plain": (plain, nn.init.kaiming_normal_)}
+STUDENTS = {
+    "resnet8": (resnet8, nn.init.xavier_uniform_, lambda ps, lr: torch.optim.SGD(ps, lr, 0.9, nesterov=True, weight_decay=5e-4)),
+    "plain": (plain, nn.init.kaiming_normal_, torch.optim.Adam),
+}
 LESSONS = {"labels": (1, None), "soft-targets": (0.1, soft_targets), "dkd": (0.5, dkd)}
 (x, y), (xt, yt) = split(root, "train10k"), split(root, "test2k")
 teacher = torch.from_numpy(np.fromfile(recorded, np.float32).reshape(len(x), -1))
@@ -73,11 +76,11 @@ print(json.dumps({"ready": True, "version": torch.__version__}), flush=True)
 for line in sys.stdin:
     ask = json.loads(line)
     torch.manual_seed(ask["seed"])
-    make, linear = STUDENTS[ask["student"]]
+    make, linear, algorithm = STUDENTS[ask["student"]]
     net = draw(make(), linear).train()
     labels, loss = LESSONS[ask["lesson"]]
     steps, done = ask["epochs"] * (len(x) // 64), 0
-    optimizer = torch.optim.SGD(net.parameters(), ask["lr"], 0.9, nesterov=True, weight_decay=5e-4)
+    optimizer = algorithm(net.parameters(), ask["lr"])
     for _ in range(ask["epochs"]):
         for rows in torch.randperm(len(x))[: len(x) // 64 * 64].view(-1, 64):
             for group in optimizer.param_groups:

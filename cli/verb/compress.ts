@@ -204,7 +204,11 @@ function shown({ rewrites, kept, relativeError }: Compressed): Block[] {
   return [
     {
       kind: 'table',
-      columns: [{ title: 'what', align: 'left' }, { title: 'times' }, { title: 'for instance', align: 'left' }],
+      columns: [
+        { title: 'what', align: 'left' },
+        { title: 'times' },
+        { title: 'for instance', align: 'left', most: 100 },
+      ],
       rows: [...rows].map(([name, { count, first }]) => [name, `${count}`, first]),
     },
     ...(lossy.length > 0
@@ -212,7 +216,7 @@ function shown({ rewrites, kept, relativeError }: Compressed): Block[] {
           {
             kind: 'table' as const,
             columns: [
-              { title: 'layers', align: 'left' as const },
+              { title: 'layers', align: 'left' as const, most: 60 },
               { title: 'became', align: 'left' as const },
               { title: 'MACs' },
               { title: 'error' },

@@ -17,6 +17,7 @@ export const evalVerb = verb({
   isParallel: true,
   async run({ model: file, reference: other, batch }, desk) {
     const { agreement, evaluate } = await import('../../src/report/evaluate.ts');
+    const { chanceNote } = await import('../../src/report/chance.ts');
     const { showMetric } = await import('../../src/report/summary-table.ts');
     const subject = await desk.read(file);
     const reference = other === undefined ? undefined : await desk.read(other);
@@ -44,6 +45,8 @@ export const evalVerb = verb({
       ? { loss: null, ...(await agreement(subject, reference, evaluation, lab, options)) }
       : await evaluate(subject, evaluation, lab, options);
     const { metric, samples, loss } = score;
+    const note = chanceNote(metric, evaluation);
+    if (note !== undefined) desk.note(note);
     return {
       result: { file, metric, loss, samples, data: evaluation.name, ...(other !== undefined && { reference: other }) },
       shown: [

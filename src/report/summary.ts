@@ -5,6 +5,7 @@ import type { Metric } from './evaluate.ts';
 import type { LayerChange } from './layers.ts';
 import type { Measured } from './measure-models.ts';
 import type { SearchSummary } from './search.ts';
+import type { Table } from './table.ts';
 
 /** Milliseconds of one run by batch size: `{ batch1: 0.42, batch32: 9.1 }`. */
 export type LatencyMs = Readonly<Record<`batch${number}`, number>>;
@@ -57,6 +58,8 @@ export interface Summary {
   readonly data?: string;
   /** The command that does it again. */
   readonly command?: string;
+  /** What was done, in tables. */
+  readonly tables?: readonly Table[];
   /** What a search tried, where there was one. */
   readonly search?: SearchSummary;
 }

@@ -24,6 +24,22 @@ export interface Column {
   readonly title: string;
   /** Default 'right'. */
   readonly align?: 'left' | 'right';
+  /** Longer cells lose their middle on a terminal. Default: nothing is lost. */
+  readonly most?: number;
+}
+
+/** Figures under titles, a cell for each column. */
+export interface Table {
+  readonly columns: readonly Column[];
+  readonly rows: readonly (readonly string[])[];
+}
+
+/** Text that fits: its middle goes first, since names differ at both ends. */
+export function shorten(text: string, most: number): string {
+  const signs = [...text];
+  if (signs.length <= most) return text;
+  const tail = Math.floor((most - 1) / 2);
+  return `${signs.slice(0, most - 1 - tail).join('')}…${signs.slice(signs.length - tail).join('')}`;
 }
 
 /** Columns that a terminal gives to a text: wide signs count twice, combining ones not at all. */
@@ -52,7 +68,10 @@ export const widthOf = (text: string): number => {
  */
 export function table(columns: readonly Column[], rows: readonly (readonly string[])[], paint: Paint = plain): string {
   const shown = columns.flatMap((column, i) => (rows.some((row) => row[i]) ? [{ ...column, i }] : []));
-  const widths = shown.map(({ title, i }) => Math.max(widthOf(title), ...rows.map((row) => widthOf(row[i] ?? ''))));
+  const cellsOf = (row: readonly string[]): string[] =>
+    shown.map(({ i, most = Number.POSITIVE_INFINITY }) => shorten(row[i] ?? '', most));
+  const lines = rows.map(cellsOf);
+  const widths = shown.map(({ title }, n) => Math.max(widthOf(title), ...lines.map((cells) => widthOf(cells[n]!))));
   const line = (cells: readonly string[]): string =>
     cells
       .map((cell, n) => {
@@ -62,5 +81,5 @@ export function table(columns: readonly Column[], rows: readonly (readonly strin
       .join('  ')
       .trimEnd();
   const head = line(shown.map(({ title }) => title));
-  return [paint('dim', head), ...rows.map((row) => line(shown.map(({ i }) => row[i] ?? '')))].join('\n');
+  return [paint('dim', head), ...lines.map(line)].join('\n');
 }

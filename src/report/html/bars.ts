@@ -1,7 +1,8 @@
 /** Bars of one number per step, bars of before and after per layer, and dots where zero would say nothing. */
 
+import { shorten } from '../table.ts';
 import { html, type Markup } from './markup.ts';
-import { axisOf, place, round, shorten } from './scale.ts';
+import { axisOf, place, round } from './scale.ts';
 
 /** Width of every chart in its own units; the page shows them at about this many pixels, so text keeps its size. */
 export const WIDTH = 360;

@@ -1,8 +1,8 @@
 /** A graph as a list of its nodes in order, with an arc for every value that skips the next row. */
 
 import type { GraphRow } from '../search.ts';
+import { shorten } from '../table.ts';
 import { html, type Markup } from './markup.ts';
-import { shorten } from './scale.ts';
 
 const ROW = 20;
 const WIDTH = 420;

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { Summary } from '../summary.ts';
+import { shorten } from '../table.ts';
 import { htmlReport } from './page.ts';
-import { axisOf, shorten } from './scale.ts';
+import { axisOf } from './scale.ts';
 
 const EVIL = `"><script>alert('x')</script><img src=x onerror=1>&`;
 const size = { parameters: 10, macs: 20, bytes: 40 };
@@ -38,6 +39,10 @@ const summary: Summary = {
     { name: 'b', op: 'Conv', before: size, after: size },
     { name: 'c', op: 'Gemm', after: size },
   ],
+  tables: [
+    { columns: [{ title: EVIL, align: 'left' }, { title: 'nothing' }, { title: 'times' }], rows: [[EVIL, '', '3']] },
+    { columns: [{ title: 'node' }], rows: Array.from({ length: 40 }, (_, i) => [`node ${i}`]) },
+  ],
   notes: [EVIL],
   machine: { cpu: EVIL, cores: 2 },
   versions: { pare: EVIL, [EVIL]: '1' },
@@ -51,6 +56,12 @@ describe('htmlReport', () => {
     expect(page).not.toContain('<img');
     expect(page).toContain('&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;');
     expect(page).not.toMatch(/undefined|NaN|\[object/);
+  });
+
+  it('shows what was done, long tables folded, columns of blanks left out', () => {
+    expect(page).toContain('<h2>What was done</h2>');
+    expect(page).toContain('<summary>node: 40</summary>');
+    expect(page).not.toContain('<th>nothing</th>');
   });
 
   it('asks nothing of the network and forbids itself to', () => {

@@ -4,6 +4,7 @@ import { showBytes, showCount, showMs, showShare, showTimes } from '../../base/u
 import type { LayerChange } from '../layers.ts';
 import { batchesOf, gainOf, isShare, type Step, type Summary } from '../summary.ts';
 import { showMetric, showSeconds } from '../summary-table.ts';
+import type { Column, Table } from '../table.ts';
 import { bars, dots, pairs } from './bars.ts';
 import { lines } from './lines.ts';
 import { html, type Markup, none } from './markup.ts';
@@ -44,6 +45,7 @@ ${summary.search && searchTop(summary.search)}
 ${stepsTable(steps)}
 ${stepCharts(steps)}
 ${curves(summary)}
+${summary.tables && done(summary.tables)}
 ${layers(summary.layers)}
 ${summary.search && searchBottom(summary.search)}
 ${notes.length > 0 && html`<h2>Notes</h2>\n<ul class="card notes">${notes.map((note) => html`<li>${note}</li>`)}</ul>`}
@@ -193,6 +195,23 @@ ${chart('Parameters', 'parameters', showCount)}
 <thead><tr><th>layer</th><th class="left">op</th><th>parameters</th><th>after</th><th>MACs</th><th>after</th><th>bytes</th><th>after</th></tr></thead>
 <tbody>${all.map((layer) => html`<tr><td>${layer.name}</td><td class="left">${layer.op}</td>${parameters(layer)}${macs(layer)}${bytes(layer)}</tr>\n`)}</tbody>
 </table></div></details>`;
+}
+
+function done(tables: readonly Table[]): Markup {
+  const shown = tables.filter(({ rows }) => rows.length > 0);
+  if (shown.length === 0) return none;
+  return html`<h2>What was done</h2>
+<div class="stack">${shown.map(({ columns, rows }) => {
+    const used = columns.flatMap((column, i) => (rows.some((row) => row[i]) ? [{ ...column, i }] : []));
+    const left = (align?: Column['align']): Markup => (align === 'left' ? html` class="left words"` : none);
+    const body = html`<div class="scroll"><table>
+<thead><tr>${used.map(({ title, align }) => html`<th${left(align)}>${title}</th>`)}</tr></thead>
+<tbody>${rows.map((row) => html`<tr>${used.map(({ i, align }) => html`<td${left(align)}>${row[i]}</td>`)}</tr>\n`)}</tbody>
+</table></div>`;
+    return rows.length > MOST_LAYERS
+      ? html`<details class="card"><summary>${used[0]!.title}: ${rows.length}</summary>\n${body}</details>`
+      : html`<div class="card">${body}</div>`;
+  })}</div>`;
 }
 
 function origin({ machine, versions, seed, command, steps }: Summary): Markup {

@@ -33,11 +33,3 @@ export const place = (x: number, { low, high }: Pick<Axis, 'low' | 'high'>, from
 
 /** A tenth of a pixel is fine enough. */
 export const round = (x: number): number => Math.round(x * 10) / 10;
-
-/** Text that fits: its middle goes first, since names differ at both ends. */
-export function shorten(text: string, most: number): string {
-  const signs = [...text];
-  if (signs.length <= most) return text;
-  const tail = Math.floor((most - 1) / 2);
-  return `${signs.slice(0, most - 1 - tail).join('')}…${signs.slice(signs.length - tail).join('')}`;
-}

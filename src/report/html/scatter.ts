@@ -1,7 +1,8 @@
 /** Every trial as a dot: what it lost over what it costs. The recipe shows under the pointer, or with the keyboard. */
 
+import { shorten } from '../table.ts';
 import { html, type Markup } from './markup.ts';
-import { place, shorten } from './scale.ts';
+import { place } from './scale.ts';
 
 export interface Dot {
   readonly x: number;

@@ -40,8 +40,11 @@ thead th { border-top: 0; color: var(--soft); font-weight: 550; }
 th:first-child, td:first-child, th.left, td.left { text-align: left; }
 tbody th { font-weight: 550; }
 tbody tr:last-child th, tbody tr.last td { font-weight: 650; }
+td.words { white-space: normal; overflow-wrap: anywhere; min-width: 12ch; }
+.stack { display: grid; gap: 12px; }
+.stack > * { min-width: 0; }
 td small { display: block; color: var(--soft); font-size: 12px; font-weight: 400; line-height: 1.3; }
-.charts { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 340px), 1fr)); gap: 12px; }
+.charts { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 310px), 1fr)); gap: 12px; }
 figure { margin: 0; padding: 14px 16px 12px; }
 figcaption { margin-bottom: 8px; font-size: 14px; font-weight: 600; }
 figcaption small { color: var(--soft); font-size: 13px; font-weight: 400; }
@@ -67,10 +70,11 @@ ul.notes li + li { margin-top: 4px; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: 4px 18px; margin: 0; padding: 14px 18px; font-size: 14px; }
 dt { color: var(--soft); }
 dd { margin: 0; overflow-wrap: anywhere; }
-.pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 340px), 1fr)); gap: 12px; align-items: start; }
+.pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 310px), 1fr)); gap: 12px; align-items: start; }
 pre { margin: 0; padding: 14px 18px; background: var(--code); white-space: pre-wrap; overflow-wrap: anywhere; }
 code, pre { font: 13px/1.55 ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; }
 details { margin-top: 12px; }
+.stack > details { margin-top: 0; }
 summary { padding: 10px 16px; cursor: pointer; font-size: 14px; font-weight: 550; }
 summary:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; border-radius: 10px; }
 footer { margin-top: 40px; color: var(--soft); font-size: 13px; }
