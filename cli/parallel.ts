@@ -25,6 +25,7 @@ export const parallelArgs = {
     whole: true,
   }),
   shardUpdate: flag("Each rank keeps the optimiser's state of its share of the weights only (ZeRO, stage 1)."),
+  syncNorm: flag('Batch normalisation over the samples of all copies together, as one process would have it.'),
   compressGradients: text(
     'What gradients travel as between ranks: fp16 (half of the bytes), or topk:1% (the largest, the rest later).',
   ),
@@ -52,6 +53,7 @@ export interface ParallelValues {
   readonly micro: number | undefined;
   readonly tensor: number | undefined;
   readonly shardUpdate: boolean;
+  readonly syncNorm: boolean;
   readonly compressGradients: string | undefined;
   readonly syncEvery: number | undefined;
   readonly outer: OuterName;
@@ -64,7 +66,7 @@ export async function workersOf(values: ParallelValues, { collective }: Desk): P
     import('../src/parallel/compress/index.ts'),
     import('../src/parallel/local-sgd.ts'),
   ]);
-  const { replicas, devices, stages, micro, shardUpdate, tensor, compressGradients, syncEvery } = values;
+  const { replicas, devices, stages, micro, shardUpdate, tensor, syncNorm, compressGradients, syncEvery } = values;
   const compress = compressGradients === undefined ? undefined : parseCompression(compressGradients);
   if ((tensor ?? 1) > 1 && collective.size === 1) {
     throw new PareError('usage/value', '--tensor splits layers over ranks, and there is one process.', {
@@ -93,6 +95,7 @@ export async function workersOf(values: ParallelValues, { collective }: Desk): P
     ...(micro !== undefined && { micro }),
     ...(shardUpdate && { shardUpdate }),
     ...(tensor !== undefined && { tensor }),
+    ...(syncNorm && { syncNorm }),
     ...(compress && { compress }),
     ...(syncEvery !== undefined && { syncEvery, outer: outers[values.outer]() }),
   });

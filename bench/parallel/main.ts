@@ -7,6 +7,7 @@
 
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
+import type { Model } from '../../src/graph/model.ts';
 import { openEngine } from '../../src/runtime/index.ts';
 import { type PeerProcess, pythonWith, startPeer } from '../peer/process.ts';
 import { workloads } from '../training/workload.ts';
@@ -17,6 +18,8 @@ const SHAPES = [
   { name: '1x2', replicas: 1, threads: 2 },
   { name: '2x1', replicas: 2, threads: 1 },
 ] as const;
+/** Batch normalisation over both replicas' samples, where there is one. */
+const SYNCED = { name: '2x1 synced', replicas: 2, threads: 1, syncNorm: true } as const;
 const { values } = parseArgs({
   options: {
     peer: { type: 'string', default: '' },
@@ -61,11 +64,15 @@ async function torchRunner(name: string, shape: (typeof SHAPES)[number], batch: 
   };
 }
 
+const hasBatchNorm = ({ graph }: Model): boolean => graph.nodes.some(({ op }) => op === 'BatchNormalization');
+
 const results = [];
 for (const workload of workloads) {
   if (!values.only.split(',').includes(workload.name)) continue;
   const contenders: Contender[] = [];
   for (const shape of SHAPES) contenders.push({ name: shape.name, ...(await replicaRunner(workload, engine, shape)) });
+  if (hasBatchNorm(workload.model()))
+    contenders.push({ name: SYNCED.name, ...(await replicaRunner(workload, engine, SYNCED)) });
   if (values.peer === 'torch') {
     try {
       for (const shape of SHAPES) contenders.push(await torchRunner(workload.name, shape, workload.batch));
@@ -84,6 +91,7 @@ for (const workload of workloads) {
       : undefined;
   const speedUp = ratio('1x1', '2x1')!;
   const torch = ratio('torch 1x1', 'torch 2x1');
+  const synced = ratio('1x1', SYNCED.name);
   const result = {
     name: workload.name,
     about: workload.about,
@@ -91,6 +99,7 @@ for (const workload of workloads) {
     speedUp,
     efficiency: speedUp / 2,
     againstThreads: ratio('1x2', '2x1')!,
+    ...(synced !== undefined && { syncedEfficiency: synced / 2 }),
     ...(torch !== undefined && { torchSpeedUp: torch, torchEfficiency: torch / 2 }),
   };
   results.push(result);

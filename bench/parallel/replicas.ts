@@ -36,12 +36,17 @@ function batchOf({ batch, input, classes }: Workload): Dataset {
 export async function replicaRunner(
   workload: Workload,
   engine: Engine,
-  { replicas, threads, collective = alone() }: { replicas: number; threads: number; collective?: Collective },
+  {
+    replicas,
+    threads,
+    collective = alone(),
+    syncNorm = false,
+  }: { replicas: number; threads: number; collective?: Collective; syncNorm?: boolean },
 ): Promise<Runner> {
   const { batch } = workload;
   const crew = await createCrew(
     workload.model(),
-    { batch, replicas, collective, loss: crossEntropy(), optimizer: adam({ lr: 1e-3 }) },
+    { batch, replicas, collective, syncNorm, loss: crossEntropy(), optimizer: adam({ lr: 1e-3 }) },
     { engine, threads: threads * replicas },
   );
   const data = batchOf(workload);

@@ -78,6 +78,8 @@ export interface Training {
   readonly inputs?: Readonly<Record<string, Tensor>>;
   /** Weight slot → output slot whose value replaces the weight after each step. */
   readonly state?: Readonly<Record<string, string>>;
+  /** The attribute that says which share of a larger batch this one is, for ops that look at the batch as a whole. */
+  readonly share?: string;
 }
 
 /** A form that an op had in older opsets: how to write it today, and today's form as it was written then. */

@@ -20,9 +20,12 @@ import {
   type StepOptions,
   stepGraph,
 } from '../train/program.ts';
+import { alone } from './alone.ts';
 import { blockOf, type Collective } from './collective.ts';
 import type { Compression, RunningCompression } from './compress/index.ts';
+import { peerSums } from './peer-sum.ts';
 import { sumAlong } from './sum-along.ts';
+import { loadSegments } from './tensor/load.ts';
 
 export interface CrewOptions extends Omit<StepOptions, 'batch'> {
   /** Samples per run, of all replicas of all ranks together. */
@@ -43,6 +46,8 @@ export interface CrewOptions extends Omit<StepOptions, 'batch'> {
   readonly isSharded?: boolean;
   /** Each rank goes its own way: the slopes of its share of the batch are its own. Default false. */
   readonly isApart?: boolean;
+  /** Layers with batch statistics take those of all replicas' samples (of all ranks, unless these are apart). Default false. */
+  readonly syncNorm?: boolean;
   /** What the ranks' slopes travel as. Default: as they are. */
   readonly compression?: Compression | undefined;
   /** State slots that an arena must have beside the optimiser's. */
@@ -113,6 +118,7 @@ export async function createCrew(model: Model, options: CrewOptions, lab: Lab): 
     optimizer,
     isSharded = false,
     isApart = false,
+    syncNorm = false,
     compression,
     slots: more = [],
     peers,
@@ -142,7 +148,8 @@ export async function createCrew(model: Model, options: CrewOptions, lab: Lab): 
   const steps = parts.map(([from, to], r) => {
     const { engine } = labs[r]!;
     const key = `${to - from} in blocks of ${engine.blockSize}`;
-    const made = graphs.get(key) ?? stepGraph(model, { ...how, batch: to - from }, engine);
+    const part = { batch: to - from, ...(syncNorm && { share: shares[r]! }) };
+    const made = graphs.get(key) ?? stepGraph(model, { ...how, ...part }, engine);
     graphs.set(key, made);
     return made;
   });
@@ -155,10 +162,12 @@ export async function createCrew(model: Model, options: CrewOptions, lab: Lab): 
   for (const { name } of step.parameters) copyFloats(step.form.weights.get(name)!, arena.view('w', name));
   await collective.broadcast(arena.segment('w'));
 
+  const isSynced = syncNorm && step.form.state.size > 0 && shares[0]! < 1;
+  const peerings = isSynced ? peerSums(replicas, isApart ? alone() : collective) : undefined;
   const programs: Program[] = [];
   for (const [r, each] of steps.entries()) {
     const own: Arena = { ...arena, view: (slot, name) => arena.view(slot === 'g' ? slots[r]! : slot, name) };
-    programs.push(await bindStep(each, own, labs[r]!, load));
+    programs.push(await bindStep(each, own, labs[r]!, peerings ? loadSegments(peerings.ends[r]!) : load));
   }
 
   const isJoining = size > 1 && !isApart;
@@ -179,7 +188,16 @@ export async function createCrew(model: Model, options: CrewOptions, lab: Lab): 
     const bindings = programs.map(({ runs }) => runs[set]);
     const [mine] = bindings;
     const sync = isShort && mine!.runSync ? mine : undefined;
-    const all = Promise.allSettled(bindings.filter((binding) => binding !== sync).map((binding) => binding.run()));
+    const ran = async (binding: (typeof bindings)[number]): Promise<void> => {
+      try {
+        await binding.run();
+      } catch (error) {
+        peerings?.fail(error);
+        throw error;
+      }
+    };
+    peerings?.begin();
+    const all = Promise.allSettled(bindings.filter((binding) => binding !== sync).map(ran));
     sync?.runSync?.();
     meanwhile?.();
     for (const ended of await all) if (ended.status === 'rejected') throw ended.reason;

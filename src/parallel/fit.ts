@@ -32,6 +32,8 @@ export interface ParallelOptions {
   shardUpdate?: boolean;
   /** Split wide layers over so many ranks, next to each other in the group. Default 1. */
   tensor?: number;
+  /** Batch normalisation over the samples of all copies together, as one process would have it. Default false. */
+  syncNorm?: boolean;
   /** What the ranks' slopes travel as (`fp16()`, `topK(0.01)`). Nothing travels inside a process. Default: as they are. */
   compress?: Compression;
   /**

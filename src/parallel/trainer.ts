@@ -25,6 +25,7 @@ import { startSharded } from './shard.ts';
 import { parts, whole } from './share.ts';
 import { loadSegments } from './tensor/load.ts';
 import { splitModel } from './tensor/split.ts';
+import { checkWays } from './ways.ts';
 
 export interface ParallelTrainerOptions extends TrainerOptions {
   /** Replicas in this process. Default 1. `batch` counts the samples of all replicas of all ranks together. */
@@ -37,6 +38,8 @@ export interface ParallelTrainerOptions extends TrainerOptions {
   readonly shardUpdate?: boolean;
   /** Split each layer over so many ranks, next to each other in the group. Default 1. */
   readonly tensor?: number;
+  /** Layers with batch statistics take those of all copies' samples together (synchronised batch normalisation). Default false. */
+  readonly syncNorm?: boolean;
   /** What the ranks' slopes (or differences) travel as. Default: as they are. */
   readonly compress?: Compression;
   /** Updates that each rank makes by itself before they meet; they count as one update then. Default: ranks join every gradient. */
@@ -87,6 +90,7 @@ export async function openParallelTrainer(
       isApart: syncEvery !== undefined,
       ...(syncEvery !== undefined && { slots: meetingSlots(outer) }),
       compression: compress,
+      ...(options.syncNorm && { syncNorm: true }),
       loss,
       samples: Object.fromEntries(Object.entries(data.inputs).map(([name, { dims }]) => [name, dims])),
       ...(options.recompute && { recompute: true }),
@@ -277,26 +281,6 @@ function withState(
       meetings?.restored();
     },
   };
-}
-
-/** Throws parallel/exclusive. */
-function checkWays({ tensor = 1, shardUpdate, compress, syncEvery }: ParallelTrainerOptions): void {
-  const isWhole = tensor === 1 && !shardUpdate;
-  if (isWhole || (!compress && syncEvery === undefined)) return;
-  throw new PareError(
-    'parallel/exclusive',
-    'Compressed slopes and meetings now and then need ranks that hold the whole model.',
-    {
-      expected: 'one of them, or a split model or update',
-      got: [
-        compress?.name,
-        syncEvery !== undefined && `a meeting every ${syncEvery}`,
-        tensor > 1 ? 'split layers' : 'a sharded update',
-      ]
-        .filter(Boolean)
-        .join(', '),
-    },
-  );
 }
 
 /** This rank's part of the model, and the ranks that hold the same part of other copies. */

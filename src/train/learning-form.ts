@@ -27,6 +27,8 @@ export interface LearningOptions {
   readonly batch: number;
   /** Dimensions of one sample by input, where the model leaves them open. */
   readonly samples?: Readonly<Record<string, readonly number[]>>;
+  /** The part of a larger batch that this one is: layers with batch statistics then take those of the whole. Default 1. */
+  readonly share?: number;
   /** Learning (dropout, batch statistics) or scoring. Default true. */
   readonly learning?: boolean;
 }
@@ -36,13 +38,16 @@ export interface LearningOptions {
  *
  * Throws   train/batch when the model is made for another batch size; train/shape when a dimension stays open.
  */
-export function learningForm(model: Model, { batch, samples = {}, learning = true }: LearningOptions): LearningForm {
+export function learningForm(
+  model: Model,
+  { batch, samples = {}, learning = true, share = 1 }: LearningOptions,
+): LearningForm {
   const stated = modernize(model).graph;
   const first = tensorType(feedsOf(stated)[0])?.dims?.[0];
   const fixed = typeof first === 'number' && first !== batch ? first : undefined;
   const modern = fixed === undefined ? stated : rebatched(stated, fixed, batch);
   const { graph: formed, state } = learning
-    ? whileLearning(modern)
+    ? whileLearning(modern, share)
     : { graph: modern, state: new Map<string, string>() };
   const weights = new Map([...formed.initializers].filter(([name, tensor]) => isLearnable(name, tensor, formed)));
   const feeds = feedsOf(formed).map((info) => {
@@ -111,7 +116,7 @@ const LAYERS = new Set([
 const INERT = new Set(['Resize', 'Upsample', 'QuantizeLinear', 'DequantizeLinear', 'Pad', 'OneHot', 'Clip']);
 
 /** Every node as its row says it behaves while learning. */
-function whileLearning(graph: Graph): { graph: Graph; state: Map<string, string> } {
+function whileLearning(graph: Graph, share: number): { graph: Graph; state: Map<string, string> } {
   const fresh = freshNames(namesOf(graph));
   const initializers = new Map(graph.initializers);
   const state = new Map<string, string>();
@@ -139,7 +144,9 @@ function whileLearning(graph: Graph): { graph: Graph; state: Map<string, string>
     const ints = Object.fromEntries(
       Object.entries(attrs).map(([key, value]) => [key, { kind: 'int' as const, value }]),
     );
-    return { ...node, inputs, outputs, attrs: { ...node.attrs, ...ints } };
+    const part = row.training.share !== undefined &&
+      share !== 1 && { [row.training.share]: { kind: 'float' as const, value: share } };
+    return { ...node, inputs, outputs, attrs: { ...node.attrs, ...ints, ...part } };
   });
   return { graph: { ...graph, nodes, initializers }, state };
 }

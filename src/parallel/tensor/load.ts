@@ -9,7 +9,7 @@ import { segmentsOf } from './segments.ts';
 
 /** Each stretch between two sums is a session; what passes between them lies in memory that all bindings share. */
 export const loadSegments =
-  (collective: Collective): Load =>
+  (collective: Pick<Collective, 'allReduce'>): Load =>
   async (graph, lab) => {
     const segments = segmentsOf(graph);
     const sessions = await Promise.all(segments.map((segment) => loadGraph(segment.graph, lab)));
