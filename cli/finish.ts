@@ -28,6 +28,8 @@ export interface Finish {
   readonly evaluation?: Dataset | undefined;
   /** Whose answers count as right where there are no labels. Default: the model as it was. */
   readonly reference?: Subject;
+  /** The scores of both on `evaluation` where those who trained made them: the model is too large for one process, and not loaded here. */
+  readonly scored?: { readonly name: string; readonly before: number; readonly after: number };
   readonly maxDrop: number | undefined;
   readonly report: string | undefined;
   readonly seconds: number;
@@ -46,7 +48,7 @@ export interface Finish {
  */
 export async function finish(desk: Desk, what: Finish): Promise<Outcome> {
   if (desk.collective.rank > 0) return { result: {}, shown: [] };
-  const { before, model, tag, evaluation, maxDrop, report, seconds, curves = [] } = what;
+  const { before, model, tag, evaluation, scored, maxDrop, report, seconds, curves = [] } = what;
   const [{ beforeAfter }, { chanceNote }, { hardware }, { summaryTable }] = await Promise.all([
     import('../src/report/before-after.ts'),
     import('../src/report/chance.ts'),
@@ -58,9 +60,10 @@ export async function finish(desk: Desk, what: Finish): Promise<Outcome> {
   }
   const lab = await desk.lab();
   const out = desk.outFor(before.file ?? before.name, tag);
+  if (scored) desk.note('the model was trained in parts: it is not timed here (pare bench times it)');
   const compared = await withWritten(desk, out, before, model, (written) =>
     beforeAfter({ ...before, name: 'original' }, { ...written, name: tag }, lab, {
-      ...(evaluation && { eval: evaluation }),
+      ...(scored ? { scored, batches: [] } : evaluation && { eval: evaluation }),
       ...(what.reference && { reference: what.reference }),
       dims: desk.dims,
     }),

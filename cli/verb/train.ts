@@ -51,6 +51,7 @@ export const train = verb({
     if (values.checkpoint !== undefined) desk.checkpoint(values.checkpoint, `${desk.command} --resume`);
     const seconds = stopwatch();
     const workers = await workersOf(values, desk);
+    const inParts = desk.collective.size > 1 && Math.max(values.stages ?? 1, values.tensor ?? 1) > 1;
     const { model, report } = await fit(
       before.model,
       goal.train,
@@ -58,6 +59,7 @@ export const train = verb({
         ...fitOptions(values, before.model, range && rateIn(range)),
         loss: goal.loss,
         ...(goal.metric && { metric: goal.metric, ...(parts.validation && { validation: parts.validation }) }),
+        ...(inParts && goal.metric && { test: sets.evaluation }),
         logs: desk.collective.rank === 0 ? await logsFor(values.log) : [],
         workers,
       },
@@ -70,6 +72,7 @@ export const train = verb({
       model,
       tag: 'trained',
       evaluation: goal.metric ? sets.evaluation : unlabelled(sets.evaluation),
+      ...(report.test && { scored: report.test }),
       maxDrop,
       report: page,
       seconds: seconds(),

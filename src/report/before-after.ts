@@ -27,6 +27,8 @@ export interface BeforeAfter {
 export interface BeforeAfterOptions extends MeasureModelsOptions {
   /** Samples to score on: accuracy with labels, agreement with the original without. Default: no score. */
   readonly eval?: Dataset;
+  /** Scores that are known already, in place of `eval`. */
+  readonly scored?: { readonly name: string; readonly before: number; readonly after: number };
   /** Whose answers count as right where there are no labels. Default: `before`. */
   readonly reference?: Subject;
 }
@@ -45,16 +47,15 @@ export async function beforeAfter(
   before: Subject,
   after: Subject,
   lab: Lab,
-  { eval: dataset, reference, ...timing }: BeforeAfterOptions = {},
+  { eval: dataset, scored, reference, ...timing }: BeforeAfterOptions = {},
 ): Promise<BeforeAfter> {
   const bytes = await Promise.all([before, after].map(subjectBytes));
-  const isLarge = bytes[0]! + bytes[1]! > SIDE_BY_SIDE;
+  const isLarge = timing.batches?.length !== 0 && bytes[0]! + bytes[1]! > SIDE_BY_SIDE;
   if (isLarge)
     lab.onNote?.('both models at once may not fit in memory: they are not timed here (pare bench times them)');
   const [old, now] = await measureModels([before, after], lab, isLarge ? { ...timing, batches: [] } : timing);
-  const [oldMetric, nowMetric] = dataset
-    ? await scores(before, after, dataset, reference, lab)
-    : [undefined, undefined];
+  const known = scored && [scored.before, scored.after].map((value): Metric => ({ name: scored.name, value }));
+  const [oldMetric, nowMetric] = known ?? (dataset ? await scores(before, after, dataset, reference, lab) : []);
   const steps = [
     stepOf(old!, { ...(oldMetric && { metric: oldMetric }) }),
     stepOf(now!, { ...(nowMetric && { metric: nowMetric }) }),

@@ -12,6 +12,11 @@ export interface SessionOptions {
   optimize?: 'none' | 'basic' | 'extended' | 'all';
   /** Engine settings by their ONNX Runtime name, such as `session.disable_quant_qdq`. */
   config?: Readonly<Record<string, string>>;
+  /**
+   * What a run computes and nobody asks for lies in memory that all sessions share which say so (native only): for graphs that run one
+   * after the other. Default: each session keeps its own.
+   */
+  sharesMemory?: boolean;
   /** Where the engine writes the graph as it optimised it (native only). */
   optimizedPath?: string;
   /** Turn on the engine's per-node profile; `profile()` then returns it (native only). */

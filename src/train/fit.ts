@@ -56,6 +56,8 @@ export interface FitOptions {
   plateau?: Plateau;
   /** Scored after every epoch; the weights of the best epoch are kept. */
   validation?: Dataset;
+  /** Scored before the first update, and with the weights that are kept: by those who train, where nobody else holds the model whole. */
+  test?: Dataset;
   /** Stop after this many epochs without a better validation metric. Default: never. */
   patience?: number;
   /** Which weights learn. Default: all. */
@@ -88,6 +90,8 @@ export interface FitReport {
   /** The epoch whose weights were kept, from 0. */
   readonly kept: number;
   readonly seconds: number;
+  /** How good the model was on `test`, and is. */
+  readonly test?: { readonly name: string; readonly before: number; readonly after: number };
   /** Where `optimizer` was 'auto': what was chosen, and why. */
   readonly choice?: string;
 }
@@ -124,6 +128,8 @@ export async function fit(
   using trainer = await workers.open(model, data, { ...how, optimizer: (updates) => make(epochs * updates) }, lab);
   const metric = options.metric ?? metricFor(data.task);
   using score = validation && (await workers.score(trainer, model, asFed(validation), { metric }, lab));
+  using test = options.test && (await workers.score(trainer, model, asFed(options.test), { metric }, lab));
+  const before = await test?.run();
   using statistics = trainer.agreement ? undefined : await openStatistics(trainer, data, lab);
   const { batch, accumulate, updatesPerEpoch } = trainer;
   const identity =
@@ -166,6 +172,8 @@ export async function fit(
     await options.onEpoch?.(report);
   }
   for (const log of logs) await log.end?.();
+  if (test) run.keep();
+  const after = await test?.run();
   const { position, best } = await run.result();
   return {
     model: settle(withWeights(model, best)),
@@ -173,6 +181,7 @@ export async function fit(
       epochs: position.epochs,
       kept: position.best!.epoch,
       seconds: position.seconds,
+      ...(before !== undefined && after !== undefined && { test: { name: metric.name, before, after } }),
       ...(choice && { choice: choice.why }),
     },
   };

@@ -201,6 +201,10 @@ export type Load = (graph: Graph, lab: Lab) => Promise<Loaded>;
 export const loadGraph: Load = (graph, { engine, threads }) =>
   engine.load(engineBytes(graph), { optimize: 'none', ...(threads && { threads }) });
 
+/** One of several graphs that run in turn. */
+export const loadInTurn: Load = (graph, { engine, threads }) =>
+  engine.load(engineBytes(graph), { optimize: 'none', sharesMemory: true, ...(threads && { threads }) });
+
 /** Binds a step to an arena that holds the weights. */
 export async function bindStep(step: StepGraph, arena: Arena, lab: Lab, load: Load = loadGraph): Promise<Program> {
   const session = await load(step.graph, lab);

@@ -54,6 +54,8 @@ export interface Run {
   settle(): Promise<void>;
   /** Puts the run away and gives the error to throw. */
   stop(cause: unknown): Promise<PareError>;
+  /** Puts the best weights where the trainer's are. */
+  keep(): void;
   /** Where processes hold parts, the best weights are whole at the first. */
   result(): Promise<{ position: Position; best: ReadonlyMap<string, Tensor> }>;
 }
@@ -131,6 +133,10 @@ export function startRun(trainer: Trainer, options: RunOptions, lab: Lab): Run {
     updates,
     stop,
     isOver,
+    keep() {
+      const weights = trainer.weights();
+      for (const [name, { bytes }] of best) weights.get(name)?.bytes.set(bytes);
+    },
     async result() {
       if (!agreement) return { position: at, best };
       const found = await agreement.whole(bestArrays(best), rested);

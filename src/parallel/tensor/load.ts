@@ -1,10 +1,10 @@
 /** Loads a graph that stops where ranks add up; to whoever binds it, it is one graph like any other. */
 
-import { elements, type Tensor, zeros } from '../../graph/tensor.ts';
-import { infer } from '../../ops/infer.ts';
+import { elements, type Tensor } from '../../graph/tensor.ts';
 import type { Feeds } from '../../runtime/index.ts';
-import { type Load, loadGraph } from '../../train/program.ts';
+import { type Load, loadInTurn } from '../../train/program.ts';
 import type { Collective } from '../collective.ts';
+import { memoryBetween } from './between.ts';
 import { segmentsOf } from './segments.ts';
 
 /** Each stretch between two sums is a session; what passes between them lies in memory that all bindings share. */
@@ -12,32 +12,19 @@ export const loadSegments =
   (collective: Pick<Collective, 'allReduce'>): Load =>
   async (graph, lab) => {
     const segments = segmentsOf(graph);
-    const sessions = await Promise.all(segments.map((segment) => loadGraph(segment.graph, lab)));
-    const facts = new Map(segments.flatMap((segment) => [...infer(segment.graph)]));
+    const sessions = await Promise.all(segments.map((segment) => loadInTurn(segment.graph, lab)));
     const sums = segments.flatMap((segment) => segment.sums);
     const asked = new Set(graph.inputs.map(({ name }) => name));
-    const inner = new Map<string, Tensor>();
-
-    /** Where each value lies: a sum lies where its terms lay, added in place. */
-    const placing = (given: Map<string, Tensor>) => {
-      for (const { from, to } of sums) if (given.has(to) && !given.has(from)) given.set(from, given.get(to)!);
-      const origin = new Map(sums.map(({ from, to }) => [to, from]));
-      const place = (name: string): Tensor => {
-        const found = given.get(name) ?? inner.get(name);
-        if (found) return found;
-        const from = origin.get(name);
-        const { dtype, dims } = facts.get(name)!;
-        const made = from === undefined ? zeros(dtype ?? 'float32', dims as readonly number[]) : place(from);
-        inner.set(name, made);
-        return made;
-      };
-      return place;
-    };
+    const given = new Set([...asked, ...graph.outputs.map(({ name }) => name)]);
+    for (const { from, to } of sums) if (given.has(to)) given.add(from); // a sum lies where its terms lay
+    const between = memoryBetween(segments, (name) => given.has(name));
 
     return {
       inputs: sessions.flatMap(({ inputs }) => inputs).filter(({ name }) => asked.has(name)),
       bind(feeds: Feeds, fetches: Feeds) {
-        const place = placing(new Map([...Object.entries(feeds), ...Object.entries(fetches)]));
+        const own = new Map(Object.entries({ ...feeds, ...fetches }));
+        for (const { from, to } of sums) if (own.has(to)) own.set(from, own.get(to)!);
+        const place = (name: string): Tensor => own.get(name) ?? between.get(name)!;
         const bindings = sessions.map((session, s) =>
           session.bind(
             Object.fromEntries(session.inputs.map(({ name }) => [name, place(name)])),

@@ -21,6 +21,7 @@ const CALLS = {
   CreateSessionOptions: [10, 'out'],
   SetOptimizedModelFilePath: [11, 'ptr path'],
   EnableProfiling: [14, 'ptr path'],
+  DisableMemPattern: [17, 'ptr'],
   SetSessionGraphOptimizationLevel: [23, 'ptr i32'],
   SetIntraOpNumThreads: [24, 'ptr i32'],
   SessionGetInputCount: [30, 'ptr outSize'],
@@ -60,6 +61,8 @@ const CALLS = {
   BindOutput: [137, 'ptr str ptr'],
   BindOutputToDevice: [138, 'ptr str ptr'],
   GetBoundOutputValues: [140, 'ptr ptr out outSize'],
+  CreateAndRegisterAllocator: [144, 'ptr ptr ptr'],
+  CreateArenaCfg: [156, 'size i32 i32 i32 out'],
   HasValue: [192, 'ptr outInt'],
   SessionOptionsAppendExecutionProvider_CUDA_V2: [204, 'ptr ptr'],
   CreateCUDAProviderOptions: [205, 'out'],
@@ -77,6 +80,7 @@ const RELEASES = {
   ReleaseTensorTypeAndShapeInfo: [99, 'ptr'],
   ReleaseSessionOptions: [100, 'ptr'],
   ReleaseIoBinding: [135, 'ptr'],
+  ReleaseArenaCfg: [157, 'ptr'],
   ReleaseCUDAProviderOptions: [208, 'ptr'],
 } as const;
 

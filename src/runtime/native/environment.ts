@@ -10,6 +10,8 @@ export interface Environment extends Library {
   /** Frees what the engine allocated for its answers. */
   readonly allocator: Pointer;
   readonly providers: readonly string[];
+  /** Makes the allocator of sessions that share memory, at the first call. */
+  shareMemory(): void;
   /** Calls and returns the pointer that the function wrote. */
   pointer(call: (out: Out<Pointer>) => void): Pointer;
   /** Calls and returns the number that the function wrote. */
@@ -59,7 +61,16 @@ function create(library: Library): Environment {
     api.AllocatorFree(allocator, address);
     return value;
   };
-  return { ...library, env, memoryInfo, allocator, providers: listProviders(library), pointer, number, text };
+  let isShared = false;
+  const shareMemory = (): void => {
+    if (isShared) return;
+    const config = pointer((out) => api.CreateArenaCfg(0, -1, -1, -1, out));
+    api.CreateAndRegisterAllocator(env, memoryInfo, config);
+    api.ReleaseArenaCfg(config);
+    isShared = true;
+  };
+  const providers = listProviders(library);
+  return { ...library, env, memoryInfo, allocator, providers, shareMemory, pointer, number, text };
 }
 
 function listProviders({ api, koffi }: Library): string[] {

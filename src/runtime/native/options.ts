@@ -35,6 +35,11 @@ export async function withOptions<T>(
     api.SetSessionGraphOptimizationLevel(options, LEVEL[settings.optimize ?? 'all']);
     for (const [key, value] of Object.entries({ ...CONFIG, ...settings.config }))
       api.AddSessionConfigEntry(options, key, value);
+    if (settings.sharesMemory && settings.device === 'cpu') {
+      env.shareMemory();
+      api.AddSessionConfigEntry(options, 'session.use_env_allocators', '1');
+      api.DisableMemPattern(options); // a block of its own for each session's pattern would leave little to share
+    }
     if (settings.optimizedPath !== undefined) api.SetOptimizedModelFilePath(options, settings.optimizedPath);
     if (settings.tracePrefix !== undefined) api.EnableProfiling(options, settings.tracePrefix);
     appendDevice(env, options, settings);
