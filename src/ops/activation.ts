@@ -11,7 +11,9 @@ import { between, exactly } from './sample.ts';
 // HardSigmoid with a huge slope is a step: 1 where y > 0, else 0. Three times faster than Greater + Cast on the engine.
 const step = (g: Builder, y: StaticValue): StaticValue => g.HardSigmoid(y, { alpha: 3e38, beta: 0 });
 
-export const Relu = unary('Relu', ({ Y, dY }, _, g) => g.Mul(dY, step(g, Y)), { quant: 'passes' });
+export const Relu = unary('Relu', ({ Y, dY }, _, g) => g.Mul(dY, step(g, Y)), {
+  quant: { kind: 'clamps', lo: 0, hi: Number.POSITIVE_INFINITY },
+});
 export const LeakyRelu = unary(
   'LeakyRelu',
   ({ X, dY }, { alpha }, g) => g.Mul(dY, g.Add(g.Mul(step(g, X), 1 - alpha), alpha)),

@@ -12,13 +12,18 @@ import { misfit } from './misfit.ts';
 import { int, op, type StaticValue } from './op.ts';
 import { exactly, positive } from './sample.ts';
 
+/** `input` times a constant: a rescaling where the factor is positive. */
+const rescaled = (input: 'A' | 'B', by: number | null) =>
+  by !== null && by > 0 && Number.isFinite(by) ? ({ kind: 'rescales', input, by } as const) : undefined;
+
 export const Add = binary('Add', ({ dY }) => ({ A: dY, B: dY }), { quant: 'own', ints: plus });
 export const Sub = binary('Sub', ({ dY }, g) => ({ A: dY, B: g.Neg(dY) }), { ints: minus });
 export const Mul = binary('Mul', ({ A, B, dY }, g) => ({ A: g.Mul(dY, B), B: g.Mul(dY, A) }), {
-  quant: 'own',
+  quant: ({ A, B }) => rescaled('A', B) ?? rescaled('B', A) ?? { kind: 'own' },
   ints: times,
 });
 export const Div = binary('Div', ({ B, Y, dY }, g) => ({ A: g.Div(dY, B), B: g.Neg(g.Div(g.Mul(dY, Y), B)) }), {
+  quant: ({ B }) => rescaled('A', B === null ? null : 1 / B) ?? { kind: 'float' },
   ints: over,
   // In floats a quotient is told only of numbers: a symbol divided need not be whole.
   floatInts: (a, b) => (typeof a === 'number' && typeof b === 'number' ? a / b : null),

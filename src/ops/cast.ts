@@ -63,7 +63,11 @@ export const Clip = op({
   },
   couple: ({ X, Y }) => tieBroadcast(Y, X),
   cost: noMacs,
-  quant: 'passes',
+  // 0 is on every grid, so limits without it cannot be a grid's.
+  quant: ({ min: lo = Number.NEGATIVE_INFINITY, max: hi = Number.POSITIVE_INFINITY }) =>
+    lo !== null && hi !== null && lo <= 0 && hi >= 0
+      ? { kind: 'clamps', lo, hi }
+      : { kind: 'float', why: 'its limits are computed, or leave out 0' },
   samples: [
     { X: [2, 3, 4], min: exactly('float32', [], [-0.7]), max: exactly('float32', [], [0.9]) },
     { X: [2, 3], min: exactly('float32', [], [0]) },

@@ -7,7 +7,7 @@ import { noMacs } from './answer.ts';
 import type { Builder } from './builder.ts';
 import { tieBroadcast } from './link.ts';
 import { misfit } from './misfit.ts';
-import { type AttrSpecs, type AttrsOf, op, type Row, type StaticValue, type Value } from './op.ts';
+import { type AttrSpecs, type AttrsOf, op, type QuantSpec, type Row, type StaticValue, type Value } from './op.ts';
 import type { Sample } from './sample.ts';
 
 type UnaryGrad<A extends AttrSpecs> =
@@ -17,7 +17,7 @@ type UnaryGrad<A extends AttrSpecs> =
 interface UnaryOptions<A extends AttrSpecs> {
   attrs?: A;
   samples?: readonly Sample[];
-  quant?: 'passes' | 'own' | 'float';
+  quant?: QuantSpec<'X', A>;
   /** dtype of the output, where it is not the input's. */
   dtype?: DType;
   /** What it does to known integers. */
@@ -66,7 +66,7 @@ type BinaryGrad = (
 interface BinaryOptions {
   attrs?: AttrSpecs;
   samples?: readonly Sample[];
-  quant?: 'own' | 'float';
+  quant?: QuantSpec<'A' | 'B', AttrSpecs>;
   dtype?: DType;
   ints?: (a: Dim, b: Dim) => Dim;
   /** The same for float operands, where it differs. */

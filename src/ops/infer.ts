@@ -63,6 +63,18 @@ export const slotAt = (slots: readonly string[], i: number): string => {
   return slot.replace('...', '').replace('?', '');
 };
 
+/** How integers enter this node, told from the constants that it reads. */
+export function quantOf(row: Row, node: Node, graph: Graph): Exclude<Row['quant'], { kind: 'depends' }> {
+  const { quant } = row;
+  if (quant.kind !== 'depends') return quant;
+  const numberOf = (name: string): number | null | undefined => {
+    if (name === '') return undefined;
+    const constant = graph.initializers.get(name);
+    return constant && sizeOf(constant.dims) === 1 ? numbers(constant)[0]! : null;
+  };
+  return quant.on(bySlot(row.inputs, node.inputs.map(numberOf)) as Named<number | null>, attrsOf(row, node));
+}
+
 const asOuts = (answer: ShapeAnswer, row: Row, inputs: readonly (Value | undefined)[]): readonly (Out | null)[] => {
   const dtype = inputs.find((value) => value !== undefined)?.dtype;
   if (answer === null) return row.outputs.map(() => null);

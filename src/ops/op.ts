@@ -64,12 +64,21 @@ export type Quant<A = Attrs> =
       readonly bias?: string;
       readonly axis: (attrs: A, rank: number) => number;
     }
-  /** Moves or selects elements: output scale = input scale. */
-  | { readonly kind: 'passes' }
+  /** Moves or selects elements: output scale = input scale; with `padding` it brings in zeros of its own. */
+  | { readonly kind: 'passes'; readonly padding?: true }
+  /** y = min(max(x, lo), hi): an integer's limits can do its work. */
+  | { readonly kind: 'clamps'; readonly lo: number; readonly hi: number }
+  /** y = by · x of this slot, by > 0: the same integers on a grid that is so many times as wide. */
+  | { readonly kind: 'rescales'; readonly input: string; readonly by: number }
   /** Has an integer kernel with a scale of its own for every input and the output. */
   | { readonly kind: 'own' }
   /** Stays in floats. */
-  | { readonly kind: 'float' };
+  | { readonly kind: 'float'; readonly why?: string }
+  /** One of the above for each node: told by its inputs that are constants of one number (null for all others) and its attributes. */
+  | {
+      readonly kind: 'depends';
+      readonly on: (numbers: Named<number | null>, attrs: A) => Exclude<Quant<A>, { kind: 'depends' }>;
+    };
 
 /** What changes when a network learns: other attributes, other inputs, statistics that flow back into weights. */
 export interface Training {
@@ -168,6 +177,14 @@ type GradAnswer<S extends string> = { readonly [N in Exclude<SlotName<S>, Variad
   readonly [N in Variadic<S>]?: readonly (StaticValue | undefined)[];
 };
 
+/** How a row says how integers enter it. */
+export type QuantSpec<S extends string, A extends AttrSpecs> =
+  | 'passes'
+  | 'own'
+  | 'float'
+  | Quant<AttrsOf<A>>
+  | ((numbers: Slots<S, number | null>, attrs: AttrsOf<A>) => Exclude<Quant<AttrsOf<A>>, { kind: 'depends' }>);
+
 export interface OpSpec<S extends string, O extends string, A extends AttrSpecs> {
   readonly type: string;
   /** Default '' (ai.onnx). */
@@ -205,10 +222,8 @@ export interface OpSpec<S extends string, O extends string, A extends AttrSpecs>
         /** Ops with sub-graphs are asked whatever their own shapes are. */
         bodyCost: BodyCost,
       ) => Cost);
-  readonly quant: Quant<AttrsOf<A>>['kind'] extends infer K
-    ? ('passes' | 'own' | 'float' | Extract<Quant<AttrsOf<A>>, { kind: 'weighted' }>) &
-        (K extends string ? unknown : never)
-    : never;
+  /** The kind alone, the whole answer, or what it depends on. */
+  readonly quant: QuantSpec<S, A>;
   /** Inputs on which the contract suite tries every answer above. */
   readonly samples: readonly Sample[];
   /** The same computation in smaller ops, or undefined to stay whole. */
@@ -264,6 +279,11 @@ export function op<const S extends string, const A extends AttrSpecs, const O ex
     ...rest,
     domain: spec.domain ?? '',
     outputs: spec.outputs ?? ['Y'],
-    quant: typeof quant === 'string' ? { kind: quant } : quant,
+    quant:
+      typeof quant === 'string'
+        ? { kind: quant }
+        : typeof quant === 'function'
+          ? { kind: 'depends', on: quant }
+          : quant,
   } as unknown as Row;
 }

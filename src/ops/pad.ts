@@ -105,7 +105,9 @@ export const Pad = op({
     ];
   },
   cost: noMacs,
-  quant: 'float',
+  // Zeros stand on every grid; other constants, and what is mirrored, are not worth an integer kernel.
+  quant: ({ value = 0 }, { mode }) =>
+    mode === 'constant' && value === 0 ? { kind: 'passes', padding: true } : { kind: 'float' },
   samples: [
     { X: [2, 3], pads: intVector(0, 1, 0, 2) },
     { X: [1, 2, 3, 3], pads: intVector(1, 0, 2, 1), axes: intVector(2, 3) },

@@ -10,6 +10,7 @@
 import { consumers, producers, removeDead } from '../graph/edit.ts';
 import type { Graph, Model, Node } from '../graph/model.ts';
 import { rowOf } from '../ops/index.ts';
+import { quantOf } from '../ops/infer.ts';
 
 const MICROSOFT = 'com.microsoft';
 
@@ -65,7 +66,7 @@ export function toQOperators(model: Model): Model {
   for (const node of graph.nodes) {
     const behind = node.outputs.length === 1 ? quantizer(node.outputs[0]!) : undefined;
     if (!behind || node.domain !== '') continue;
-    const integer = integerNode(node, behind, dequantized, made);
+    const integer = integerNode(node, graph, behind, dequantized, made);
     if (!integer) continue;
     replaced.set(node, integer);
     gone.add(behind);
@@ -77,6 +78,7 @@ export function toQOperators(model: Model): Model {
 
 function integerNode(
   node: Node,
+  graph: Graph,
   behind: Node,
   dequantized: (name: string) => Operand | undefined,
   made: ReadonlyMap<string, Node>,
@@ -87,7 +89,9 @@ function integerNode(
     // What moves elements on one grid moves integers as well.
     const x = dequantized(node.inputs[0] ?? '');
     const isSame = x && x[1] === behind.inputs[1] && x[2] === behind.inputs[2];
-    const moves = rowOf(node)?.quant.kind === 'passes' && node.op !== 'Pad';
+    const row = rowOf(node);
+    const quant = row && quantOf(row, node, graph);
+    const moves = quant?.kind === 'passes' && !quant.padding;
     return isSame && moves ? { ...node, inputs: [x[0], ...node.inputs.slice(1)], outputs: [output] } : undefined;
   }
   const data = form.hasBias ? node.inputs.slice(0, 2) : node.inputs;

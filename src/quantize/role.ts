@@ -1,15 +1,9 @@
-/**
- * What a node is to quantisation: its row's answer, read for one node of one graph.
- *
- * Rows say how integers enter an op, but not yet three further things: that an op clamps (so that an integer's limits can
- * do its work), that it multiplies by a constant (which moves the grid and no integer) and that it pads with a constant (so
- * that it can work on the integers themselves). They are tabled here until rows answer them.
- */
+/** What a node is to quantisation: its row's answer, read for one node of one graph. */
 
 import type { Graph, Node } from '../graph/model.ts';
-import { numbers, sizeOf, type Tensor } from '../graph/tensor.ts';
 import { rowOf } from '../ops/index.ts';
-import { attrsOf, type Facts, slotAt } from '../ops/infer.ts';
+import { attrsOf, type Facts, quantOf, slotAt } from '../ops/infer.ts';
+import type { Row } from '../ops/op.ts';
 import type { Range } from './range.ts';
 
 export type Role =
@@ -38,69 +32,33 @@ export type Role =
   | { readonly kind: 'clamps'; readonly to: Range }
   | { readonly kind: 'float'; readonly why: string };
 
-const scalarOf = (tensor: Tensor | undefined): number | undefined =>
-  tensor && sizeOf(tensor.dims) === 1 ? numbers(tensor)[0] : undefined;
-
-/** Ops that clamp, by name, and to what; undefined when the limits are computed. */
-const CLAMPS: Readonly<Record<string, (node: Node, graph: Graph) => Range | undefined>> = {
-  Relu: () => ({ lo: 0, hi: Number.POSITIVE_INFINITY }),
-  Clip: (node, graph) => {
-    const bound = (slot: number, none: number): number | undefined => {
-      const name = node.inputs[slot];
-      return name ? scalarOf(graph.initializers.get(name)) : none;
-    };
-    const lo = bound(1, Number.NEGATIVE_INFINITY);
-    const hi = bound(2, Number.POSITIVE_INFINITY);
-    // 0 is on every grid, so a range without it cannot be a grid's.
-    return lo !== undefined && hi !== undefined && lo <= 0 && hi >= 0 ? { lo, hi } : undefined;
-  },
-};
-
-/** Ops that multiply by a constant number, by name: what the number stands for. */
-const RESCALES: Readonly<Record<string, (operands: readonly (number | undefined)[]) => readonly [number, number]>> = {
-  Mul: ([a, b]) => (b === undefined ? [1, a ?? 0] : [0, b]),
-  Div: ([, b]) => [0, 1 / (b ?? 0)],
-};
-
-const rescaled = (node: Node, graph: Graph, facts: Facts): Role | undefined => {
-  const form = node.domain === '' ? RESCALES[node.op] : undefined;
-  if (!form) return undefined;
-  const [input, by] = form(node.inputs.map((name) => scalarOf(graph.initializers.get(name))));
-  const [x, factor] = [facts.get(node.inputs[input]!), facts.get(node.inputs[1 - input]!)];
-  // A factor of more axes than x would give the result more axes too.
-  const isPlain = x?.dtype === 'float32' && (factor?.dims.length ?? 0) <= x.dims.length;
-  return isPlain && by > 0 && Number.isFinite(by) ? { kind: 'rescales', input, by } : undefined;
-};
-
-/** Pads by a constant that is 0. */
-const padsWithZero = (node: Node, graph: Graph): boolean => {
-  if (node.op !== 'Pad' || node.domain !== '') return false;
-  const mode = node.attrs['mode'];
-  if (mode?.kind === 'string' && mode.value !== 'constant') return false;
-  return !node.inputs[2] || scalarOf(graph.initializers.get(node.inputs[2])) === 0;
-};
-
 /** The role of a node. Only float32 values are quantised. */
 export function roleOf(node: Node, graph: Graph, facts: Facts): Role {
   const row = rowOf(node);
   if (!row) return { kind: 'float', why: `nothing is known of ${node.op}` };
-  const clamp = node.domain === '' ? CLAMPS[node.op]?.(node, graph) : undefined;
-  if (clamp) return { kind: 'clamps', to: clamp };
-  if (padsWithZero(node, graph)) return { kind: 'passes', padding: true };
-  const scale = rescaled(node, graph, facts);
-  if (scale) return scale;
-  const { quant } = row;
-  if (quant.kind === 'float') return { kind: 'float', why: `${node.op} has no integer kernel` };
-  const first = facts.get(node.inputs[0] ?? '');
+  const quant = quantOf(row, node, graph);
+  if (quant.kind === 'float') return { kind: 'float', why: quant.why ?? `${node.op} has no integer kernel` };
+  const read = quant.kind === 'rescales' ? placeOf(node, row, quant.input) : 0;
+  const first = facts.get(node.inputs[read] ?? '');
   if (first && first.dtype !== 'float32') return { kind: 'float', why: `it works on ${first.dtype}` };
-  if (quant.kind === 'passes') {
-    if (CLAMPS[node.op]) return { kind: 'float', why: 'its limits are computed, or leave out 0' };
-    return { kind: 'passes', padding: false };
+  switch (quant.kind) {
+    case 'clamps':
+      return { kind: 'clamps', to: { lo: quant.lo, hi: quant.hi } };
+    case 'rescales': {
+      // A factor of more axes than x would give the result more axes too.
+      const factor = facts.get(node.inputs[1 - read] ?? '');
+      const isPlain = (factor?.dims.length ?? 0) <= (first?.dims.length ?? 0);
+      return isPlain
+        ? { kind: 'rescales', input: read, by: quant.by }
+        : { kind: 'float', why: 'its factor has more axes than what it multiplies' };
+    }
+    case 'passes':
+      return { kind: 'passes', padding: quant.padding ?? false };
+    case 'own':
+      return { kind: 'own' };
   }
-  if (quant.kind === 'own') return { kind: 'own' };
 
-  const place = (slot: string | undefined): number =>
-    slot === undefined ? -1 : node.inputs.findIndex((name, i) => name !== '' && slotAt(row.inputs, i) === slot);
+  const place = (slot: string | undefined): number => (slot === undefined ? -1 : placeOf(node, row, slot));
   const input = place(quant.input);
   const weight = place(quant.weight);
   const tensor = graph.initializers.get(node.inputs[weight] ?? '');
@@ -120,3 +78,7 @@ export function roleOf(node: Node, graph: Graph, facts: Facts): Role {
     product: rank === 2 || axis === rank - 1,
   };
 }
+
+/** The place of a slot among the node's inputs; −1 where it is left out. */
+const placeOf = (node: Node, row: Row, slot: string): number =>
+  node.inputs.findIndex((name, i) => name !== '' && slotAt(row.inputs, i) === slot);
