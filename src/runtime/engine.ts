@@ -5,6 +5,19 @@ import type { Tensor } from '../graph/tensor.ts';
 
 export type Feeds = Readonly<Record<string, Tensor>>;
 
+/**
+ * A tensor in the memory of the engine's device, where runs read it and write it: what `Session.keep` gives.
+ *
+ * Its numbers come back by a run that copies them into a tensor. Dispose it when done; its session lives on until then.
+ */
+export interface Resident extends Disposable {
+  readonly dtype: DType;
+  readonly dims: readonly number[];
+}
+
+/** What a binding ties to a session: JavaScript's memory, or the device's. */
+export type Values = Readonly<Record<string, Tensor | Resident>>;
+
 export interface SessionOptions {
   /** Intra-op threads; default: the engine's own. */
   threads?: number;
@@ -45,12 +58,18 @@ export interface Session extends Disposable {
    */
   run(feeds: Feeds, fetches?: readonly string[], signal?: AbortSignal): Promise<Record<string, Tensor>>;
   /**
+   * Runs once, as `run` does, and leaves the outputs where the device works.
+   *
+   * Throws   as `run`; engine/type for strings.
+   */
+  keep(feeds: Values, fetches: readonly string[]): Promise<Record<string, Resident>>;
+  /**
    * Fixes memory for inputs and outputs; each `run` of the binding then moves no data that it need not.
    * Bytes that are not aligned to their dtype are copied at each run. An output may be an input's own memory.
    *
    * Throws   engine/feed as `run` does, for `fetches` too; engine/type for a string output.
    */
-  bind(feeds: Feeds, fetches: Feeds): Binding;
+  bind(feeds: Values, fetches: Values): Binding;
   /** Ends profiling and returns the engine's trace events, in order. Present where `profile` was asked for and is possible. */
   profile?(): readonly ProfileEvent[];
 }

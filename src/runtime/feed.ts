@@ -4,7 +4,10 @@ import { PareError } from '../base/error.ts';
 import { nearest } from '../base/suggest.ts';
 import { byteLength } from '../graph/dtype.ts';
 import { sizeOf, type Tensor } from '../graph/tensor.ts';
-import type { Feeds, Port } from './engine.ts';
+import type { Port, Resident, Values } from './engine.ts';
+
+/** Does it lie with the device, rather than in JavaScript's memory? */
+export const isResident = (value: Tensor | Resident): value is Resident => !('bytes' in value);
 
 const showDims = (dims: readonly number[]): string => `[${dims.map((dim) => (dim < 0 ? '?' : dim)).join(', ')}]`;
 const showPort = ({ dtype, dims }: Port): string => `${dtype ?? 'a value'}${dims ? ` ${showDims(dims)}` : ''}`;
@@ -15,7 +18,7 @@ const showPort = ({ dtype, dims }: Port): string => `${dtype ?? 'a value'}${dims
  * `optional` are inputs that have a default: weights which a caller may override.
  * Throws   engine/feed for a name that is missing or unknown, a wrong dtype, rank or size, and bytes that do not fill the dims.
  */
-export function checkFeeds(inputs: readonly Port[], feeds: Feeds, optional: readonly Port[] = []): void {
+export function checkFeeds(inputs: readonly Port[], feeds: Values, optional: readonly Port[] = []): void {
   for (const port of inputs) {
     const fed = feeds[port.name];
     if (!fed) {
@@ -38,7 +41,7 @@ export function checkFeeds(inputs: readonly Port[], feeds: Feeds, optional: read
  *
  * Throws   engine/feed as above; engine/type for strings, whose memory is the engine's own.
  */
-export function checkFetches(outputs: readonly Port[], fetches: Feeds): void {
+export function checkFetches(outputs: readonly Port[], fetches: Values): void {
   for (const [name, into] of Object.entries(fetches)) {
     const port = find('output', outputs, name);
     if (into.dtype === 'string') {
@@ -74,7 +77,8 @@ export function tensorsOf(outputs: readonly Port[]): string[] {
   return (tensors.length > 0 ? tensors : outputs).map(({ name }) => name);
 }
 
-function checkTensor(kind: 'input' | 'output', port: Port, { dtype, dims, bytes, strings }: Tensor): void {
+function checkTensor(kind: 'input' | 'output', port: Port, value: Tensor | Resident): void {
+  const { dtype, dims } = value;
   const where = `${kind} "${port.name}"`;
   if (port.dtype && port.dtype !== dtype) {
     throw new PareError(
@@ -87,6 +91,8 @@ function checkTensor(kind: 'input' | 'output', port: Port, { dtype, dims, bytes,
       },
     );
   }
+  if (isResident(value)) return;
+  const { bytes, strings } = value;
   const size = sizeOf(dims);
   const [expected, got, unit] =
     dtype === 'string' ? [size, strings?.length ?? 0, 'strings'] : [byteLength(dtype, size), bytes.byteLength, 'bytes'];

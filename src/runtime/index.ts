@@ -9,8 +9,10 @@ export type {
   Feeds,
   Port,
   ProfileEvent,
+  Resident,
   Session,
   SessionOptions,
+  Values,
 } from './engine.ts';
 export type { Lab, Progress } from './lab.ts';
 export { type Case, type Latency, type MeasureOptions, measure, quantile } from './measure.ts';

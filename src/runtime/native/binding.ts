@@ -3,26 +3,29 @@
 import { PareError } from '../../base/error.ts';
 import type { Tensor } from '../../graph/tensor.ts';
 import { aborted, stopIfAborted } from '../aborted.ts';
-import type { Feeds } from '../engine.ts';
+import type { Values } from '../engine.ts';
 import { engineError } from '../failure.ts';
 import type { Out, Pointer } from './api.ts';
 import type { Environment } from './environment.ts';
-import { type Borrowed, borrow, readValue } from './value.ts';
+import { type NativeResident, residentOf, valueOf } from './resident.ts';
+import { type Borrowed, readValue } from './value.ts';
 
 export interface IoBinding {
   run(signal?: AbortSignal): Promise<void>;
   runSync(): void;
   /** Copies of the outputs that were bound to no memory, after a run. */
   read(): Record<string, Tensor>;
+  /** Those outputs themselves, where the engine put them. */
+  keep(onDispose: () => void): Record<string, NativeResident>;
   /** Not while a run is in flight. */
   release(): void;
 }
 
-/** Outputs by the memory to write them to, or by name alone where the engine shall allocate. */
-export type Outputs = { readonly into: Feeds } | { readonly names: readonly string[] };
+/** Outputs by the memory to write them to, or by name alone where the engine shall allocate; `where` describes the device's memory. */
+export type Outputs = { readonly into: Values } | { readonly names: readonly string[]; readonly where?: Pointer };
 
 /** Ties values to a session for any number of runs. The feeds are checked already. */
-export function bindValues(env: Environment, session: Pointer, feeds: Feeds, outputs: Outputs): IoBinding {
+export function bindValues(env: Environment, session: Pointer, feeds: Values, outputs: Outputs): IoBinding {
   const { api } = env;
   const io = env.pointer((out) => api.CreateIoBinding(session, out));
   const inputs: Borrowed[] = [];
@@ -30,17 +33,18 @@ export function bindValues(env: Environment, session: Pointer, feeds: Feeds, out
 
   const release = (): void => {
     api.ReleaseIoBinding(io);
-    for (const { value } of [...inputs, ...fetches]) api.ReleaseValue(value);
+    for (const { value, isShared } of [...inputs, ...fetches]) if (!isShared) api.ReleaseValue(value);
   };
   try {
     for (const [name, tensor] of Object.entries(feeds)) {
-      inputs.push(borrow(env, tensor));
+      inputs.push(valueOf(env, tensor));
       api.BindInput(io, name, inputs.at(-1)!.value);
     }
-    if ('names' in outputs) for (const name of outputs.names) api.BindOutputToDevice(io, name, env.memoryInfo);
-    else {
+    if ('names' in outputs) {
+      for (const name of outputs.names) api.BindOutputToDevice(io, name, outputs.where ?? env.memoryInfo);
+    } else {
       for (const [name, tensor] of Object.entries(outputs.into)) {
-        fetches.push(borrow(env, tensor));
+        fetches.push(valueOf(env, tensor));
         api.BindOutput(io, name, fetches.at(-1)!.value);
       }
     }
@@ -67,7 +71,11 @@ export function bindValues(env: Environment, session: Pointer, feeds: Feeds, out
       await runLater(env, session, io, signal);
       for (const store of stores) store();
     },
-    read: () => ('names' in outputs ? readOutputs(env, io, outputs.names) : {}),
+    read: () => ('names' in outputs ? takeOutputs(env, io, outputs.names, readValue, true) : {}),
+    keep: (onDispose) =>
+      'names' in outputs
+        ? takeOutputs(env, io, outputs.names, (_, value, name) => residentOf(env, value, name, onDispose), false)
+        : {},
     release,
   };
 }
@@ -90,18 +98,25 @@ async function runLater(env: Environment, session: Pointer, io: Pointer, signal?
   }
 }
 
-function readOutputs(env: Environment, io: Pointer, names: readonly string[]): Record<string, Tensor> {
+/** What `take` makes of each output that the engine allocated; `releases` ends the values themselves. */
+function takeOutputs<T>(
+  env: Environment,
+  io: Pointer,
+  names: readonly string[],
+  take: (env: Environment, value: Pointer, name: string) => T,
+  releases: boolean,
+): Record<string, T> {
   const { api, koffi } = env;
   const list: Out<Pointer> = [0n];
   const count: Out<number> = [0];
   api.GetBoundOutputValues(io, env.allocator, list, count);
   const values = Array.from({ length: Number(count[0]) }, (_, i): Pointer => koffi.decode(list[0], i * 8, 'void *'));
   try {
-    return Object.fromEntries(names.map((name, i) => [name, readValue(env, values[i]!, name)]));
+    return Object.fromEntries(names.map((name, i) => [name, take(env, values[i]!, name)]));
   } catch (thrown) {
     throw thrown instanceof PareError ? thrown : engineError('engine/run', thrown);
   } finally {
-    for (const value of values) api.ReleaseValue(value);
+    if (releases) for (const value of values) api.ReleaseValue(value);
     if (values.length > 0) api.AllocatorFree(env.allocator, list[0]);
   }
 }

@@ -40,7 +40,7 @@ export async function nativeEngine({
     device,
     threads,
     providers: env.providers,
-    blockSize: await block,
+    blockSize: device === 'cpu' ? await block : 0, // the blocked convolutions are the processor's
     load,
     [Symbol.dispose]() {}, // sessions own all that can be released; the environment is the process's
   };

@@ -11,6 +11,8 @@ import type { Environment } from './environment.ts';
 export interface Borrowed {
   readonly value: Pointer;
   readonly pin: unknown;
+  /** The value belongs to somebody else, who releases it. */
+  readonly isShared?: boolean;
   /** Where the tensor was misaligned: brings its bytes to the engine's copy before a run … */
   readonly load?: () => void;
   /** … and back after one. */
@@ -93,7 +95,8 @@ export function readValue(env: Environment, value: Pointer, name: string): Tenso
   return { dtype, dims, bytes };
 }
 
-function describe(env: Environment, value: Pointer): { code: number; dims: number[] } {
+/** Element type and dimensions of an engine value that is a tensor. */
+export function describe(env: Environment, value: Pointer): { code: number; dims: number[] } {
   const info = env.pointer((out) => env.api.GetTensorTypeAndShape(value, out));
   try {
     return { code: env.number((out) => env.api.GetTensorElementType(info, out)), dims: readDims(env, info) };

@@ -4,9 +4,9 @@ import type * as Ort from 'onnxruntime-web';
 import { PareError } from '../../base/error.ts';
 import type { Tensor } from '../../graph/tensor.ts';
 import { stopIfAborted } from '../aborted.ts';
-import type { Binding, Device, Feeds, Port, Session, SessionOptions } from '../engine.ts';
+import type { Binding, Device, Feeds, Port, Resident, Session, SessionOptions, Values } from '../engine.ts';
 import { engineError } from '../failure.ts';
-import { checkFeeds, checkFetches, find, tensorsOf } from '../feed.ts';
+import { checkFeeds, checkFetches, find, isResident, tensorsOf } from '../feed.ts';
 import { lifetime } from '../lifetime.ts';
 import { type ExternalFile, readModelFile } from './external-data.ts';
 import { dtypeNamed, fromOrt, toOrt } from './value.ts';
@@ -82,15 +82,40 @@ function open(ort: typeof Ort, session: Ort.InferenceSession): Session {
       for (const name of fetches) find('output', outputs, name);
       return run(feeds, fetches, signal);
     },
+    async keep(feeds, fetches) {
+      requireLive(life.disposed);
+      checkFeeds(inputs, feeds);
+      for (const name of fetches) find('output', outputs, name);
+      const results = await run(tensorsIn(feeds), fetches);
+      return Object.fromEntries(fetches.map((name) => [name, residentOf(results[name]!)]));
+    },
     bind(feeds, fetches) {
       requireLive(life.disposed);
       checkFeeds(inputs, feeds);
       checkFetches(outputs, fetches);
-      return bindingOf(fetches, (signal) => run(feeds, Object.keys(fetches), signal));
+      const into = tensorsIn(fetches);
+      return bindingOf(into, (signal) => run(tensorsIn(feeds), Object.keys(into), signal));
     },
     [Symbol.dispose]: () => life.dispose(),
   };
 }
+
+/** onnxruntime-web's own memory can only be copied to, so here a resident's place is JavaScript's. */
+interface WebResident extends Resident {
+  readonly tensor: Tensor;
+}
+
+const residentOf = (tensor: Tensor): WebResident => ({
+  dtype: tensor.dtype,
+  dims: tensor.dims,
+  tensor,
+  [Symbol.dispose]() {},
+});
+
+const tensorsIn = (values: Values): Feeds =>
+  Object.fromEntries(
+    Object.entries(values).map(([name, value]) => [name, isResident(value) ? (value as WebResident).tensor : value]),
+  );
 
 function requireLive(disposed: boolean): void {
   if (disposed) throw new PareError('engine/disposed', 'This session was disposed and cannot run any more.');

@@ -21,7 +21,7 @@ export interface ParameterGroup {
 }
 
 /** Weights that one call of a kernel passes over. */
-interface Run {
+export interface Run {
   readonly group: ParameterGroup;
   /** Weights from the start of a segment. */
   readonly offset: number;
@@ -109,8 +109,14 @@ export function execute(
       });
     }
   }
-  return scalarsFor({ group: EVERY, offset: 0, length: 0, isMatrix: false }, known, sums);
+  return shared(known, sums);
 }
+
+/** The scalars as what belongs to no parameter sees them. */
+export const shared = (
+  known: ReadonlyMap<string, number>,
+  sums: ReadonlyMap<string, number> = new Map(),
+): ((name: string) => number) => scalarsFor({ group: EVERY, offset: 0, length: 0, isMatrix: false }, known, sums);
 
 /** Bytes that a plan reads and writes, as its kernels are written. */
 export const bytesMoved = ({ passes }: CompiledPlan, { apart }: Runs): number => {
@@ -120,7 +126,7 @@ export const bytesMoved = ({ passes }: CompiledPlan, { apart }: Runs): number =>
 };
 
 /** The scalars as one run sees them. */
-const scalarsFor =
+export const scalarsFor =
   (
     { group, parameter, isMatrix: asMatrix }: Run,
     known: ReadonlyMap<string, number>,

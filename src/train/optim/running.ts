@@ -4,11 +4,12 @@ import { PareError } from '../../base/error.ts';
 import type { Lab } from '../../runtime/index.ts';
 import { rateAt } from '../schedule/schedule.ts';
 import type { Arena } from './arena.ts';
-import { bytesMoved, type CompiledPlan, compilePlan, execute, type ParameterGroup, runsOf } from './execute.ts';
+import { bytesMoved, type CompiledPlan, compilePlan, execute, type ParameterGroup, runsOf, shared } from './execute.ts';
 import { evaluate } from './expression.ts';
 import { type PlacedLink, slotsOf } from './link.ts';
 import { startMatrices } from './matrix.ts';
-import { baseRateName, evaluationPlan, type Plan, partsOf, plan, planPart, probePlan, rateName, STEP } from './plan.ts';
+import { type Move, type MoveKind, movesOf } from './move.ts';
+import { baseRateName, type Plan, rateName, STEP } from './plan.ts';
 
 /** Everything a step depends on, besides weights and gradients. `tensors` are views: copy what must not change. */
 export interface OptimizerState {
@@ -33,6 +34,16 @@ export interface StartOptions {
   readonly lab?: Lab;
   /** False gives each link its own pass. Default true. */
   readonly fuse?: boolean;
+  /** Told when `restore` has replaced weights and state. */
+  readonly onRestore?: () => void;
+}
+
+/** A move that waits to be made. */
+export interface PendingMove extends Move {
+  /** The numbers that its plans read: the step, the learning rates, state that is one number for all weights. */
+  readonly numbers: ReadonlyMap<string, number>;
+  /** To be called when it was made: counts the step and renews the state that is one number for all weights. */
+  made(): void;
 }
 
 export interface RunningOptimizer {
@@ -47,6 +58,12 @@ export interface RunningOptimizer {
    * When true, work the gradient out again at the weights as they are now, then `step`. Throws optim/evaluating.
    */
   probe(): boolean;
+  /**
+   * The next move for somebody else to make, where weights and state lie elsewhere; undefined when there is none of its kind.
+   *
+   * Throws   optim/evaluating.
+   */
+  move(kind: 'step' | 'probe', options?: StepOptions): PendingMove | undefined;
   /** Puts the weights to evaluate into `w` where they differ from the trained ones (averages); they rest in `g`. */
   evaluation(): void;
   /** Puts the trained weights back, bit by bit. */
@@ -67,57 +84,50 @@ export interface RunningOptimizer {
 export function start(
   links: readonly PlacedLink[],
   arena: Arena,
-  { groups = [], lab, fuse = true }: StartOptions = {},
+  { groups = [], lab, fuse = true, onRestore }: StartOptions = {},
 ): RunningOptimizer {
   const runs = runsOf(arena, groups);
   const slots = slotsOf(links);
   const uniforms = begin(links, arena);
-  const plans = new Map<string, CompiledPlan | undefined>();
+  const moveAt = movesOf(links, { fuse });
+  const compiled = new Map<Plan, CompiledPlan>();
   let done = 0;
   let evaluating = false;
   let probed = false;
 
-  const parts = partsOf(links);
-  const matrices = links.flatMap((link) =>
-    link.matrix ? [startMatrices(link.id, link.matrix, arena, groups, lab)] : [],
+  const matrices = new Map(
+    links.flatMap((link) =>
+      link.matrix ? [[link.id, startMatrices(link.id, link.matrix, arena, groups, lab)] as const] : [],
+    ),
   );
-  const matrixState = Object.assign({}, ...matrices.map(({ tensors }) => tensors)) as OptimizerState['tensors'];
-  /** The compiled plan of a part of the step. */
-  const partPlan = (part: readonly PlacedLink[], t: number): CompiledPlan => {
-    const active = part.filter((link) => link.active?.(t) ?? true);
-    const isLast = part === parts.at(-1);
-    const key = ['part', isLast, ...active.map((link) => link.id)].join('|');
-    const made = plans.get(key) ?? compilePlan(isLast ? plan(active, { fuse }) : planPart(active), arena);
-    plans.set(key, made);
+  const matrixState = Object.assign(
+    {},
+    ...[...matrices.values()].map(({ tensors }) => tensors),
+  ) as OptimizerState['tensors'];
+  const compile = (plan: Plan): CompiledPlan => {
+    const made = compiled.get(plan) ?? compilePlan(plan, arena);
+    compiled.set(plan, made);
     return made;
   };
-  const inParts = async (t: number, lr?: number): Promise<void> => {
-    for (const [i, part] of parts.entries()) {
-      carryOut(partPlan(part, t), t, lr);
-      await matrices[i]?.step(t);
+  /** Takes over new values of state that is one number for all weights. */
+  const settle = (plan: Plan, scalars: (name: string) => number): void => {
+    const news = [...plan.uniforms].map(([name, value]) => [name, evaluate(value, scalars)] as const);
+    for (const [name, value] of news) uniforms.set(name, value);
+  };
+  const carryOut = (plan: Plan, t: number, lr?: number): void =>
+    settle(plan, execute(compile(plan), known(t, lr), runs, arena));
+  const carryOutInTurn = async ({ parts }: Move, t: number, lr?: number): Promise<void> => {
+    for (const { plan, matrix } of parts) {
+      carryOut(plan, t, lr);
+      if (matrix) await matrices.get(matrix.id)!.step(t);
     }
     done = t;
   };
-
-  const resting = links.some((link) => link.active);
-  /** The compiled plan of a kind at step t, from links that act then. */
-  const planFor = (kind: keyof typeof KINDS | 'step', t: number): CompiledPlan | undefined => {
-    const moves = kind === 'step' || kind === 'probe';
-    const active = resting && moves ? links.filter((link) => link.active?.(t) ?? true) : links;
-    const key = resting ? [kind, ...active.map((link) => link.id)].join('|') : kind;
-    if (!plans.has(key)) {
-      const made = kind === 'step' ? plan(active, { fuse }) : KINDS[kind](active);
-      plans.set(key, made && compilePlan(made, arena));
-    }
-    return plans.get(key);
-  };
-  /** Runs a plan; false when there is none. */
-  const carryOut = (made: CompiledPlan | undefined, t: number, lr?: number): boolean => {
-    if (!made) return false;
-    const scalars = execute(made, known(t, lr), runs, arena);
-    const news = [...made.uniforms].map(([name, value]) => [name, evaluate(value, scalars)] as const);
-    for (const [name, value] of news) uniforms.set(name, value);
-    return true;
+  /** Makes a move of one part; false when there is none. */
+  const once = (kind: MoveKind, t: number): boolean => {
+    const move = moveAt(kind, t);
+    if (move) carryOut(move.parts[0]!.plan, t);
+    return move !== undefined;
   };
   const known = (t: number, lr?: number): Map<string, number> => {
     const scalars = new Map([...uniforms, [STEP, t]]);
@@ -141,27 +151,42 @@ export function start(
     },
     step({ lr, t = done + 1 } = {}) {
       asTrained();
-      if (!probed && planFor('probe', t)) {
+      if (!probed && moveAt('probe', t)) {
         throw new PareError('optim/probe', 'This optimiser wants two gradients a step, and has made no first move.', {
           hint: 'call probe(), work the gradient out again, then call step()',
         });
       }
       probed = false;
-      if (matrices.length > 0) return inParts(t, lr);
-      carryOut(planFor('step', t), t, lr);
+      const move = moveAt('step', t)!;
+      if (matrices.size > 0) return carryOutInTurn(move, t, lr);
+      carryOut(move.parts[0]!.plan, t, lr);
       done = t;
+    },
+    move(kind, { lr, t = done + 1 } = {}) {
+      asTrained();
+      const move = moveAt(kind, t);
+      if (!move) return undefined;
+      const numbers = known(t, lr);
+      return {
+        ...move,
+        numbers,
+        made() {
+          for (const { plan } of move.parts) settle(plan, shared(numbers));
+          if (kind === 'step') done = t;
+        },
+      };
     },
     probe() {
       asTrained();
-      probed = carryOut(planFor('probe', done + 1), done + 1);
+      probed = once('probe', done + 1);
       return probed;
     },
     evaluation() {
-      if (!evaluating) carryOut(planFor('enter', done), done);
+      if (!evaluating) once('enter', done);
       evaluating = true;
     },
     training() {
-      if (evaluating) carryOut(planFor('leave', done), done);
+      if (evaluating) once('leave', done);
       evaluating = false;
     },
     state() {
@@ -185,21 +210,14 @@ export function start(
       }
       for (const name of uniforms.keys()) uniforms.set(name, state.scalars[name]!);
       done = state.t;
+      onRestore?.();
     },
     bytesPerStep() {
-      const plansOfStep =
-        parts.length > 1 ? parts.map((part) => partPlan(part, done + 1)) : [planFor('step', done + 1)!];
-      return plansOfStep.reduce((sum, made) => sum + bytesMoved(made, runs), 0);
+      const { parts } = moveAt('step', done + 1)!;
+      return parts.reduce((sum, { plan }) => sum + bytesMoved(compile(plan), runs), 0);
     },
   };
 }
-
-/** Plans beside the step itself; some chains have none. */
-const KINDS = {
-  probe: probePlan,
-  enter: (links: readonly PlacedLink[]): Plan | undefined => evaluationPlan(links)?.enter,
-  leave: (links: readonly PlacedLink[]): Plan | undefined => evaluationPlan(links)?.leave,
-};
 
 /** Fills the state slots, and gives the state that is one number for all weights. */
 function begin(links: readonly PlacedLink[], arena: Arena): Map<string, number> {
