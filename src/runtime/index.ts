@@ -1,6 +1,7 @@
 /** Running graphs: engines and sessions, latency, and the machine's profile. */
 
 export { stopIfAborted } from './aborted.ts';
+export { type Copier, openCopier } from './copier.ts';
 export type {
   Binding,
   Device,
