@@ -1,10 +1,11 @@
 /** Tensors to and from the memory of the engine's device. */
 
+import { DTYPES } from '../graph/dtype.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import type { Binding, Engine, Resident, Values } from './engine.ts';
 import { tinyOnnx } from './tiny-onnx.ts';
 
-/** Moves sets of float32 tensors of fixed shapes. Dispose it after what it placed. */
+/** Moves sets of tensors of fixed types. Dispose it after what it placed. */
 export interface Copier extends Disposable {
   /** Fresh residents with the numbers of `tensors`, in order. */
   place(tensors: readonly Tensor[]): Promise<readonly Resident[]>;
@@ -13,27 +14,25 @@ export interface Copier extends Disposable {
 }
 
 /**
- * Opens a copier for float32 tensors of these dimensions: a graph of nothing but Identity, so that any engine does it the same way.
+ * Opens a copier for tensors of these types: a graph of nothing but Identity, so that any engine does it the same way.
  *
  * Throws   engine/load.
  */
-export async function openCopier(engine: Engine, shapes: readonly (readonly number[])[]): Promise<Copier> {
-  const from = shapes.map((dims, i) => ({ name: `x${i}`, dims }));
-  const to = shapes.map((dims, i) => ({ name: `y${i}`, dims }));
-  const nodes = shapes.map((_, i) => ({ op: 'Identity', inputs: [`x${i}`], outputs: [`y${i}`] }));
-  const session = await engine.load(tinyOnnx({ nodes, inputs: from, outputs: to }), { optimize: 'none' });
-  const named = (letter: 'x' | 'y', values: readonly (Tensor | Resident)[]): Values =>
+export async function openCopier(engine: Engine, types: readonly Pick<Tensor, 'dtype' | 'dims'>[]): Promise<Copier> {
+  const named = (letter: 'x' | 'y') =>
+    types.map(({ dtype, dims }, i) => ({ name: `${letter}${i}`, code: DTYPES[dtype].code, dims }));
+  const nodes = types.map((_, i) => ({ op: 'Identity', inputs: [`x${i}`], outputs: [`y${i}`] }));
+  const session = await engine.load(tinyOnnx({ nodes, inputs: named('x'), outputs: named('y') }), { optimize: 'none' });
+  const fed = (letter: 'x' | 'y', values: readonly (Tensor | Resident)[]): Values =>
     Object.fromEntries(values.map((value, i) => [`${letter}${i}`, value]));
   return {
     async place(tensors) {
-      const kept = await session.keep(
-        named('x', tensors),
-        to.map(({ name }) => name),
-      );
-      return to.map(({ name }) => kept[name]!);
+      const names = types.map((_, i) => `y${i}`);
+      const kept = await session.keep(fed('x', tensors), names);
+      return names.map((name) => kept[name]!);
     },
     async copy(given, into) {
-      using binding: Binding = session.bind(named('x', given), named('y', into));
+      using binding: Binding = session.bind(fed('x', given), fed('y', into));
       await binding.run();
     },
     [Symbol.dispose]: () => session[Symbol.dispose](),

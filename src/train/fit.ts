@@ -71,6 +71,11 @@ export interface FitOptions {
    * The result is the same. Default false.
    */
   recompute?: boolean;
+  /**
+   * Weights, slopes and the optimiser's state stay where the engine works, and the update is part of the step's graph. Default: where the
+   * engine's device is not the processor. On the processor kernels that update in place are faster.
+   */
+  resident?: boolean;
   /** Default: accuracy for classes, R² for numbers. */
   metric?: Metric;
   /** Where the run is kept, so that it can go on after anything. */
@@ -210,13 +215,14 @@ const unfinished = (folder: string, { position: { epoch, step } }: Checkpoint): 
 
 /** What trainer and race need of the options. */
 const trainerOptions = (options: FitOptions) => {
-  const { batch, accumulate, loss, learns = () => true, freeze, groups = [], recompute } = options;
+  const { batch, accumulate, loss, learns = () => true, freeze, groups = [], recompute, resident } = options;
   const isFrozen = freeze === undefined ? () => false : matcher(freeze);
   return {
     ...(batch && { batch }),
     ...(accumulate && { accumulate }),
     ...(loss && { loss }),
     ...(recompute && { recompute }),
+    ...(resident !== undefined && { resident }),
     learns: (name: string) => learns(name) && !isFrozen(name),
     groups: groupsOf(groups),
   };

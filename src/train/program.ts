@@ -107,7 +107,7 @@ function nothingLearns({ graph }: Model, mayLearn: boolean): PareError {
  * The engine orders nodes by walking up from the leaves, the last one first. So it finishes the slopes of one layer before it goes on
  * to the next, and lets go of what only they read; from the first layer's slope it would walk up the whole network.
  */
-function leavesLast(graph: Graph): Graph {
+export function leavesLast(graph: Graph): Graph {
   const read = new Set(graph.nodes.flatMap(readsOf));
   const isLeaf = (node: Node): boolean => node.outputs.every((name) => !read.has(name));
   const leaves = graph.nodes.filter(isLeaf);
@@ -205,17 +205,39 @@ export const loadGraph: Load = (graph, { engine, threads }) =>
 export const loadInTurn: Load = (graph, { engine, threads }) =>
   engine.load(engineBytes(graph), { optimize: 'none', sharesMemory: true, ...(threads && { threads }) });
 
+/** Memory of a step's inputs and outputs that is not the arena's. */
+export interface StepMemory {
+  /** Statistics and frozen weights, by name: copies of the model's. */
+  readonly held: ReadonlyMap<string, Tensor>;
+  readonly lossTensor: Tensor;
+  /** The number of the step, uint32 []. */
+  readonly stepTensor: Tensor;
+  /** Two sets of batch memory, by column. */
+  readonly columns: readonly [Readonly<Record<string, Tensor>>, Readonly<Record<string, Tensor>>];
+}
+
+/** Lays out what a step needs besides its weights and slopes. */
+export function stepMemory(step: StepGraph): StepMemory {
+  const columns = (): Readonly<Record<string, Tensor>> =>
+    Object.fromEntries([...step.columns].map(([name, { dtype, dims }]) => [name, zeros(dtype, dims)]));
+  const held = [...step.form.weights].filter(([name]) => !step.slopes.has(name));
+  return {
+    held: new Map(held.map(([name, t]) => [name, { ...t, bytes: t.bytes.slice() }])),
+    lossTensor: zeros('float32', []),
+    stepTensor: tensor('uint32', [], Uint32Array.of(0)),
+    columns: [columns(), columns()],
+  };
+}
+
+/** A tensor's elements by name, to be filled. */
+export const feedsIn = (columns: Readonly<Record<string, Tensor>>): Readonly<Record<string, TypedArray>> =>
+  Object.fromEntries(Object.entries(columns).map(([name, t]) => [name, elements(t)]));
+
 /** Binds a step to an arena that holds the weights. */
 export async function bindStep(step: StepGraph, arena: Arena, lab: Lab, load: Load = loadGraph): Promise<Program> {
   const session = await load(step.graph, lab);
   const ports = new Set(session.inputs.map(({ name }) => name));
-  const held = new Map(
-    [...step.form.weights]
-      .filter(([name]) => !step.slopes.has(name))
-      .map(([name, t]) => [name, { ...t, bytes: t.bytes.slice() }]),
-  );
-  const lossTensor = zeros('float32', []);
-  const stepTensor = tensor('uint32', [], Uint32Array.of(0));
+  const { held, lossTensor, stepTensor, columns } = stepMemory(step);
   const flowing = new Map(
     [...step.form.state].map(([weight, output]) => [
       weight,
@@ -234,16 +256,13 @@ export async function bindStep(step: StepGraph, arena: Arena, lab: Lab, load: Lo
   if (ports.has(STEP)) weights[STEP] = stepTensor;
   for (const { output, next } of flowing.values()) outputs[output] = next;
 
-  const sets = [0, 1].map(() => {
-    const tensors = Object.fromEntries([...step.columns].map(([name, { dtype, dims }]) => [name, zeros(dtype, dims)]));
-    return {
-      feeds: Object.fromEntries(Object.entries(tensors).map(([name, t]) => [name, elements(t)])),
-      binding: session.bind({ ...weights, ...tensors }, outputs),
-    };
-  });
+  const runs = [
+    session.bind({ ...weights, ...columns[0] }, outputs),
+    session.bind({ ...weights, ...columns[1] }, outputs),
+  ] as const;
   return {
-    feeds: [sets[0]!.feeds, sets[1]!.feeds],
-    runs: [sets[0]!.binding, sets[1]!.binding],
+    feeds: [feedsIn(columns[0]), feedsIn(columns[1])],
+    runs,
     loss: () => (elements(lossTensor) as Float32Array)[0]!,
     setStep: (n) => {
       (elements(stepTensor) as Uint32Array)[0] = n;
@@ -253,7 +272,7 @@ export async function bindStep(step: StepGraph, arena: Arena, lab: Lab, load: Lo
     },
     held,
     [Symbol.dispose]: () => {
-      for (const { binding } of sets) binding[Symbol.dispose]();
+      for (const binding of runs) binding[Symbol.dispose]();
       session[Symbol.dispose]();
     },
   };

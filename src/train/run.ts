@@ -108,6 +108,7 @@ export function startRun(trainer: Trainer, options: RunOptions, lab: Lab): Run {
   };
   const save = async (): Promise<void> => {
     if (!checkpoint) return;
+    await trainer.rest?.();
     // The update may have left what is no number: the last good checkpoint stays.
     const bad = Object.entries(spots()).find(([, sum]) => !Number.isFinite(sum));
     if (bad) throw brokenBy(at, bad[0]);

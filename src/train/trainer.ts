@@ -5,17 +5,18 @@ import { batchCount, batches } from '../data/batches.ts';
 import type { Dataset } from '../data/dataset.ts';
 import type { Model } from '../graph/model.ts';
 import { copyFloats, type Tensor, tensor } from '../graph/tensor.ts';
-import type { Binding, Lab } from '../runtime/index.ts';
+import type { Lab } from '../runtime/index.ts';
 import { batchFor } from './batch-size.ts';
 import { diagnose } from './diagnose.ts';
 import { lossFor } from './loss/index.ts';
 import type { Loss } from './loss/loss.ts';
+import { type MoverRun, openInMemory, SUM } from './mover.ts';
 import { type Arena, createArena } from './optim/arena.ts';
 import type { ParameterGroup } from './optim/execute.ts';
 import type { RunningOptimizer } from './optim/running.ts';
-import { mapSegments } from './optim/segment.ts';
 import type { Optimizer } from './optim/transform.ts';
-import { bindStep, type StepGraph, stepGraph } from './program.ts';
+import { type StepGraph, stepGraph } from './program.ts';
+import { openResident } from './resident/mover.ts';
 import type { Agreement } from './workers.ts';
 
 export interface TrainerOptions {
@@ -29,6 +30,11 @@ export interface TrainerOptions {
   readonly groups?: readonly ParameterGroup[];
   /** Works parts of the forward pass out a second time for the slopes, to save memory. Default false. */
   readonly recompute?: boolean;
+  /**
+   * Keeps weights, slopes and the optimiser's state where the engine works: the update is part of the step's graph. Default: where that
+   * is not the processor.
+   */
+  readonly resident?: boolean;
   /** Told the updates of an epoch. */
   readonly optimizer: (updatesPerEpoch: number) => Optimizer;
 }
@@ -45,6 +51,8 @@ export interface Trainer extends Disposable {
   readonly held: ReadonlyMap<string, Tensor>;
   /** All weights as they are now: memory, not copies. Where processes hold parts, the part of this one. */
   weights(): Map<string, Tensor>;
+  /** Where weights and state lie on a device: brings them into memory. `updates` does so with the weights at its end. */
+  rest?(): Promise<void>;
   /** Where several processes make the updates. */
   readonly agreement?: Agreement;
   /**
@@ -63,11 +71,6 @@ export interface UpdateRange {
   /** Learning rate in place of the optimiser's own. */
   readonly lr?: (update: number) => number | undefined;
 }
-
-/** The accumulated gradient's segment. */
-const SUM = 'accumulated';
-/** Runs shorter than this are made on JavaScript's thread: handing them to another costs more than it saves. */
-const SHORT_MS = 2;
 
 /** Lays out memory, builds the step and loads it. Throws what `stepGraph` does, and train/accumulate. */
 export async function openTrainer(model: Model, data: Dataset, options: TrainerOptions, lab: Lab): Promise<Trainer> {
@@ -100,13 +103,17 @@ export async function openTrainer(model: Model, data: Dataset, options: TrainerO
   }
   const arena = createArena(step.parameters, { slots: [...optimizer.slots, ...(accumulate > 1 ? [SUM] : [])] });
   for (const { name } of step.parameters) copyFloats(step.form.weights.get(name)!, arena.view('w', name));
-  const program = await bindStep(step, arena, lab);
-  const running = optimizer.start(arena, { groups, lab });
-  const gather = accumulate > 1 ? gathering(arena, accumulate) : undefined;
+  const { resident = lab.engine.device !== 'cpu' } = options;
+  const start = (onRestore?: () => void): RunningOptimizer =>
+    optimizer.start(arena, { groups, lab, ...(onRestore && { onRestore }) });
+  const { mover, running } = resident
+    ? await openResident({ step, arena, accumulate, start, groups }, lab)
+    : await openInMemory({ step, arena, accumulate, start }, lab);
+  const isAveraged = optimizer.links.some(({ evaluate }) => evaluate);
 
   const weights = (): Map<string, Tensor> =>
     new Map([
-      ...program.held,
+      ...mover.held,
       ...step.parameters.map(
         ({ name }) => [name, tensor('float32', step.form.weights.get(name)!.dims, arena.view('w', name))] as const,
       ),
@@ -121,43 +128,42 @@ export async function openTrainer(model: Model, data: Dataset, options: TrainerO
     const end = to * accumulate;
     const fill = (i: number): void => {
       if (i >= end) return;
-      for (const name of step.columns.keys()) source.fill(name, lists[i]!, program.feeds[(i % 2) as 0 | 1][name]!);
+      for (const name of step.columns.keys()) source.fill(name, lists[i]!, mover.feeds[(i % 2) as 0 | 1][name]!);
     };
     const prepare = (i: number): Promise<void> | undefined => (i < end ? source.prepare?.(lists[i]!) : undefined);
-    let isShort = false;
+    await mover.begin();
     const first = from * accumulate;
     await prepare(first);
     fill(first);
     let ready = prepare(first + 1);
-    for (let update = from; update < to; update++) {
-      let mean = 0;
-      for (let micro = 0; micro < accumulate; micro++) {
-        const i = update * accumulate + micro;
-        const which = (i % 2) as 0 | 1;
-        const number = epoch * updatesPerEpoch * accumulate + i + 1;
-        program.setStep(number);
-        await ready;
-        ready = prepare(i + 2);
-        const before = performance.now();
-        await turn(program.runs[which], isShort, () => fill(i + 1));
-        isShort = performance.now() - before < SHORT_MS;
-        const one = program.loss();
-        if (!Number.isFinite(one)) {
-          const place = { epoch, update, samples: lists[i]!, step: number };
-          throw await diagnose(
-            { model, loss, batch, step, arena, weights: weights(), feeds: program.feeds[which] },
-            place,
-            lab,
-          );
+    try {
+      for (let update = from; update < to; update++) {
+        let mean = 0;
+        for (let micro = 0; micro < accumulate; micro++) {
+          const i = update * accumulate + micro;
+          const run: MoverRun = {
+            which: (i % 2) as 0 | 1,
+            micro,
+            isLast: micro === accumulate - 1,
+            number: epoch * updatesPerEpoch * accumulate + i + 1,
+            lr: lr?.(update),
+          };
+          await ready;
+          ready = prepare(i + 2);
+          const one = await mover.run(run, () => fill(i + 1));
+          if (!Number.isFinite(one)) {
+            await mover.rest(false);
+            const place = { epoch, update, samples: lists[i]!, step: run.number };
+            const scene = { model, loss, batch, step, arena, weights: weights(), feeds: mover.feeds[run.which] };
+            throw await diagnose(scene, place, lab);
+          }
+          mean += one / accumulate;
+          await mover.move(run);
         }
-        mean += one / accumulate;
-        if (!gather && running.probe()) await turn(program.runs[which], isShort);
-        program.flow();
-        gather?.(micro);
+        yield mean;
       }
-      const rate = lr?.(update);
-      await running.step(rate === undefined ? {} : { lr: rate });
-      yield mean;
+    } finally {
+      await mover.rest(isAveraged);
     }
   }
 
@@ -169,29 +175,10 @@ export async function openTrainer(model: Model, data: Dataset, options: TrainerO
     batch,
     accumulate,
     updatesPerEpoch,
-    held: program.held,
+    held: mover.held,
     weights,
     updates,
-    [Symbol.dispose]: () => program[Symbol.dispose](),
+    rest: () => mover.rest(true),
+    [Symbol.dispose]: () => mover[Symbol.dispose](),
   };
-}
-
-/** Adds up the gradients of an update's runs; the last call leaves their mean in `g`. */
-function gathering(arena: Arena, runs: number): (micro: number) => void {
-  const first = mapSegments(arena, (e) => ({ [SUM]: e.mul(1 / runs, e.slot('g')) }));
-  const next = mapSegments(arena, (e) => ({ [SUM]: e.add(e.slot(SUM), e.mul(1 / runs, e.slot('g'))) }));
-  const last = mapSegments(arena, (e) => ({ g: e.add(e.slot(SUM), e.mul(1 / runs, e.slot('g'))) }));
-  return (micro) => (micro === 0 ? first : micro < runs - 1 ? next : last)();
-}
-
-/** One run; whatever `meanwhile` does happens while the engine works, if the run is long enough to be worth it. */
-async function turn(binding: Binding, isShort: boolean, meanwhile?: () => void): Promise<void> {
-  if (isShort && binding.runSync) {
-    binding.runSync();
-    meanwhile?.();
-    return;
-  }
-  const run = binding.run();
-  meanwhile?.();
-  await run;
 }

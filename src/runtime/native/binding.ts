@@ -7,7 +7,7 @@ import type { Values } from '../engine.ts';
 import { engineError } from '../failure.ts';
 import type { Out, Pointer } from './api.ts';
 import type { Environment } from './environment.ts';
-import { type NativeResident, residentOf, valueOf } from './resident.ts';
+import { engineValue, type NativeResident, residentOf } from './resident.ts';
 import { type Borrowed, readValue } from './value.ts';
 
 export interface IoBinding {
@@ -37,14 +37,14 @@ export function bindValues(env: Environment, session: Pointer, feeds: Values, ou
   };
   try {
     for (const [name, tensor] of Object.entries(feeds)) {
-      inputs.push(valueOf(env, tensor));
+      inputs.push(engineValue(env, tensor));
       api.BindInput(io, name, inputs.at(-1)!.value);
     }
     if ('names' in outputs) {
       for (const name of outputs.names) api.BindOutputToDevice(io, name, outputs.where ?? env.memoryInfo);
     } else {
       for (const [name, tensor] of Object.entries(outputs.into)) {
-        fetches.push(valueOf(env, tensor));
+        fetches.push(engineValue(env, tensor));
         api.BindOutput(io, name, fetches.at(-1)!.value);
       }
     }

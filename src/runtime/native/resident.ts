@@ -7,6 +7,7 @@ import { isResident } from '../feed.ts';
 import type { Pointer } from './api.ts';
 import { dtypeFor } from './element-type.ts';
 import type { Environment } from './environment.ts';
+import type { Settings } from './options.ts';
 import { type Borrowed, borrow, describe } from './value.ts';
 
 export interface NativeResident extends Resident {
@@ -23,12 +24,12 @@ const MEMORY: Readonly<Record<Exclude<Device, 'cpu'>, readonly string[]>> = {
 };
 
 /** Describes a device's own memory. Release it with `ReleaseMemoryInfo`, unless it is the environment's. */
-export function memoryOf(env: Environment, device: Device): Pointer {
+export function memoryOf(env: Environment, { device, index }: Pick<Settings, 'device' | 'index'>): Pointer {
   if (device === 'cpu') return env.memoryInfo;
   let last: unknown;
   for (const name of MEMORY[device]) {
     try {
-      return env.pointer((out) => env.api.CreateMemoryInfo(name, DEVICE_ALLOCATOR, 0, MEMORY_DEFAULT, out));
+      return env.pointer((out) => env.api.CreateMemoryInfo(name, DEVICE_ALLOCATOR, index, MEMORY_DEFAULT, out));
     } catch (thrown) {
       last = thrown;
     }
@@ -62,7 +63,5 @@ export function residentOf(env: Environment, value: Pointer, name: string, onDis
 }
 
 /** An engine value for a binding: a resident's own, or one over a tensor's bytes. */
-export const valueOf = (env: Environment, given: Tensor | Resident): Borrowed =>
-  isResident(given)
-    ? { value: (given as NativeResident).value, pin: given, isShared: true }
-    : borrow(env, given);
+export const engineValue = (env: Environment, given: Tensor | Resident): Borrowed =>
+  isResident(given) ? { value: (given as NativeResident).value, pin: given, isShared: true } : borrow(env, given);

@@ -1,7 +1,7 @@
 /** A graph loaded by ONNX Runtime's C library. */
 
 import { PareError } from '../../base/error.ts';
-import type { Binding, Device, Session } from '../engine.ts';
+import type { Binding, Session } from '../engine.ts';
 import { engineError } from '../failure.ts';
 import { checkFeeds, checkFetches, find, tensorsOf } from '../feed.ts';
 import { type Lifetime, lifetime } from '../lifetime.ts';
@@ -24,7 +24,7 @@ export async function loadSession(env: Environment, model: Uint8Array | string, 
     const session = await withOptions(env, { ...settings, ...(trace && { tracePrefix: trace.prefix }) }, (options) =>
       create(env, model, options),
     );
-    return open(env, session, settings.device, trace);
+    return open(env, session, settings, trace);
   } catch (thrown) {
     trace?.remove();
     throw engineError('engine/load', thrown);
@@ -41,7 +41,7 @@ async function create({ api, env }: Environment, model: Uint8Array | string, opt
   return out[0];
 }
 
-function open(env: Environment, session: Pointer, device: Device, trace: Trace | undefined): Session {
+function open(env: Environment, session: Pointer, settings: Settings, trace: Trace | undefined): Session {
   const { inputs, outputs, overridable } = readPorts(env, session);
   const bindings = new Set<Lifetime>();
   const life = lifetime('session', () => {
@@ -79,7 +79,7 @@ function open(env: Environment, session: Pointer, device: Device, trace: Trace |
       during(async () => {
         checkFeeds(inputs, feeds, overridable);
         for (const name of fetches) find('output', outputs, name);
-        const where = memoryOf(env, device);
+        const where = memoryOf(env, settings);
         const io = bindValues(env, session, feeds, { names: fetches, where });
         try {
           await io.run();
@@ -88,7 +88,7 @@ function open(env: Environment, session: Pointer, device: Device, trace: Trace |
           return kept;
         } finally {
           io.release();
-          if (device !== 'cpu') env.api.ReleaseMemoryInfo(where);
+          if (where !== env.memoryInfo) env.api.ReleaseMemoryInfo(where);
         }
       }),
     bind(feeds, fetches) {

@@ -94,20 +94,11 @@ async function load({ arena, groups, running }: Begun, parts: PendingMove['parts
   const read = (slot: string, parameter: string): StaticValue => {
     const name = `${slot}/${parameter}`;
     const length = tensors[slot]?.[parameter]?.length ?? 0;
-    const isSquare = arena.slots.includes(slot) === false;
-    const dims = isSquare ? stateDims(slot, parameter, length) : SHAPES[parameter]!;
+    const dims = arena.slots.includes(slot) ? SHAPES[parameter]! : [length];
     const value = inputs.get(name) ?? g.input(name, 'float32', dims);
     inputs.set(name, value);
     reads.set(name, [slot, parameter]);
     return value;
-  };
-  const stateDims = (slot: string, parameter: string, length: number): readonly number[] => {
-    const part = parts.find(({ matrix }) => matrix && slot.startsWith(`${matrix.id}.`))!.matrix!;
-    const dims = SHAPES[parameter]!;
-    const rows = dims.length < 2 ? 1 : dims[0]!;
-    const state = part.rule.state(rows, sizeOf(dims) / rows);
-    expect(sizeOf(state[slot.slice(part.id.length + 1)]!.dims)).toBe(length);
-    return state[slot.slice(part.id.length + 1)]!.dims;
   };
   const parameters = runsOf(arena, groups).apart.map((run) => ({
     run: { ...run, parameter: run.parameter! },

@@ -64,7 +64,8 @@ interface Context {
 /**
  * Appends the nodes of a move's parts to the graph of `g`.
  *
- * `read` gives what a slot (`w`, `g`, state) of a parameter [its dims] holds before; it is asked for no more than is read.
+ * `read` gives what a slot of a parameter holds before: `w`, `g` and state per weight in the parameter's dimensions, a matrix rule's own
+ * state as a vector. It is asked for no more than is read, and perhaps twice.
  * Throws   optim/device for an optimiser whose state for all weights depends on norms.
  */
 export function appendMove(
@@ -158,10 +159,11 @@ function appendMatrix({ id, rule, isFresh }: MatrixPart, { g, parameters, number
       u: g.reshape(now('g', parameter), [rows, columns]),
       t: g.reshape(numbers.step(), []),
     };
-    for (const slot of Object.keys(rule.state(rows, columns))) values[slot] = now(`${id}.${slot}`, parameter);
+    for (const [slot, state] of Object.entries(rule.state(rows, columns)))
+      values[slot] = g.reshape(now(`${id}.${slot}`, parameter), state.dims);
     for (const [slot, value] of Object.entries(rule.body(g, values, isFresh))) {
       if (slot === 'u') write('g', parameter, g.reshape(value, dims));
-      else write(`${id}.${slot}`, parameter, value);
+      else write(`${id}.${slot}`, parameter, g.reshape(value, [sizeOf(value.dims)]));
     }
   }
 }
