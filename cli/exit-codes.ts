@@ -47,6 +47,7 @@ const TABLE: readonly (readonly [pattern: string, exit: ExitCode])[] = [
   ['prune/data', EXIT.usage],
   ['parallel/no-mpi', EXIT.device],
   ['parallel/replicas', EXIT.usage],
+  ['parallel/resident', EXIT.usage],
   ['parallel/devices', EXIT.usage],
   ['parallel/exclusive', EXIT.usage],
   ['parallel/compress', EXIT.usage],

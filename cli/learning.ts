@@ -19,7 +19,7 @@ import {
 import { optimizerOptions } from '../src/train/optim/options.ts';
 import { plateau, type Rate } from '../src/train/schedule/index.ts';
 import { type GroupOptions, layerWise, matcher } from '../src/train/select.ts';
-import { flag, many, number, path, text, type ValuesOf } from './arg.ts';
+import { flag, many, number, oneOf, path, text, type ValuesOf } from './arg.ts';
 import { type Call, called, calledMany, type OptionValue } from './call.ts';
 import { RATES, rateOf } from './rate.ts';
 
@@ -33,6 +33,9 @@ const AROUND = {
 
 /** Optimisers by name with their options, and the race among them. */
 export const OPTIMIZERS = { ...optimizerOptions, auto: ['seconds', 'updates'] } as const;
+
+/** What --resident says to `fit`. */
+const RESIDENT = { auto: {}, yes: { resident: true }, no: { resident: false } } as const;
 
 export const learningArgs = {
   epochs: number('Passes over the data.', { min: 1, whole: true }, 5),
@@ -55,6 +58,11 @@ export const learningArgs = {
   freeze: many(text('Weights that stay as they are, such as "conv1.*"; may be repeated.')),
   layerDecay: number('Factor on the learning rate from each layer to the one before it.', { min: 0, max: 1 }),
   recompute: flag('Save memory: activations are worked out again for the slopes.'),
+  resident: oneOf(
+    RESIDENT,
+    'Whether weights, slopes and optimiser state stay on the device; auto: where --device is not cpu.',
+    'auto',
+  ),
   patience: number('Stop after this many epochs without a better validation score.', { min: 1, whole: true }),
   checkpoint: path('Folder in which the run is kept, so that it can go on after anything.'),
   every: text('Between two checkpoints: 500 (updates) or 60s. Default: an epoch.'),
@@ -86,6 +94,7 @@ export function fitOptions(values: LearningValues, model?: Model, lr = statedRat
     ...(values.checkpoint !== undefined && { checkpoint: { folder: values.checkpoint, ...interval(values.every) } }),
     ...(resume && { resume }),
     ...(values.recompute && { recompute: true }),
+    ...RESIDENT[values.resident],
   };
 }
 

@@ -67,7 +67,7 @@ export interface ParallelWorkers extends Workers {
 /**
  * Who trains, as `fit` asks for it; the process alone when nothing is parallel.
  *
- * Throws   parallel/replicas, parallel/exclusive for ways of working that exclude each other.
+ * Throws   parallel/replicas, parallel/exclusive for ways of working that exclude each other; opening throws parallel/resident.
  */
 export function workersFor(how: ParallelOptions): ParallelWorkers {
   const { devices, collective = alone(), stages, micro } = how;
@@ -98,8 +98,10 @@ export function workersFor(how: ParallelOptions): ParallelWorkers {
     score: (trainer: Trainer, ...rest: ScoreArguments) => scoreTogether(trainer, collective, ...rest),
   };
   if (stages !== undefined) {
-    const open: Workers['open'] = (model, data, options, lab) =>
-      openPipelineTrainer(model, data, { ...options, collective, stages, ...(micro && { micro }) }, lab);
+    const open: Workers['open'] = async (model, data, options, lab) => {
+      if (options.resident) throw apart();
+      return openPipelineTrainer(model, data, { ...options, collective, stages, ...(micro && { micro }) }, lab);
+    };
     return { ...common, open };
   }
   let opened: ParallelTrainer | undefined;
@@ -107,6 +109,7 @@ export function workersFor(how: ParallelOptions): ParallelWorkers {
     ...common,
     traffic: () => (collective.size > 1 ? opened?.traffic : undefined),
     async open(model, data, options, lab) {
+      if (options.resident) throw apart();
       opened = await openParallelTrainer(model, data, { ...how, ...options, replicas, collective }, lab);
       return opened;
     },
@@ -114,6 +117,13 @@ export function workersFor(how: ParallelOptions): ParallelWorkers {
 }
 
 type ScoreArguments = Parameters<Workers['score']> extends [unknown, ...infer Rest] ? Rest : never;
+
+const apart = (): PareError =>
+  new PareError('parallel/resident', 'Workers that add their slopes up do so in memory.', {
+    expected: 'one process and one replica, for weights that stay on the device',
+    got: 'resident: true with replicas, ranks, stages or devices',
+    hint: 'leave one of the two out',
+  });
 
 /** Throws parallel/replicas when there are not as many devices. */
 function replicasOf({ replicas, devices }: ParallelOptions): number {
@@ -132,7 +142,7 @@ function automatic(): Workers {
     ...aloneWorkers,
     replicas: () => replicas,
     async open(model, data, options, lab) {
-      replicas = await replicasFor(model, data, options, lab);
+      replicas = options.resident ? 1 : await replicasFor(model, data, options, lab);
       return replicas === 1
         ? aloneWorkers.open(model, data, options, lab)
         : openParallelTrainer(model, data, { ...options, replicas }, lab);

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { PareError } from '../base/error.ts';
 import { byteLength, DTYPES, type DType } from '../graph/dtype.ts';
 import { elements, float32, floats, int64, type Tensor, tensor, zeros } from '../graph/tensor.ts';
+import { openCopier } from './copier.ts';
 import type { Engine, Session } from './engine.ts';
 import { openEngine } from './open.ts';
 import { tinyOnnx } from './tiny-onnx.ts';
@@ -160,6 +161,28 @@ for (const name of ['native', 'wasm'] as const) {
       if (!binding.runSync) return;
       binding.runSync();
       expect([...floats(w)]).toEqual([31, 62, 93, 34, 65, 96]);
+    });
+
+    it('keeps outputs with the device, reads them there and writes there', async () => {
+      const kept = await add.keep({ a: A, b: B }, ['c']);
+      expect(kept.c).toMatchObject({ dtype: 'float32', dims: [2, 3] });
+      const c = zeros('float32', [2, 3]);
+      using once = add.bind({ a: kept.c!, b: B }, { c });
+      await once.run();
+      expect([...floats(c)]).toEqual(SUM.map((value, i) => value + floats(B)[i % 3]!));
+      using back = add.bind({ a: A, b: B }, { c: kept.c! });
+      await back.run();
+      await once.run();
+      expect([...floats(c)]).toEqual(SUM.map((value, i) => value + floats(B)[i % 3]!));
+      using copier = await openCopier(engine, [A]);
+      const [placed] = await copier.place([A]);
+      await copier.copy([kept.c!], [placed!]);
+      await copier.copy([placed!], [c]);
+      expect([...floats(c)]).toEqual(SUM);
+      for (const resident of [kept.c!, placed!, placed!]) resident[Symbol.dispose]();
+      const misfit = add.bind.bind(add, { a: kept.c!, b: B }, { c: { dtype: 'int64', dims: [2, 3] } as never });
+      expect((await thrown(misfit)).code).toBe('engine/feed');
+      expect((await thrown(() => add.keep({ a: A }, ['c']))).code).toBe('engine/feed');
     });
 
     it('writes into memory shorter than V8 moves about', async () => {

@@ -33,7 +33,8 @@ export async function openStatistics(trainer: Trainer, data: Dataset, lab: Lab):
   if (form.state.size === 0 || !optimizer.links.some(({ evaluate }) => evaluate)) return undefined;
   const outputs = [...form.state.values()].map((name) => ({ name }));
   const forward = removeDead({ ...form.graph, outputs });
-  const graph = withStatedOutputs(expand(forward, infer(forward), ({ domain }) => domain === OWN_DOMAIN));
+  const parts = expand(forward); // as the training step has them: not every device has composites in their learning form
+  const graph = withStatedOutputs(expand(parts, infer(parts), ({ domain }) => domain === OWN_DOMAIN));
   const session = await lab.engine.load(engineBytes(graph), {
     optimize: 'none',
     ...(lab.threads && { threads: lab.threads }),

@@ -3,7 +3,7 @@
 import { PareError } from '../../base/error.ts';
 import type { Tensor } from '../../graph/tensor.ts';
 import { aborted, stopIfAborted } from '../aborted.ts';
-import type { Values } from '../engine.ts';
+import type { Device, Values } from '../engine.ts';
 import { engineError } from '../failure.ts';
 import type { Out, Pointer } from './api.ts';
 import type { Environment } from './environment.ts';
@@ -24,12 +24,24 @@ export interface IoBinding {
 /** Outputs by the memory to write them to, or by name alone where the engine shall allocate; `where` describes the device's memory. */
 export type Outputs = { readonly into: Values } | { readonly names: readonly string[]; readonly where?: Pointer };
 
-/** Ties values to a session for any number of runs. The feeds are checked already. */
-export function bindValues(env: Environment, session: Pointer, feeds: Values, outputs: Outputs): IoBinding {
+/**
+ * Ties values to a session for any number of runs. The feeds are checked already.
+ *
+ * On a device other than the processor the engine copies inputs when they are bound, not when it runs: they are bound again for each run.
+ */
+export function bindValues(
+  env: Environment,
+  session: Pointer,
+  feeds: Values,
+  outputs: Outputs,
+  device: Device = 'cpu',
+): IoBinding {
   const { api } = env;
   const io = env.pointer((out) => api.CreateIoBinding(session, out));
   const inputs: Borrowed[] = [];
   const fetches: Borrowed[] = [];
+  /** Before each run. */
+  const loads: (() => void)[] = [];
 
   const release = (): void => {
     api.ReleaseIoBinding(io);
@@ -37,8 +49,11 @@ export function bindValues(env: Environment, session: Pointer, feeds: Values, ou
   };
   try {
     for (const [name, tensor] of Object.entries(feeds)) {
-      inputs.push(engineValue(env, tensor));
-      api.BindInput(io, name, inputs.at(-1)!.value);
+      const input = engineValue(env, tensor);
+      inputs.push(input);
+      api.BindInput(io, name, input.value);
+      if (input.load) loads.push(input.load);
+      if (device !== 'cpu' && !input.isShared) loads.push(() => api.BindInput(io, name, input.value));
     }
     if ('names' in outputs) {
       for (const name of outputs.names) api.BindOutputToDevice(io, name, outputs.where ?? env.memoryInfo);
@@ -53,7 +68,6 @@ export function bindValues(env: Environment, session: Pointer, feeds: Values, ou
     throw engineError('engine/run', thrown);
   }
 
-  const loads = inputs.flatMap(({ load }) => load ?? []);
   const stores = fetches.flatMap(({ store }) => store ?? []);
 
   return {

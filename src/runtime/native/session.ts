@@ -96,7 +96,7 @@ function open(env: Environment, session: Pointer, settings: Settings, trace: Tra
       try {
         checkFeeds(inputs, feeds, overridable);
         checkFetches(outputs, fetches);
-        return bindingOf(bindValues(env, session, feeds, { into: fetches }), life, bindings);
+        return bindingOf(bindValues(env, session, feeds, { into: fetches }, settings.device), life, bindings);
       } finally {
         life.leave();
       }

@@ -192,7 +192,8 @@ describe('a run that stays with the engine', () => {
     range.points.forEach(({ loss }, i) => {
       expect(Math.abs(loss - inMemory.points[i]!.loss)).toBeLessThan(1e-4 * Math.max(1, loss));
     });
-    const chosen = await chooseOptimizer(net(), images(96), { ...how, updates: 4 }, { engine });
+    const field = { adam: () => adam({ lr: 0.01 }), sgd: () => sgd({ lr: 0.01 }) };
+    const chosen = await chooseOptimizer(net(), images(96), { ...how, updates: 4, candidates: field }, { engine });
     expect(chosen.name).not.toBe('');
   });
 
@@ -216,11 +217,8 @@ describe('a run that stays with the engine', () => {
 /** Where this machine has a GPU, or a program that acts as one. */
 const gpu = await openEngine({ engine: 'native', device: 'webgpu' }).catch(() => undefined);
 describe.skipIf(!gpu)('a run that stays with WebGPU (skipped where there is none)', () => {
-  it.each(['adam', 'limits on the gradient', 'accumulated gradients', 'averaged weights', 'muon'])(
-    'is the run in memory: %s',
-    async (name) => {
-      const options = { ...rows[name]!, epochs: 1 };
-      expectSame(await course(options, { engine: gpu! }), await course(options), 1e-3);
-    },
-  );
+  it.each(['adam', 'accumulated gradients', 'averaged weights'])('is the run in memory: %s', async (name) => {
+    const options = { ...rows[name]!, epochs: 1 };
+    expectSame(await course(options, { engine: gpu! }), await course(options), 1e-3);
+  });
 });
