@@ -2,8 +2,11 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Graph } from '../src/graph/model.ts';
+import { sizeOf } from '../src/graph/tensor.ts';
 import { conv2d, dense, flatten, maxPool2d, relu, sequential } from '../src/nn/index.ts';
 import { readModelFile, writeModel } from '../src/onnx/index.ts';
+import { saveModel } from '../src/runtime/save-model.ts';
 import { run } from './run.ts';
 
 let folder = '';
@@ -21,6 +24,10 @@ async function pare(...argv: string[]): Promise<{ code: number; out: string; err
   });
   return { code, ...said };
 }
+
+/** Elements of all float initialisers. */
+const weightsOf = ({ initializers }: Graph): number =>
+  [...initializers.values()].reduce((sum, { dtype, dims }) => sum + (dtype === 'float32' ? sizeOf(dims) : 0), 0);
 
 /** Weights for one row of a table without a header of names: x0 … x3 and a class. */
 const CSV = [
@@ -227,6 +234,22 @@ describe('verbs', () => {
     expect(after.bytes).toBe(statSync(written).size);
     expect(groups[0].kept).toBeLessThan(groups[0].all);
     expect((await readModelFile(written)).graph.outputs[0]!.name).toBe('y');
+  });
+
+  it('puts the result in the place of the input where --out names it, in the opset of its file', async () => {
+    const own = at('own.onnx');
+    const older = { ...(await readModelFile(at('cnn.onnx'))), own: { opset: 9, ir: 4 } };
+    await saveModel(own, older, { externalAboveBytes: 1000 });
+    const size = ['own.onnx', 'own.onnx_data'].reduce((sum, name) => sum + statSync(at(name)).size, 0);
+    const files = readdirSync(folder);
+    const { code, out } = await pare('prune', own, '--keep-macs', '50%', '--json', '--quiet', '--out', own);
+    const { before, after, ...result } = JSON.parse(out);
+    expect([code, result.out, before.bytes]).toEqual([0, own, size]);
+    expect(after.parameters).toBeLessThan(before.parameters);
+    expect(readdirSync(folder)).toEqual(files);
+    const { ir, opsets, graph } = await readModelFile(own);
+    expect([ir, opsets, weightsOf(graph)]).toEqual([4, { '': 9 }, after.parameters]);
+    expect((await pare('eval', own, '--data', 'random', '--reference', at('cnn.onnx'), '-q')).code).toBe(0);
   });
 
   it('ends with 3 when a demanded bound is missed, the file written all the same', async () => {

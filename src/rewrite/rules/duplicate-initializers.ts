@@ -6,7 +6,7 @@
  */
 
 import { factsOf, isFloat } from '../../graph/dtype.ts';
-import { elements, float32, sizeOf, type Tensor } from '../../graph/tensor.ts';
+import { copyBytes, elements, float32, pieces, sizeOf, type Tensor, tensorBytes } from '../../graph/tensor.ts';
 import { type Firing, sweep } from '../rule.ts';
 import { values } from '../sample.ts';
 
@@ -24,28 +24,41 @@ const isByChance = (t: Tensor): boolean =>
 
 const fingerprints = new WeakMap<Tensor, string>();
 
-/** Some of the bytes as text: weights on disk are read once for it, and again only where it agrees. */
+/** Some of the bytes as text. */
 const fingerprint = (tensor: Tensor): string => {
   const known = fingerprints.get(tensor);
   if (known !== undefined) return known;
-  const print = sampled(tensor.bytes);
+  const print = sampled(tensor);
   fingerprints.set(tensor, print);
   return print;
 };
 
-/** 256 stretches of eight bytes, the first and the last among them. */
-const sampled = (bytes: Uint8Array): string => {
+/** Of more bytes only a few places are looked at, without reading what lies between them from disk. */
+const LARGE = 2 ** 24;
+
+/** Stretches of eight bytes at even distances, the first and the last among them. */
+const sampled = (tensor: Tensor): string => {
+  const length = tensorBytes(tensor);
+  const bytes = length > LARGE ? undefined : tensor.bytes;
+  const last = bytes ? 255 : 15;
   let text = '';
-  for (let k = 0; k < 256; k++) {
-    const at = Math.round((k * Math.max(0, bytes.length - 8)) / 255);
-    text += String.fromCharCode(...bytes.subarray(at, at + 8));
+  for (let k = 0; k <= last; k++) {
+    const at = Math.round((k * Math.max(0, length - 8)) / last);
+    const stretch = bytes ? bytes.subarray(at, at + 8) : new Uint8Array(8);
+    if (!bytes) copyBytes(tensor, stretch, at);
+    text += String.fromCharCode(...stretch);
   }
   return text;
 };
 
-const equalBytes = (a: Uint8Array, b: Uint8Array): boolean => {
-  if (a.length !== b.length) return false;
-  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+const equalBytes = (a: Tensor, b: Tensor): boolean => {
+  let at = 0;
+  for (const piece of pieces(a)) {
+    const other = new Uint8Array(piece.length);
+    copyBytes(b, other, at);
+    for (let i = 0; i < piece.length; i++) if (piece[i] !== other[i]) return false;
+    at += piece.length;
+  }
   return true;
 };
 
@@ -69,7 +82,7 @@ export const duplicateInitializers = sweep({
       for (const [name, t] of group.length > 1 ? group : []) {
         const print = fingerprint(t);
         const likely = kept.get(print) ?? [];
-        const twin = likely.find(([, other]) => equalBytes(other.bytes, t.bytes));
+        const twin = likely.find(([, other]) => equalBytes(other, t));
         if (!twin) kept.set(print, [...likely, [name, t]]);
         else if (isByChance(t)) continue;
         else if (edit.redirect(name, twin[0]) === undefined) {
