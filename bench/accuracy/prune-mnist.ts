@@ -2,13 +2,13 @@
  * The reference network on MNIST: trained, pruned to a quarter of its multiply-accumulates or less, and fine-tuned.
  *
  * Run      npm run build && node dist/bench/accuracy/prune-mnist.js [--keep 0.24] [--by l2] [--samples 60000] [--dense 4]
- *          [--epochs 4] [--distill 0.5] [--scored 10000] [--seeds 1] [--threads 2] [--json]
+ *          [--epochs 4] [--distill 0.5] [--shift 0: pixels by which images move afresh in each epoch] [--scored 10000] [--seeds 1] [--threads 2] [--json]
  * Prints   accuracy on the test images: dense after its epochs and as many more as the pruned one gets, and pruned.
  */
 
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { openData, portsOf, take } from '../../src/data/index.ts';
+import { augment, openData, portsOf, shiftCrop, take } from '../../src/data/index.ts';
 import { seedCnn } from '../../src/nn/index.ts';
 import { type CriterionName, sizeOfGraph } from '../../src/prune/index.ts';
 import { pruneAndTune } from '../../src/recipe/index.ts';
@@ -24,6 +24,7 @@ const { values } = parseArgs({
     dense: { type: 'string', default: '4' },
     epochs: { type: 'string', default: '4' },
     distill: { type: 'string', default: '0.5' },
+    shift: { type: 'string', default: '0' },
     scored: { type: 'string', default: '10000' },
     seeds: { type: 'string', default: '1' },
     threads: { type: 'string', default: '2' },
@@ -37,7 +38,9 @@ for (let seed = 1; seed <= Number(values.seeds); seed++) {
   const lab: Lab = { engine, seed };
   const start = seedCnn({ input: [1, 28, 28], classes: 10, seed });
   const opened = await openData(join(dataFolder, 'images', 'mnist'), { ports: portsOf(start.graph), preset: 'unit' });
-  const train = take(opened.train, Number(values.samples));
+  const still = take(opened.train, Number(values.samples));
+  const shift = Number(values.shift);
+  const train = shift > 0 ? augment(still, [shiftCrop(shift)], { seed }) : still;
   const test = take(opened.test!, Number(values.scored));
   const epochs = Number(values.epochs);
   const first = await fit(start, train, { epochs: Number(values.dense), batch: 64, optimizer }, lab);

@@ -31,14 +31,16 @@ interface Pictures {
   readonly scale: number;
 }
 
-/** A set of the folder of images, without its labels. */
+/** A set of the folder of images, as `see` shows it. */
 const pictures =
-  (name: string, folder: string, how: Pictures): Workload['open'] =>
+  (name: string, folder: string, how: Pictures, see: (set: Dataset) => Dataset = unlabelled): Workload['open'] =>
   async () => {
     const model = await stored(name);
     const { train, test } = await openData(join(dataFolder, 'images', folder), { ports: portsOf(model.graph), ...how });
-    return { model, data: { train: unlabelled(take(train, 10_000)), test: unlabelled(take(test!, 2000)) } };
+    return { model, data: { train: see(take(train, 10_000)), test: see(take(test!, 2000)) } };
   };
+
+const labelled = (set: Dataset): Dataset => set;
 
 const IMAGENET = { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225], scale: 1 / 255 };
 
@@ -111,6 +113,14 @@ async function iris(): Promise<{ model: Model; data: Splits }> {
 export const workloads: Readonly<Record<string, Workload>> = {
   'seedCnn, MNIST': { maxDrop: 0.005, open: learned('mnist', 60_000, { scale: 1 / 255 }) },
   'seedCnn, CIFAR-10': { maxDrop: 0.005, open: learned('cifar10', 10_000, IMAGENET) },
+  'resnet20_cifar10, labelled': {
+    maxDrop: 0.005,
+    open: pictures('resnet20_cifar10', 'cifar10', IMAGENET, labelled),
+  },
+  'resnet56_cifar10, labelled': {
+    maxDrop: 0.005,
+    open: pictures('resnet56_cifar10', 'cifar10', IMAGENET, labelled),
+  },
   resnet20_cifar10: { maxDrop: 0.02, open: pictures('resnet20_cifar10', 'cifar10', IMAGENET) },
   resnet56_cifar10: { maxDrop: 0.02, open: pictures('resnet56_cifar10', 'cifar10', IMAGENET) },
   mlperf_resnet8_cifar10_fp32: {
