@@ -207,7 +207,9 @@ async function choose(
     for (const [i, fitted] of fits.entries()) scored.push({ candidate: part[i]!, fitted });
     lab.onProgress?.({ task: 'try runs', done: at + part.length, total: tried.length });
   }
-  const taken: Candidate[] = [];
+  type Tried = (typeof scored)[number];
+  const savedBy = ({ candidate }: Tried): number => candidate.macsBefore - candidate.single.macs;
+  const taken: Tried[] = [];
   let macs = total;
   const needed = (): number => (keep ? macs - keep.macs * total : Number.POSITIVE_INFINITY);
   let open = scored;
@@ -220,19 +222,25 @@ async function choose(
     open = open.filter(
       ({ candidate: { single }, fitted }) =>
         fitted.error <= maxError &&
-        !taken.some((other) => [...single.run.nodes].some((node) => other.single.run.nodes.has(node))),
+        !taken.some((other) => [...single.run.nodes].some((node) => other.candidate.single.run.nodes.has(node))),
     );
     if (open.length === 0) break;
     // What a block saves beyond the budget is no gain.
-    const gain = ({ candidate, fitted }: (typeof open)[number]): number =>
-      Math.min(candidate.macsBefore - candidate.single.macs, needed()) / noiseOf(fitted.error);
-    const { candidate } = open.reduce((best, other) => (gain(other) > gain(best) ? other : best));
-    taken.push(candidate);
-    macs -= candidate.macsBefore - candidate.single.macs;
+    const gain = (one: Tried): number => Math.min(savedBy(one), needed()) / noiseOf(one.fitted.error);
+    const best = open.reduce((a, b) => (gain(b) > gain(a) ? b : a));
+    taken.push(best);
+    macs -= savedBy(best);
+  }
+  // Those that later ones made needless go back, the noisiest first.
+  const noisiest = keep ? [...taken].sort((a, b) => b.fitted.error - a.fitted.error) : [];
+  for (const one of noisiest) {
+    if (savedBy(one) > -needed()) continue;
+    taken.splice(taken.indexOf(one), 1);
+    macs += savedBy(one);
   }
   if (keep && macs > keep.macs * total)
     lab.onNote?.(`The budget cannot be met by collapsing: at least ${showShare(macs / total, 1)} stays.`);
-  return taken;
+  return taken.map(({ candidate }) => candidate);
 }
 
 /** Error as noise over signal: what is half wrong is far worse than half as good as what is a quarter wrong. */
