@@ -24,6 +24,8 @@ export interface Timing {
   readonly ratio: number;
   readonly ratioLow: number;
   readonly ratioHigh: number;
+  /** Other programs were at work: `ratio` is that of the fastest rounds. */
+  readonly isDisturbed: boolean;
   /** The first model at this batch, which `ratio` is against. */
   readonly against: string;
 }
@@ -114,6 +116,8 @@ export async function measureModels(
       lab.onProgress?.({ task: `time batch ${batch}`, done: 0, total: 1 });
       const results = await measure(ready, { ...timing, ...(lab.signal && { signal: lab.signal }) });
       lab.onProgress?.({ task: `time batch ${batch}`, done: 1, total: 1 });
+      if (results.some(({ isDisturbed }) => isDisturbed))
+        lab.onNote?.(`other programs kept the machine busy while batch ${batch} was timed: the fastest rounds count`);
       results.forEach((latency, n) => {
         timings[order[n]!]!.push(timingOf(latency, batch, results[0]!.name));
       });
@@ -183,5 +187,6 @@ const timingOf = (latency: Latency, batch: number, against: string): Timing => (
   ratio: latency.ratio,
   ratioLow: latency.ratioLow,
   ratioHigh: latency.ratioHigh,
+  isDisturbed: latency.isDisturbed,
   against,
 });

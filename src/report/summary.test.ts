@@ -38,7 +38,17 @@ describe('summary', () => {
   });
 
   it('makes a step of what was measured', () => {
-    const timing = { batch: 32, p50Ms: 3, p95Ms: 4, minMs: 2, ratio: 0.5, ratioLow: 0.4, ratioHigh: 0.6, against: 'a' };
+    const timing = {
+      batch: 32,
+      p50Ms: 3,
+      p95Ms: 4,
+      minMs: 2,
+      ratio: 0.5,
+      ratioLow: 0.4,
+      ratioHigh: 0.6,
+      isDisturbed: false,
+      against: 'a',
+    };
     const made = stepOf(
       { name: 'm', bytes: 9, parameters: 2, macs: 3, unknown: [], timings: [timing] },
       { seconds: 1 },

@@ -18,7 +18,7 @@ export interface Step {
   readonly bytes: number;
   readonly parameters: number;
   readonly macs: number;
-  /** Medians, single-threaded unless the summary's notes say otherwise. */
+  /** Medians (the fastest rounds on a machine that is busy), single-threaded unless the summary's notes say otherwise. */
   readonly latencyMs: LatencyMs;
   /** Time over the first step's, measured in turn with it: 0.25 is four times as fast. */
   readonly latencyRatio?: LatencyMs;
@@ -75,7 +75,9 @@ export function stepOf(
     bytes,
     parameters,
     macs,
-    latencyMs: Object.fromEntries(timings.map(({ batch, p50Ms }) => [`batch${batch}`, p50Ms])),
+    latencyMs: Object.fromEntries(
+      timings.map(({ batch, p50Ms, minMs, isDisturbed }) => [`batch${batch}`, isDisturbed ? minMs : p50Ms]),
+    ),
     latencyRatio: Object.fromEntries(timings.map(({ batch, ratio }) => [`batch${batch}`, ratio])),
     ...(more.seconds !== undefined && { seconds: more.seconds }),
   };

@@ -46,6 +46,20 @@ describe('measure', () => {
     expect(half!.ratio).toBeCloseTo(0.5, 12);
   });
 
+  it('compares the fastest samples where other programs disturb most of them', async () => {
+    const { now, spend } = fakeClock();
+    let calls = 0;
+    const disturbed = (ms: number, every: number) => () => spend(calls++ % every === 0 ? ms : ms * 5);
+    const [, half] = await measure(
+      [
+        { name: 'a', run: disturbed(8, 3) },
+        { name: 'b', run: disturbed(4, 5) },
+      ],
+      { rounds: 40, warmup: 0, minMs: 0, now },
+    );
+    expect(half).toMatchObject({ ratio: 0.5, isDisturbed: true });
+  });
+
   it('times every case once a round, each as often at each place', async () => {
     const { now, spend } = fakeClock();
     const order: string[] = [];

@@ -3,6 +3,9 @@
  *
  *   sample  = time of `inner` calls / inner                     inner such that a sample lasts `minMs`
  *   ratio   = median over rounds of sample(case) / sample(first case of the same round)
+ *
+ * Where other programs hold the processor for most of the time, a median says what they did. Then the fastest samples are compared: others can only
+ * make a sample longer.
  */
 
 import { stopIfAborted } from './aborted.ts';
@@ -34,12 +37,17 @@ export interface Latency {
   readonly samplesMs: readonly number[];
   /** Calls per sample. */
   readonly inner: number;
-  /** Time over the first case's time in the same round: median, and the 10th and 90th percentile. */
+  /** Time over the first case's time in the same round: median, or of the fastest samples where `isDisturbed`. */
   readonly ratio: number;
+  /** The 10th and 90th percentile of the ratios. */
   readonly ratioLow: number;
   readonly ratioHigh: number;
+  /** Did the ratios of any case vary so much that medians mean little? */
+  readonly isDisturbed: boolean;
 }
 
+/** The 90th percentile of the ratios over the 10th, beyond which other programs were at work. */
+const DISTURBED = 2;
 /** More would only slow a case that is too short for the clock. */
 const MAX_INNER = 1 << 16;
 
@@ -68,9 +76,10 @@ export async function measure(
       stopIfAborted(signal);
     }
   }
+  const allRatios = samples.map((own) => own.map((sample, round) => sample / samples[0]![round]!));
+  const isDisturbed = allRatios.some((ratios) => quantile(ratios, 0.9) > DISTURBED * quantile(ratios, 0.1));
   return cases.map(({ name }, i) => {
-    const own = samples[i]!;
-    const ratios = own.map((sample, round) => sample / samples[0]![round]!);
+    const [own, ratios] = [samples[i]!, allRatios[i]!];
     return {
       name,
       p50Ms: quantile(own, 0.5),
@@ -78,9 +87,10 @@ export async function measure(
       minMs: Math.min(...own),
       samplesMs: own,
       inner: inners[i]!,
-      ratio: quantile(ratios, 0.5),
+      ratio: isDisturbed ? Math.min(...own) / Math.min(...samples[0]!) : quantile(ratios, 0.5),
       ratioLow: quantile(ratios, 0.1),
       ratioHigh: quantile(ratios, 0.9),
+      isDisturbed,
     };
   });
 }
