@@ -14,6 +14,14 @@ export const commonArgs = {
   json: flag('The result as one JSON object on stdout.'),
   seed: number('All randomness derives from it.', { min: 0, whole: true }, 0),
   threads: number('Threads of the engine; default: all cores.', { min: 1, max: 1024, whole: true }),
+  replicas: number(
+    'Copies of the model at work at the same time, which share the threads: on parts of a batch, or on batches.',
+    {
+      min: 1,
+      max: 1024,
+      whole: true,
+    },
+  ),
   device: oneOf(DEVICES, 'Where the model runs.', 'cpu'),
   config: path('A pare.config.json, .js, .mjs or .ts; flags win over it.'),
   quiet: flag('No progress.'),

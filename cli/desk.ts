@@ -110,6 +110,7 @@ export function deskFor(options: DeskOptions): { desk: Desk; close: () => Promis
         engine: await engine,
         seed: values.seed,
         ...(values.threads !== undefined && { threads: values.threads }),
+        ...(values.replicas !== undefined && { replicas: values.replicas }),
         signal,
         onProgress: options.onProgress,
         onNote: note,

@@ -10,13 +10,6 @@ import type { Desk } from './desk.ts';
 const OUTERS: Readonly<Record<OuterName, true>> = { average: true, nesterov: true };
 
 export const parallelArgs = {
-  replicas: number(
-    'Copies of the model that learn at the same time in this process; --batch counts the samples of all. Default: as many as pay.',
-    {
-      min: 1,
-      whole: true,
-    },
-  ),
   devices: listed(text('Where each copy works: sets of cores, or accelerators (cpu:0-1,cpu:2-3 or cuda:0,cuda:1).')),
   stages: number('Parts that the model is cut into, which work at the same time (pipeline).', { min: 1, whole: true }),
   micro: number('Micro-batches of a pipelined step.', { min: 1, whole: true }),
@@ -47,7 +40,6 @@ export const parallelArgs = {
 } as const;
 
 export interface ParallelValues {
-  readonly replicas: number | undefined;
   readonly devices: readonly string[];
   readonly stages: number | undefined;
   readonly micro: number | undefined;
@@ -60,13 +52,16 @@ export interface ParallelValues {
 }
 
 /** Who trains. Throws usage/value for flags that exclude each other. */
-export async function workersOf(values: ParallelValues, { collective }: Desk): Promise<ParallelWorkers> {
+export async function workersOf(
+  values: ParallelValues,
+  { collective, values: { replicas } }: Desk,
+): Promise<ParallelWorkers> {
   const [{ workersFor }, { parseCompression }, { outers }] = await Promise.all([
     import('../src/parallel/fit.ts'),
     import('../src/parallel/compress/index.ts'),
     import('../src/parallel/local-sgd.ts'),
   ]);
-  const { replicas, devices, stages, micro, shardUpdate, tensor, syncNorm, compressGradients, syncEvery } = values;
+  const { devices, stages, micro, shardUpdate, tensor, syncNorm, compressGradients, syncEvery } = values;
   const compress = compressGradients === undefined ? undefined : parseCompression(compressGradients);
   if ((tensor ?? 1) > 1 && collective.size === 1) {
     throw new PareError('usage/value', '--tensor splits layers over ranks, and there is one process.', {

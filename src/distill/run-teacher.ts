@@ -7,7 +7,7 @@ import type { Model } from '../graph/model.ts';
 import { elements, type Tensor, zeros } from '../graph/tensor.ts';
 import { infer } from '../ops/infer.ts';
 import { lower } from '../rewrite/lower/lower.ts';
-import { type Lab, stopIfAborted } from '../runtime/index.ts';
+import { inOrder, type Lab, lanesOf, stopIfAborted } from '../runtime/index.ts';
 import { learningForm } from '../train/learning-form.ts';
 import { columnsOf, engineBytes, withStatedOutputs } from '../train/program.ts';
 
@@ -41,23 +41,33 @@ export function teacherRun(teacher: Model, data: Dataset, batch: number, lab: La
   const graph = withStatedOutputs(lower(whole, lab.engine.blockSize));
   return {
     dims,
-    answers: async function* (from, { engine, threads, signal, onProgress }) {
-      using session = await engine.load(engineBytes(graph), { optimize: 'none', ...(threads && { threads }) });
+    answers: async function* (from, lab) {
+      const { lanes, threads } = lanesOf(lab);
+      using session = await lab.engine.load(engineBytes(graph), { optimize: 'none', ...(threads && { threads }) });
       const ports = new Set(session.inputs.map(({ name }) => name));
-      const feeds = [...columnsOf(graph, form)].map(([name, { dtype, dims: size }]): [string, Tensor] => [
-        name,
-        zeros(dtype, size),
-      ]);
+      const columns = [...columnsOf(graph, form)];
+      const memories = Array.from({ length: lanes }, () =>
+        columns.map(([name, { dtype, dims: size }]): [string, Tensor] => [name, zeros(dtype, size)]),
+      );
       const weights = [...form.weights].filter(([name]) => ports.has(name));
-      for (const list of batches(own.size, { batch, shuffle: false, from: Math.floor(from / batch) })) {
-        stopIfAborted(signal);
-        const full =
-          list.length === batch ? list : Int32Array.from({ length: batch }, (_, i) => list[i] ?? i % own.size);
-        await own.prepare?.(full);
-        for (const [name, tensor] of feeds) own.fill(name, full, elements(tensor));
-        const values = await session.run(Object.fromEntries([...weights, ...feeds]), undefined, signal);
-        yield { count: list.length, values };
-        onProgress?.({ task: 'record teacher', done: list[list.length - 1]! + 1, total: own.size });
+      const lists = batches(own.size, { batch, shuffle: false, from: Math.floor(from / batch) });
+      const answers = inOrder(lists, lanes, {
+        async ready(list, lane) {
+          stopIfAborted(lab.signal);
+          const full =
+            list.length === batch ? list : Int32Array.from({ length: batch }, (_, i) => list[i] ?? i % own.size);
+          await own.prepare?.(full);
+          for (const [name, tensor] of memories[lane]!) own.fill(name, full, elements(tensor));
+        },
+        work: async (list, lane) => ({
+          done: list[list.length - 1]! + 1,
+          count: list.length,
+          values: await session.run(Object.fromEntries([...weights, ...memories[lane]!]), undefined, lab.signal),
+        }),
+      });
+      for await (const { done, ...answer } of answers) {
+        yield answer;
+        lab.onProgress?.({ task: 'record teacher', done, total: own.size });
       }
     },
   };

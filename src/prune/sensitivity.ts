@@ -8,7 +8,7 @@ import { bind, type Dataset, LABELS, portsOf, take } from '../data/index.ts';
 import { factsOf, type TypedArray } from '../graph/dtype.ts';
 import type { Model } from '../graph/model.ts';
 import { logitsOf } from '../nn/index.ts';
-import { type Lab, stopIfAborted } from '../runtime/index.ts';
+import { inOrder, type Lab, lanesOf, stopIfAborted } from '../runtime/index.ts';
 import { predictAll } from '../train/index.ts';
 import { collect } from './collect.ts';
 import type { Criterion } from './criterion/criterion.ts';
@@ -61,7 +61,8 @@ export async function sensitivity(
   const scores = score(solved, evidence, by, { seed: lab.seed });
   const own = take(bind(data, portsOf(settled.graph)), Math.min(samples, data.size));
   const logits = logitsOf(settled.graph, settled.graph.outputs[0]!.name);
-  const quiet: Lab = { ...lab, onProgress: () => undefined };
+  const { lanes, threads } = lanesOf(lab);
+  const quiet: Lab = { ...lab, replicas: 1, ...(threads !== undefined && { threads }), onProgress: () => undefined };
   const answersOf = async (asked: Model) =>
     rowsOf(await predictAll(asked, own, logits, { batch: 32 }, quiet), own.size);
   const dense = await answersOf(settled);
@@ -69,17 +70,25 @@ export async function sensitivity(
   const points: SensitivityPoint[] = [...known];
   const has = (group: string, removed: number): boolean =>
     points.some((point) => point.group === group && point.removed === removed);
-  for (const [i, group] of solved.groups.entries()) {
+  const asked = solved.groups.flatMap((group, i) => {
     const order = Array.from(scores[i]!.keys()).sort((a, b) => scores[i]![a]! - scores[i]![b]!);
-    for (const removed of shares) {
+    return shares.flatMap((removed) => {
       const count = Math.min(group.size - 1, Math.round(group.size * removed));
-      if (count === 0 || has(group.name, removed)) continue;
+      return count === 0 || has(group.name, removed)
+        ? []
+        : [{ group, removed, units: order.slice(0, count), done: i + 1 }];
+    });
+  });
+  const scans = inOrder(asked, lanes, {
+    async work({ group, units, ...point }) {
       stopIfAborted(lab.signal);
-      const rows = await answersOf(cut(settled, solved, [{ group, units: order.slice(0, count) }]));
-      points.push({ group: group.name, removed, ...compared(dense, rows, labels) });
-      await onPoint?.(points);
-    }
-    lab.onProgress?.({ task: 'sensitivity', done: i + 1, total: solved.groups.length });
+      return { ...point, group: group.name, rows: await answersOf(cut(settled, solved, [{ group, units }])) };
+    },
+  });
+  for await (const { group, removed, rows, done } of scans) {
+    points.push({ group, removed, ...compared(dense, rows, labels) });
+    await onPoint?.(points);
+    lab.onProgress?.({ task: 'sensitivity', done, total: solved.groups.length });
   }
   const worst = new Map<string, number>();
   for (const { group, kl } of points) worst.set(group, Math.max(worst.get(group) ?? 0, kl));

@@ -3,7 +3,7 @@
 import type { Dataset } from '../data/dataset.ts';
 import type { Model } from '../graph/model.ts';
 import { floats, type Tensor } from '../graph/tensor.ts';
-import { type Lab, stopIfAborted } from '../runtime/index.ts';
+import { inOrder, type Lab, lanesOf, stopIfAborted } from '../runtime/index.ts';
 import { loadModel } from '../runtime/load-model.ts';
 import { feedsFor, fixedBatch } from './observe.ts';
 
@@ -46,26 +46,26 @@ async function* runs(
   samples: ArrayLike<number>,
   lab: Lab,
 ): AsyncGenerator<Recorded['batches'][number]> {
-  using session = await loadModel(lab.engine, model, lab.threads === undefined ? {} : { threads: lab.threads });
+  const { lanes, ...how } = lanesOf(lab);
+  using session = await loadModel(lab.engine, model, how);
   const fixed = fixedBatch(model.graph);
   const batch = fixed ?? BATCH;
-  for (let at = 0; at < samples.length; at += batch) {
-    stopIfAborted(lab.signal);
-    const indices = Array.from({ length: Math.min(batch, samples.length - at) }, (_, i) => samples[at + i]!);
-    if (fixed && indices.length < fixed) return;
-    const feeds = feedsFor(model.graph, data, indices);
-    yield { feeds, outputs: await session.run(feeds) };
-  }
+  const lists: number[][] = [];
+  for (let at = 0; at + (fixed ?? 1) <= samples.length; at += batch)
+    lists.push(Array.from({ length: Math.min(batch, samples.length - at) }, (_, i) => samples[at + i]!));
+  yield* inOrder(lists, lanes, {
+    async work(indices) {
+      stopIfAborted(lab.signal);
+      const feeds = feedsFor(model.graph, data, indices);
+      return { feeds, outputs: await session.run(feeds) };
+    },
+  });
 }
 
 /** Holds a model against a record. It must take the same inputs. */
 export async function against({ batches, first }: Recorded, other: Model, lab: Lab): Promise<Compared> {
-  using session = await loadModel(lab.engine, other, lab.threads === undefined ? {} : { threads: lab.threads });
   const tally = new Tally(first);
-  for (const { feeds, outputs } of batches) {
-    stopIfAborted(lab.signal);
-    tally.add(outputs, await session.run(feeds));
-  }
+  await tallied(tally, batches, other, lab);
   return tally.result();
 }
 
@@ -77,12 +77,23 @@ export async function compare(
   samples: ArrayLike<number>,
   lab: Lab,
 ): Promise<Compared> {
-  using session = await loadModel(lab.engine, other, lab.threads === undefined ? {} : { threads: lab.threads });
   const tally = new Tally(reference.graph.outputs[0]!.name);
-  for await (const { feeds, outputs } of runs(reference, data, samples, lab)) {
+  await tallied(tally, runs(reference, data, samples, lab), other, lab);
+  return tally.result();
+}
+
+async function tallied(
+  tally: Tally,
+  batches: Iterable<Recorded['batches'][number]> | AsyncIterable<Recorded['batches'][number]>,
+  other: Model,
+  lab: Lab,
+): Promise<void> {
+  const { lanes: _, ...how } = lanesOf(lab);
+  using session = await loadModel(lab.engine, other, how);
+  for await (const { feeds, outputs } of batches) {
+    stopIfAborted(lab.signal);
     tally.add(outputs, await session.run(feeds));
   }
-  return tally.result();
 }
 
 /** As `compare`, without each sample's answer. */

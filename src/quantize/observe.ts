@@ -7,8 +7,7 @@ import { valueInfo } from '../graph/edit.ts';
 import { type Dim, feedsOf, type Graph, type Model, tensorType } from '../graph/model.ts';
 import { floats, sizeOf, type Tensor } from '../graph/tensor.ts';
 import { infer } from '../ops/infer.ts';
-import type { Feeds, Lab } from '../runtime/index.ts';
-import { stopIfAborted } from '../runtime/index.ts';
+import { type Feeds, inOrder, type Lab, lanesOf, stopIfAborted } from '../runtime/index.ts';
 import { loadModel } from '../runtime/load-model.ts';
 
 /** Bytes of inner values that one run may hand out. */
@@ -96,23 +95,28 @@ export async function observe(
   const total = inner.reduce((n, name) => n + bytes(name), 0);
   const batch =
     fixedBatch(graph) ?? asked ?? Math.max(1, Math.min(MOST_PER_RUN, Math.floor(ROOM / Math.max(1, total))));
-  const parts = partition(inner, (name) => bytes(name) * batch, ROOM);
+  const { lanes, threads } = lanesOf(lab);
+  const parts = partition(inner, (name) => bytes(name) * batch, ROOM / lanes);
   let done = 0;
   const all = parts.length * samples.length;
   for (const [i, part] of parts.entries()) {
     const outputs = part.map((name) => graph.outputs.find((info) => info.name === name) ?? valueInfo(name, 'float32'));
     const shown: Model = { ...model, graph: { ...graph, outputs: outputs.length > 0 ? outputs : graph.outputs } };
-    using session = await loadModel(lab.engine, shown, lab.threads === undefined ? {} : { threads: lab.threads });
+    using session = await loadModel(lab.engine, shown, threads === undefined ? {} : { threads });
     // A model with a fixed batch sees the samples that fill it; what is left over is left out.
-    for (let at = 0; at + (fixedBatch(graph) ?? 1) <= samples.length; at += batch) {
-      stopIfAborted(lab.signal);
-      const indices = Array.from({ length: Math.min(batch, samples.length - at) }, (_, k) => samples[at + k]!);
-      const feeds: Feeds = feedsFor(graph, data, indices);
+    const lists: number[][] = [];
+    for (let at = 0; at + (fixedBatch(graph) ?? 1) <= samples.length; at += batch)
+      lists.push(Array.from({ length: Math.min(batch, samples.length - at) }, (_, k) => samples[at + k]!));
+    const runs = inOrder(lists, lanes, {
+      async work(indices) {
+        stopIfAborted(lab.signal);
+        const feeds: Feeds = feedsFor(graph, data, indices);
+        return { indices, feeds, results: part.length > 0 ? await session.run(feeds, part, lab.signal) : {} };
+      },
+    });
+    for await (const { indices, feeds, results } of runs) {
       if (i === 0) for (const name of names) if (fed.has(name)) see(name, floats(feeds[name]!), feeds[name]!.dims);
-      if (part.length > 0) {
-        const results = await session.run(feeds, part, lab.signal);
-        for (const name of part) see(name, floats(results[name]!), results[name]!.dims);
-      }
+      for (const name of part) see(name, floats(results[name]!), results[name]!.dims);
       done += indices.length;
       lab.onProgress?.({ task, done, total: all });
     }

@@ -5,7 +5,7 @@
  */
 
 import type { Dataset } from '../data/dataset.ts';
-import { type Lab, stopIfAborted } from '../runtime/index.ts';
+import { inOrder, type Lab, lanesOf, stopIfAborted } from '../runtime/index.ts';
 import { type Agreement, against, type Recorded, record } from './agreement.ts';
 import { labelOf, planOf } from './plan.ts';
 import { type Calibrated, type WriteOptions, write } from './quantize.ts';
@@ -39,12 +39,19 @@ export async function sensitivity(
   const { kernels } = planOf(calibrated.model.graph, calibrated.facts, options);
   const layers = [...kernels].flatMap(([node, { kind }]) => (kind === 'weighted' ? [node] : []));
   const measured: LayerSensitivity[] = [];
-  for (const [i, node] of layers.entries()) {
-    stopIfAborted(lab.signal);
-    const { written } = write(calibrated, { ...options, only: labelOf(node) });
-    const { tops: _, ...agreement } = await against(truth, written, lab);
-    measured.push({ node: labelOf(node), op: node.op, loss: lossOf(agreement), agreement });
-    lab.onProgress?.({ task: 'sensitivity', done: i + 1, total: layers.length });
+  const { lanes, threads } = lanesOf(lab);
+  const own: Lab = { ...lab, replicas: 1, ...(threads !== undefined && { threads }) };
+  const scans = inOrder(layers, lanes, {
+    async work(node) {
+      stopIfAborted(lab.signal);
+      const { written } = write(calibrated, { ...options, only: labelOf(node) });
+      const { tops: _, ...agreement } = await against(truth, written, own);
+      return { node: labelOf(node), op: node.op, loss: lossOf(agreement), agreement };
+    },
+  });
+  for await (const scan of scans) {
+    measured.push(scan);
+    lab.onProgress?.({ task: 'sensitivity', done: measured.length, total: layers.length });
   }
   return measured.sort((a, b) => b.loss - a.loss);
 }

@@ -5,7 +5,8 @@ import type { Dataset } from '../data/index.ts';
 import { numbers, sizeOf, type Tensor } from '../graph/tensor.ts';
 import { answerOf } from '../nn/logits.ts';
 import { stopIfAborted } from '../runtime/aborted.ts';
-import type { Session } from '../runtime/engine.ts';
+import type { Feeds, Session } from '../runtime/engine.ts';
+import { inOrder, lanesOf } from '../runtime/in-order.ts';
 import type { Lab } from '../runtime/lab.ts';
 import { comfortableBatch, feedsOf, fixedBatch, labelsOf } from './feeds.ts';
 import { answersOf, lossOf, type Scale, scaleOf } from './scoring.ts';
@@ -148,28 +149,52 @@ async function eachBatch(
 ): Promise<void> {
   const fixed = fixedBatch(subject.model.graph);
   const size = fixed ?? batch ?? comfortableBatch(dataset);
-  using session: Session = await loadSubject(subject, lab);
+  const { lanes, threads } = lanesOf(lab);
+  using session: Session = await loadSubject(subject, { ...lab, ...(threads !== undefined && { threads }) });
   const first = answerOf(subject.model.graph);
-  const outputsFrom = async (from: number): Promise<Float64Array> => {
-    const count = Math.min(size, dataset.size - from);
-    const padded = Int32Array.from({ length: fixed ?? count }, (_, i) => from + Math.min(i, count - 1));
-    await dataset.prepare?.(padded);
-    const { [first]: output } = await session.run(feedsOf(dataset, padded), [first], lab.signal);
-    return rowsOf(output!, padded.length, count, subject);
+  const countFrom = (from: number): number => Math.min(size, dataset.size - from);
+  const rowsFrom = (from: number): Int32Array =>
+    Int32Array.from({ length: fixed ?? countFrom(from) }, (_, i) => from + Math.min(i, countFrom(from) - 1));
+  const starts = Array.from({ length: Math.ceil(dataset.size / size) }, (_, i) => i * size);
+  const feeds: Feeds[] = [];
+  const own = inOrder(
+    starts.filter((_, i) => i % among.size === among.rank),
+    lanes,
+    {
+      async ready(from, lane) {
+        stopIfAborted(lab.signal);
+        const rows = rowsFrom(from);
+        await dataset.prepare?.(rows);
+        feeds[lane] = feedsOf(dataset, rows);
+      },
+      async work(from, lane) {
+        const { [first]: output } = await session.run(feeds[lane]!, [first], lab.signal);
+        return rowsOf(output!, rowsFrom(from).length, countFrom(from), subject);
+      },
+    },
+  );
+  // Asked for ahead: ranks work at the same time, and tell their outputs in turn.
+  const next = () => {
+    const coming = own.next();
+    coming.catch(() => undefined);
+    return coming;
   };
-  for (let round = 0; round < dataset.size; round += size * among.size) {
-    stopIfAborted(lab.signal);
-    const mine = round + among.rank * size;
-    const own = mine < dataset.size ? await outputsFrom(mine) : undefined;
-    for (let rank = 0, from = round; rank < among.size && from < dataset.size; rank++, from += size) {
-      const count = Math.min(size, dataset.size - from);
-      const outputs = await among.spread(rank === among.rank ? own : undefined, rank);
+  let coming = next();
+  try {
+    for (const [i, from] of starts.entries()) {
+      const rank = i % among.size;
+      const mine = rank === among.rank ? (await coming).value : undefined;
+      if (mine) coming = next();
+      const outputs = await among.spread(mine || undefined, rank);
+      const count = countFrom(from);
       take(
         outputs,
-        Int32Array.from({ length: count }, (_, i) => from + i),
+        Int32Array.from({ length: count }, (_, k) => from + k),
       );
       lab.onProgress?.({ task, done: from + count, total: dataset.size });
     }
+  } finally {
+    await own.return();
   }
 }
 

@@ -18,6 +18,11 @@ export interface Lab {
   readonly seed?: number;
   /** Intra-op threads; default: the engine's own. */
   readonly threads?: number;
+  /**
+   * Copies of a model that answer at the same time where answers are independent (scores, calibration, scans, recordings), each with its
+   * share of the threads. The results are those of one copy with as many threads as each has. Default 1.
+   */
+  readonly replicas?: number;
   /** Aborting ends long work between two steps; the step throws `work/aborted`. */
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: Progress) => void;

@@ -3,9 +3,9 @@
 import { batches } from '../data/batches.ts';
 import { batchDims, type Dataset } from '../data/dataset.ts';
 import { factsOf } from '../graph/dtype.ts';
-import { feedsOf, type Model, tensorType } from '../graph/model.ts';
+import { feedsOf, type Model, tensorType, type ValueInfo } from '../graph/model.ts';
 import { elements, floats, sizeOf, type Tensor, zeros } from '../graph/tensor.ts';
-import { type Lab, stopIfAborted } from '../runtime/index.ts';
+import { inOrder, type Lab, lanesOf, stopIfAborted } from '../runtime/index.ts';
 import { loadModel } from '../runtime/load-model.ts';
 
 export interface PredictOptions {
@@ -39,24 +39,38 @@ export async function* predict(
   const fixed = tensorType(feeds[0])?.dims?.[0];
   const batch = typeof fixed === 'number' ? fixed : Math.min(options.batch ?? 128, data.size);
   const named = outputs ? withOutputs(model, outputs) : model;
-  using session = await loadModel(lab.engine, named, lab.threads ? { threads: lab.threads } : {});
+  const { lanes, threads } = lanesOf(lab);
+  using session = await loadModel(lab.engine, named, threads ? { threads } : {});
+  const memories = Array.from({ length: lanes }, () => memoryFor(feeds, data, batch));
+  const lists = [...batches(data.size, { batch, shuffle: false })].map((list) => ({
+    count: list.length,
+    indices: list.length === batch ? list : Int32Array.from({ length: batch }, (_, i) => list[i] ?? i % data.size),
+  }));
+  let done = 0;
+  const answers = inOrder(lists, lanes, {
+    async ready({ indices }, lane) {
+      stopIfAborted(lab.signal);
+      await data.prepare?.(indices);
+      for (const [name, tensor] of Object.entries(memories[lane]!)) data.fill(name, indices, elements(tensor));
+    },
+    work: async (list, lane) => ({ ...list, values: await session.run(memories[lane]!, outputs, lab.signal) }),
+  });
+  for await (const answer of answers) {
+    yield answer;
+    done += answer.count;
+    lab.onProgress?.({ task, done, total: data.size });
+  }
+}
+
+/** A batch's memory, by input. */
+function memoryFor(feeds: readonly ValueInfo[], data: Dataset, batch: number): Record<string, Tensor> {
   const memory: Record<string, Tensor> = {};
   for (const info of feeds) {
     const column = data.inputs[info.name];
     const type = tensorType(info);
     if (column && type) memory[info.name] = zeros(type.dtype, batchDims(column, batch));
   }
-  let done = 0;
-  for (const list of batches(data.size, { batch, shuffle: false })) {
-    stopIfAborted(lab.signal);
-    const indices =
-      list.length === batch ? list : Int32Array.from({ length: batch }, (_, i) => list[i] ?? i % data.size);
-    await data.prepare?.(indices);
-    for (const [name, tensor] of Object.entries(memory)) data.fill(name, indices, elements(tensor));
-    yield { indices, count: list.length, values: await session.run(memory, outputs, lab.signal) };
-    done += list.length;
-    lab.onProgress?.({ task, done, total: data.size });
-  }
+  return memory;
 }
 
 /** The model with other values as its outputs; their types are left for the engine to tell. */

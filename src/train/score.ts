@@ -7,7 +7,7 @@ import type { Model } from '../graph/model.ts';
 import { elements, sizeOf, type Tensor, zeros } from '../graph/tensor.ts';
 import { answerOf } from '../nn/logits.ts';
 import { infer } from '../ops/infer.ts';
-import { type Lab, stopIfAborted } from '../runtime/index.ts';
+import { inOrder, type Lab, lanesOf, stopIfAborted } from '../runtime/index.ts';
 import { learningForm } from './learning-form.ts';
 import type { Metric } from './metric/metric.ts';
 import { poolFirst } from './pool-first.ts';
@@ -62,34 +62,43 @@ export async function scorer(
   const output = answerOf(form.graph);
   const forward = poolFirst(removeDead({ ...form.graph, outputs: [{ name: output }] }));
   const graph = withStatedOutputs(engineForm(forward, lab.engine));
-  const session = await load(graph, lab);
+  // A graph that ranks share is worked out by one copy: its sums meet in one order.
+  const { lanes, threads } = load === loadGraph ? lanesOf(lab) : { lanes: 1, threads: lab.threads };
+  const session = await load(graph, { ...lab, ...(threads && { threads }) });
   const ports = new Set(session.inputs.map(({ name }) => name));
-  const feeds = Object.fromEntries(
-    [...columnsOf(graph, form)].map(([name, { dtype, dims }]) => [name, zeros(dtype, dims)]),
-  );
+  const columns = [...columnsOf(graph, form)];
   const dims = infer(graph).get(output)!.dims as readonly number[];
-  const result = zeros('float32', dims);
   const read = Object.fromEntries(
     [...form.weights].flatMap(([name, t]) => (ports.has(name) ? [[name, weights.get(name) ?? t]] : [])),
   );
-  const binding = session.bind({ ...read, ...feeds }, { [output]: result });
-  const labels = labelMemory(data, batch);
+  const each = Array.from({ length: lanes }, () => {
+    const feeds = Object.fromEntries(columns.map(([name, { dtype, dims: size }]) => [name, zeros(dtype, size)]));
+    const result = zeros('float32', dims);
+    const binding = session.bind({ ...read, ...feeds }, { [output]: result });
+    return { feeds, result, binding, labels: labelMemory(data, batch) };
+  });
 
   return {
     async run() {
       const count = metric.start();
-      for (const { list, full } of fullBatches(data, batch)) {
-        stopIfAborted(lab.signal);
-        await data.prepare?.(full);
-        for (const [name, t] of Object.entries(feeds)) data.fill(name, full, elements(t));
-        data.fill(LABELS, full, labels);
-        await binding.run();
+      const runs = inOrder(fullBatches(data, batch), lanes, {
+        async ready({ full }, lane) {
+          stopIfAborted(lab.signal);
+          await data.prepare?.(full);
+          for (const [name, t] of Object.entries(each[lane]!.feeds)) data.fill(name, full, elements(t));
+          data.fill(LABELS, full, each[lane]!.labels);
+        },
+        async work({ list }, lane) {
+          await each[lane]!.binding.run();
+          return { list, ...each[lane]! };
+        },
+      });
+      for await (const { list, result, labels } of runs)
         count.see(elements(result) as Float32Array, labels, list.length, sizeOf(dims.slice(1)));
-      }
       return count.value();
     },
     [Symbol.dispose]: () => {
-      binding[Symbol.dispose]();
+      for (const { binding } of each) binding[Symbol.dispose]();
       session[Symbol.dispose]();
     },
   };

@@ -1,0 +1,67 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { inOrder } from './in-order.ts';
+
+const turns = async (count: number): Promise<void> => {
+  for (let i = 0; i < count; i++) await Promise.resolve();
+};
+
+describe('inOrder', () => {
+  it('gives the results in the order of the pieces, and never has more at work than lanes', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.nat(9)), fc.integer({ min: 1, max: 4 }), async (delays, lanes) => {
+        const busy = new Set<number>();
+        let most = 0;
+        const readied: number[] = [];
+        const results: number[] = [];
+        const pieces = delays.map((delay, i) => ({ delay, i }));
+        const work = {
+          ready: async ({ delay, i }: { delay: number; i: number }, lane: number) => {
+            expect(busy.has(lane)).toBe(false);
+            await turns(9 - delay);
+            readied.push(i);
+          },
+          work: async ({ delay, i }: { delay: number; i: number }, lane: number) => {
+            busy.add(lane);
+            most = Math.max(most, busy.size);
+            await turns(delay);
+            busy.delete(lane);
+            return i;
+          },
+        };
+        for await (const result of inOrder(pieces, lanes, work)) results.push(result);
+        expect(results).toEqual(pieces.map(({ i }) => i));
+        expect(readied).toEqual(results);
+        expect(most).toBeLessThanOrEqual(lanes);
+      }),
+      { numRuns: 50 },
+    );
+  });
+
+  it('tells of a failure in its turn, and waits for those at work', async () => {
+    let ended = 0;
+    const results: number[] = [];
+    const go = async (): Promise<void> => {
+      const work = async (i: number): Promise<number> => {
+        await turns(i === 1 ? 1 : 20);
+        ended += 1;
+        if (i === 1) throw new Error('one');
+        return i;
+      };
+      for await (const result of inOrder([0, 1, 2, 3, 4], 3, { work })) results.push(result);
+    };
+    await expect(go()).rejects.toThrow('one');
+    expect(results).toEqual([0]);
+    expect(ended).toBe(4);
+  });
+
+  it('waits for those at work when the caller stops', async () => {
+    let ended = 0;
+    const work = async (): Promise<void> => {
+      await turns(10);
+      ended += 1;
+    };
+    for await (const _ of inOrder([0, 1, 2, 3], 2, { work })) break;
+    expect(ended).toBe(2);
+  });
+});
