@@ -3,16 +3,23 @@
 import { PareError } from '../src/base/error.ts';
 import type { ParallelWorkers } from '../src/parallel/fit.ts';
 import type { OuterName } from '../src/parallel/local-sgd.ts';
+import type { ScheduleName } from '../src/parallel/pipeline/schedule.ts';
 import type { Among } from '../src/report/evaluate.ts';
 import { flag, listed, number, oneOf, path, text } from './arg.ts';
 import type { Desk } from './desk.ts';
 
+const SCHEDULES: Readonly<Record<ScheduleName, true>> = { '1f1b': true, gpipe: true };
 const OUTERS: Readonly<Record<OuterName, true>> = { average: true, nesterov: true };
 
 export const parallelArgs = {
   devices: listed(text('Where each copy works: sets of cores, or accelerators (cpu:0-1,cpu:2-3 or cuda:0,cuda:1).')),
   stages: number('Parts that the model is cut into, which work at the same time (pipeline).', { min: 1, whole: true }),
   micro: number('Micro-batches of a pipelined step.', { min: 1, whole: true }),
+  pipeline: oneOf(
+    SCHEDULES,
+    'In which order a stage works on its micro-batches: one forward one backward, or (gpipe) all forward, then all backward.',
+    '1f1b',
+  ),
   tensor: number('Ranks that each wide layer is split over, by its channels (tensor parallel; needs MPI).', {
     min: 1,
     whole: true,
@@ -43,6 +50,7 @@ export interface ParallelValues {
   readonly devices: readonly string[];
   readonly stages: number | undefined;
   readonly micro: number | undefined;
+  readonly pipeline: ScheduleName;
   readonly tensor: number | undefined;
   readonly shardUpdate: boolean;
   readonly syncNorm: boolean;
@@ -88,6 +96,7 @@ export async function workersOf(
     ...(devices.length > 0 && { devices }),
     ...(stages !== undefined && { stages }),
     ...(micro !== undefined && { micro }),
+    ...(stages !== undefined && { schedule: values.pipeline }),
     ...(shardUpdate && { shardUpdate }),
     ...(tensor !== undefined && { tensor }),
     ...(syncNorm && { syncNorm }),

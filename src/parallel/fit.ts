@@ -12,6 +12,7 @@ import { alone as aloneWorkers, type Workers } from '../train/workers.ts';
 import { alone } from './alone.ts';
 import type { Collective } from './collective.ts';
 import type { Compression } from './compress/index.ts';
+import type { ScheduleName } from './pipeline/schedule.ts';
 import { openPipelineTrainer } from './pipeline/trainer.ts';
 import { replicasFor } from './replicas-for.ts';
 import { tell } from './tell.ts';
@@ -24,10 +25,12 @@ export interface ParallelOptions {
   devices?: readonly string[];
   /** The group that this process belongs to (`join`, `asRank`). Default: none. */
   collective?: Collective;
-  /** Cut the model into this many stages that work at the same time, instead of copying it. Under MPI: one for each rank. */
+  /** Cut the model into this many stages that work at the same time. Over ranks: one each; on a multiple of them, copies of the pipeline. */
   stages?: number;
   /** Micro-batches of a pipelined step. Default: about 4 for each stage. */
   micro?: number;
+  /** In which order a stage works on them. Default '1f1b'. */
+  schedule?: ScheduleName;
   /** Each rank keeps the optimiser's state of its share of the weights only (ZeRO, stage 1). Default false. */
   shardUpdate?: boolean;
   /** Split wide layers over so many ranks, next to each other in the group. Default 1. */
@@ -70,7 +73,7 @@ export interface ParallelWorkers extends Workers {
  * Throws   parallel/replicas, parallel/exclusive for ways of working that exclude each other; opening throws parallel/resident.
  */
 export function workersFor(how: ParallelOptions): ParallelWorkers {
-  const { devices, collective = alone(), stages, micro } = how;
+  const { devices, collective = alone(), stages, micro, schedule } = how;
   const replicas = replicasOf(how);
   const isOne = !devices && collective.size === 1 && stages === undefined;
   if (how.replicas === undefined && isOne) return automatic();
@@ -100,7 +103,8 @@ export function workersFor(how: ParallelOptions): ParallelWorkers {
   if (stages !== undefined) {
     const open: Workers['open'] = async (model, data, options, lab) => {
       if (options.resident) throw apart();
-      return openPipelineTrainer(model, data, { ...options, collective, stages, ...(micro && { micro }) }, lab);
+      const own = { collective, stages, ...(micro && { micro }), ...(schedule && { schedule }) };
+      return openPipelineTrainer(model, data, { ...options, ...own }, lab);
     };
     return { ...common, open };
   }
@@ -198,7 +202,7 @@ export async function fitParallel(
   const { model: trained, report } = await fit(model, data, { ...options, workers }, workers.isFirst ? lab : quiet);
   const ranks = collective?.size ?? 1;
   const traffic = workers.traffic?.();
-  const copies = stages === undefined ? (workers.replicas?.() ?? 1) * ranks : Math.max(1, ranks / stages);
+  const copies = Math.max(1, ((workers.replicas?.() ?? 1) * ranks) / ((stages ?? 1) * (options.tensor ?? 1)));
   return {
     model: trained,
     report: { ...report, replicas: copies, stages: stages ?? 1, ranks, ...(traffic && { traffic }) },

@@ -204,7 +204,7 @@ export function startRun(trainer: Trainer, options: RunOptions, lab: Lab): Run {
         samplesPerSecond,
       };
       const isBest = measured === undefined || at.best === undefined || isGain(measured, at.best.value);
-      if (isBest) best = snapshot(trainer.weights());
+      if (isBest) best = snapshot(trainer.weights(), best);
       const champion = isBest ? { value: measured?.value ?? 0, epoch: at.epoch } : at.best!;
       at = {
         ...at,
@@ -234,8 +234,16 @@ export function startRun(trainer: Trainer, options: RunOptions, lab: Lab): Run {
 const isGain = ({ value, better }: Measured, best: number): boolean =>
   Number.isNaN(best) || (better === 'less' ? value < best : value > best);
 
-const snapshot = (weights: ReadonlyMap<string, Tensor>): Map<string, Tensor> =>
-  new Map([...weights].map(([name, t]) => [name, { ...t, bytes: t.bytes.slice() }]));
+/** Copies of the weights, in the memory of the copies made before. */
+const snapshot = (weights: ReadonlyMap<string, Tensor>, before?: ReadonlyMap<string, Tensor>): Map<string, Tensor> =>
+  new Map(
+    [...weights].map(([name, t]): [string, Tensor] => {
+      const old = before?.get(name);
+      if (!old) return [name, { ...t, bytes: t.bytes.slice() }];
+      old.bytes.set(t.bytes);
+      return [name, old];
+    }),
+  );
 
 const diverged = (sentence: string, where: string, got: string): PareError =>
   new PareError('train/diverged', sentence, {

@@ -5,11 +5,12 @@ import type { Graph } from '../../graph/model.ts';
 import { elements, type Tensor, tensor, zeros } from '../../graph/tensor.ts';
 import { infer } from '../../ops/infer.ts';
 import { STEP } from '../../ops/random-uniform.ts';
-import type { Binding, Lab, Session } from '../../runtime/index.ts';
+import type { Binding, Lab } from '../../runtime/index.ts';
 import type { Arena } from '../../train/index.ts';
-import { engineBytes } from '../../train/program.ts';
+import { loadInTurn } from '../../train/program.ts';
 import type { Stage } from './cut.ts';
-import { type Link, oneForwardOneBackward } from './schedule.ts';
+import type { Link } from './link.ts';
+import type { Schedule } from './schedule.ts';
 import type { StageGraphs } from './stage-graph.ts';
 
 export interface BoundStage extends Disposable {
@@ -23,6 +24,7 @@ export interface StageMemory {
   readonly index: number;
   readonly count: number;
   readonly micro: number;
+  readonly schedule: Schedule;
   readonly arena: Arena;
   /** Dimensions of every weight. */
   readonly dims: (weight: string) => readonly number[];
@@ -39,88 +41,98 @@ export interface StageMemory {
   readonly down?: Link;
 }
 
+/** A run, and the running statistics that it moves. */
+interface Turn {
+  readonly binding: Binding;
+  flow(): void;
+}
+
 /** Loads a stage's graphs and ties them to memory. */
 export async function bindStage(stage: Stage, graphs: StageGraphs, memory: StageMemory, lab: Lab): Promise<BoundStage> {
-  const { index, count, micro, arena, dims, held, state, up, down } = memory;
-  const load = (graph: Graph): Promise<Session> =>
-    lab.engine.load(engineBytes(graph), { optimize: 'none', ...(lab.threads && { threads: lab.threads }) });
-  const forward = graphs.forward && (await load(graphs.forward));
-  const backward = graphs.backward && (await load(graphs.backward));
+  const { index, count, micro, schedule, arena, dims, held, state, up, down } = memory;
+  const { forward, backward, kept, trained, sums, slopeIn, slopeOut, loss: lossName } = graphs;
   const facts = infer(stage.graph);
-  const shapeOf = (name: string): readonly number[] => facts.get(name)!.dims as readonly number[];
-  const flowing = [...state].flatMap(([weight, output]) =>
-    facts.has(output) ? [{ output, now: held.get(weight)!, next: zeros('float32', held.get(weight)!.dims) }] : [],
-  );
   const lossTensor = zeros('float32', []);
-  const isTrained = new Set(graphs.trained);
+  const flowing = new Map(
+    [...state].flatMap(([weight, output]) => {
+      const now = held.get(weight);
+      return facts.has(output) && now ? [[output, { now, next: zeros('float32', now.dims) }]] : [];
+    }),
+  );
+  const slots = schedule.inFlight(index, count, micro);
+  const stores = Array.from(
+    { length: kept.size > 0 ? slots : 0 },
+    () => new Map([...kept].map(([name, { dtype, dims: shape }]) => [name, zeros(dtype, shape)])),
+  );
+  const sumOf = new Map([...sums].flatMap(([weight, [from, to]]) => [from, to].map((name) => [name, weight] as const)));
+  const isTrained = new Set(trained);
 
-  const feedsOf = (session: Session, m: number): Record<string, Tensor> => {
-    const feeds: Record<string, Tensor> = {};
-    const added = new Map([...graphs.sums].map(([weight, [from]]) => [from, weight]));
-    for (const { name } of session.inputs) {
-      const sum = added.get(name);
-      if (sum !== undefined) feeds[name] = tensor('float32', dims(sum), arena.view('g', sum));
-      else if (isTrained.has(name)) feeds[name] = tensor('float32', dims(name), arena.view('w', name));
-      else if (name === STEP) feeds[name] = memory.step(m);
-      else if (name === stage.takes) feeds[name] = tensor('float32', shapeOf(name), up!.values[m % up!.ring]!);
-      else if (name === graphs.slopeIn)
-        feeds[name] = tensor('float32', shapeOf(stage.gives), down!.slopes[m % down!.ring]!);
-      else {
-        const found = held.get(name) ?? memory.column(name, m);
-        if (!found) throw internal(`stage ${index} reads "${name}", which nobody gives`);
-        feeds[name] = found;
-      }
-    }
-    return feeds;
+  const inRing = (name: string, ring: readonly Float32Array[], m: number): Tensor =>
+    tensor('float32', facts.get(name)!.dims as readonly number[], ring[m % ring.length]!);
+  /** Where a value of micro-batch `m` lies. */
+  const place = (name: string, m: number): Tensor => {
+    const sum = sumOf.get(name);
+    if (sum !== undefined) return tensor('float32', dims(sum), arena.view('g', sum));
+    if (isTrained.has(name)) return tensor('float32', dims(name), arena.view('w', name));
+    if (name === STEP) return memory.step(m);
+    if (name === lossName) return lossTensor;
+    if (up && name === stage.takes) return inRing(name, up.values, m);
+    if (down && name === stage.gives) return inRing(name, down.values, m);
+    if (down && name === slopeIn) return inRing(stage.gives, down.slopes, m);
+    if (up && name === slopeOut) return inRing(stage.takes!, up.slopes, m);
+    const found = flowing.get(name)?.next ?? stores[m % slots]?.get(name) ?? held.get(name) ?? memory.column(name, m);
+    if (!found) throw internal(`stage ${index} reads "${name}", which nobody gives`);
+    return found;
   };
-  const bindings = Array.from({ length: micro }, (_, m) => {
-    const outputs: Record<string, Tensor> = {};
-    for (const [weight, [, to]] of graphs.sums) outputs[to] = tensor('float32', dims(weight), arena.view('g', weight));
-    if (graphs.slopeOut !== undefined)
-      outputs[graphs.slopeOut] = tensor('float32', shapeOf(stage.takes!), up!.slopes[m % up!.ring]!);
-    if (graphs.loss !== undefined) outputs[graphs.loss] = lossTensor;
-    for (const { output, next } of flowing) outputs[output] = next;
-    const given = (): Tensor => tensor('float32', shapeOf(stage.gives), down!.values[m % down!.ring]!);
-    return {
-      forward: forward?.bind(feedsOf(forward, m), { [stage.gives]: given() }),
-      backward: backward?.bind(feedsOf(backward, m), outputs),
+
+  const load = async (graph: Graph) => {
+    const session = await loadInTurn(graph, lab);
+    const moved = [...flowing].filter(([output]) => graph.outputs.some(({ name }) => name === output));
+    const flow = (): void => {
+      for (const [, { now, next }] of moved) now.bytes.set(next.bytes);
     };
-  });
-  const order = oneForwardOneBackward(index, count, micro).filter(({ kind }) => kind === 'forward' || backward);
+    const placed = (names: readonly { readonly name: string }[], m: number): Record<string, Tensor> =>
+      Object.fromEntries(names.map(({ name }) => [name, place(name, m)]));
+    const turns = Array.from({ length: micro }, (_, m): Turn => {
+      return { binding: session.bind(placed(session.inputs, m), placed(graph.outputs, m)), flow };
+    });
+    return { session, turns };
+  };
+  const there = forward && (await load(forward));
+  const back = backward && (await load(backward));
+  const order = schedule.order(index, count, micro).filter(({ kind }) => kind === 'forward' || backward);
   let loss = 0;
 
+  const work = async ({ binding, flow }: Turn): Promise<void> => {
+    await binding.run();
+    flow();
+  };
   return {
     async run() {
       loss = 0;
       const isIn = new Set<number>();
-      const values = async (m: number): Promise<void> => {
+      for (const { kind, micro: m } of order) {
         if (up && !isIn.has(m)) await up.take('values', m);
         isIn.add(m);
-      };
-      for (const { kind, micro: m } of order) {
-        await values(m);
         if (kind === 'forward') {
           await down!.free('values', m);
-          await (bindings[m]!.forward as Binding).run();
+          await work(there!.turns[m]!);
           down!.give('values', m);
           continue;
         }
-        if (graphs.slopeIn !== undefined) await down!.take('slopes', m);
-        if (graphs.slopeOut !== undefined) await up!.free('slopes', m);
-        await (bindings[m]!.backward as Binding).run();
+        if (slopeIn !== undefined) await down!.take('slopes', m);
+        if (slopeOut !== undefined) await up!.free('slopes', m);
+        await work(back!.turns[m]!);
         loss += (elements(lossTensor) as Float32Array)[0]!;
-        for (const { now, next } of flowing) now.bytes.set(next.bytes);
-        if (graphs.slopeOut !== undefined) up!.give('slopes', m);
+        if (slopeOut !== undefined) up!.give('slopes', m);
       }
     },
     loss: () => loss,
     [Symbol.dispose]: () => {
-      for (const { forward: there, backward: back } of bindings) {
-        there?.[Symbol.dispose]();
-        back?.[Symbol.dispose]();
+      for (const loaded of [there, back]) {
+        for (const { binding } of loaded?.turns ?? []) binding[Symbol.dispose]();
+        loaded?.session[Symbol.dispose]();
       }
-      forward?.[Symbol.dispose]();
-      backward?.[Symbol.dispose]();
     },
   };
 }

@@ -8,8 +8,9 @@ import { type Engine, openEngine } from '../../runtime/index.ts';
 import { chain, clipByNorm, sgd } from '../../train/index.ts';
 import { learningForm } from '../../train/learning-form.ts';
 import type { ParallelFitOptions } from '../fit.ts';
+import { localGroup } from '../local.ts';
 import { cutStages } from './cut.ts';
-import { inFlight, oneForwardOneBackward } from './schedule.ts';
+import { schedules } from './schedule.ts';
 
 let engine: Engine;
 beforeAll(async () => {
@@ -30,6 +31,44 @@ describe('a pipeline', () => {
     const [whole, split] = [await train(name, {}), await train(name, { stages, micro })];
     expect(split.report.stages).toBe(stages);
     expectSame(whole, split);
+  });
+
+  it.each([
+    ['gpipe', false],
+    ['gpipe', true],
+    ['1f1b', true],
+  ] as const)('%s, values worked out again %s: the same losses and weights', async (schedule, recompute) => {
+    for (const [name, stages] of [
+      ['branched', 3],
+      ['dropping', 2],
+    ] as const) {
+      const options = { stages, micro: 4, optimizer: sgd({ lr: 0.1 }) };
+      expectSame(await train(name, options), await train(name, { ...options, schedule, recompute }), { weight: 1e-5 });
+    }
+  });
+
+  it.each(['gpipe', '1f1b'] as const)('%s: 2 pipelines of 2 ranks are one process', async (schedule) => {
+    for (const name of ['small', 'branched'] as const) {
+      const one = await train(name, {});
+      const ranks = localGroup(4).map((collective) => train(name, { collective, stages: 2, micro: 3, schedule }));
+      const [first, ...others] = await Promise.all(ranks);
+      expect(first!.report).toMatchObject({ replicas: 2, stages: 2, ranks: 4 });
+      expectSame(one, first!);
+      for (const other of others) expect(other.losses).toEqual(first!.losses);
+    }
+  });
+
+  it('running statistics are the mean over the pipelines, and the score is that of the merged model', async () => {
+    const options = { optimizer: sgd({ lr: 0.05 }), micro: 1 };
+    const one = await train('normalised', { ...options, stages: 1, micro: 2 });
+    const ranks = localGroup(4).map((collective) => train('normalised', { ...options, collective, stages: 2 }));
+    const [first] = await Promise.all(ranks);
+    expect(first!.losses[0]).toBeCloseTo(one.losses[0]!, 5);
+    const means = [...first!.weights].filter(([name]) => /mean/.test(name));
+    expect(means.length).toBeGreaterThan(0);
+    expect(Math.abs(first!.report.epochs.at(-1)!.metric!.value - one.report.epochs.at(-1)!.metric!.value)).toBeLessThan(
+      0.2,
+    );
   });
 
   it('norms run over all stages', async () => {
@@ -96,7 +135,7 @@ describe('cutStages', () => {
   });
 });
 
-describe('oneForwardOneBackward', () => {
+describe.each(Object.entries(schedules))('%s', (_, { order: orderOf, inFlight }) => {
   it.each([
     [1, 3],
     [2, 4],
@@ -104,7 +143,7 @@ describe('oneForwardOneBackward', () => {
     [3, 8],
   ])('%i stages, %i micro-batches: all is done once, in order, and no stage holds too much', (stages, micro) => {
     for (let stage = 0; stage < stages; stage++) {
-      const order = oneForwardOneBackward(stage, stages, micro);
+      const order = orderOf(stage, stages, micro);
       const of = (kind: string): number[] => order.filter((work) => work.kind === kind).map((work) => work.micro);
       const all = Array.from({ length: micro }, (_, i) => i);
       expect(of('backward')).toEqual(all);

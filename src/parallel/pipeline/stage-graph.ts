@@ -1,6 +1,6 @@
 /**
- * The two graphs of a stage: forward, and backward, which works its own forward out again so that only the value between
- * two stages is kept (Chen et al. 2016, arXiv:1604.06174).
+ * The two graphs of a stage, forward and backward. The values that the way back needs are kept from the way there; or only what the
+ * stage was given is, and the backward works the rest out again (Chen et al. 2016, arXiv:1604.06174).
  *
  *   slopes of the stage = slopes of  Σ (y ⊙ dy)     y what it gives, dy the slope that comes back
  *   acc' = acc + slope                              over the micro-batches of a step, in place
@@ -14,12 +14,16 @@ import { infer } from '../../ops/infer.ts';
 import type { Engine } from '../../runtime/index.ts';
 import { engineForm, withStatedOutputs } from '../../train/program.ts';
 import type { Stage } from './cut.ts';
+import { addInProducts } from './sum.ts';
+import { type Kept, splitAt } from './there-and-back.ts';
 
 export interface StageGraphs {
   /** Absent in the last stage, whose backward begins with the loss. */
   readonly forward?: Graph;
   /** Absent where neither this stage nor one before learns. */
   readonly backward?: Graph;
+  /** What `forward` leaves for `backward`. */
+  readonly kept: Kept;
   /** Weights that learn, in order. */
   readonly trained: readonly string[];
   /** Weight → [input, output] of `backward` through which its slopes add up. */
@@ -32,28 +36,22 @@ export interface StageGraphs {
   readonly loss?: string;
 }
 
-/**
- * `micro`: micro-batches per step; each counts 1 / micro. `state`: outputs that flow into weights after each run.
- * `wantsSlope`: a stage before learns.
- */
-export function stageGraphs(
-  stage: Stage,
-  {
-    isLast,
-    wantsSlope,
-    micro,
-    learns,
-    state,
-    engine,
-  }: {
-    isLast: boolean;
-    wantsSlope: boolean;
-    micro: number;
-    learns: (name: string) => boolean;
-    state: ReadonlyMap<string, string>;
-    engine: Pick<Engine, 'blockSize'>;
-  },
-): StageGraphs {
+export interface StageOptions {
+  readonly isLast: boolean;
+  /** Does a stage before learn? */
+  readonly wantsSlope: boolean;
+  /** Micro-batches per step; each counts 1 / micro. */
+  readonly micro: number;
+  readonly learns: (name: string) => boolean;
+  /** Weight → output that flows into it after each run. */
+  readonly state: ReadonlyMap<string, string>;
+  /** Keep only what the stage was given. */
+  readonly recompute: boolean;
+  readonly engine: Pick<Engine, 'blockSize'>;
+}
+
+export function stageGraphs(stage: Stage, options: StageOptions): StageGraphs {
+  const { isLast, wantsSlope, micro, learns, state, recompute, engine } = options;
   const { graph, gives } = stage;
   const takes = wantsSlope ? stage.takes : undefined;
   const ready = (whole: Graph): Graph => {
@@ -101,15 +99,23 @@ export function stageGraphs(
     ...(loss === undefined ? [] : [loss]),
     ...[...state.values()].filter((name) => made.has(name)),
   ];
-  return {
-    ...(!isLast && { forward: ready({ ...graph, outputs: [{ name: gives }] }) }),
-    ...(outputs.length > 0 && {
-      backward: ready({ ...building.finish(), outputs: outputs.map((name) => ({ name })) }),
-    }),
+  const told = {
     trained,
     sums,
     ...(slopeIn !== undefined && (trained.length > 0 || slopeOut !== undefined) && { slopeIn }),
     ...(slopeOut !== undefined && { slopeOut }),
     ...(loss !== undefined && { loss }),
   };
+  const both = (names: readonly string[]): Graph =>
+    addInProducts(ready({ ...building.finish(), outputs: names.map((name) => ({ name })) }), [...sums.values()]);
+  if (isLast || recompute || outputs.length === 0) {
+    return {
+      ...told,
+      kept: new Map(),
+      ...(!isLast && { forward: ready({ ...graph, outputs: [{ name: gives }] }) }),
+      ...(outputs.length > 0 && { backward: both(outputs) }),
+    };
+  }
+  const shared = new Set([gives, ...(stage.takes === undefined ? [] : [stage.takes])]);
+  return { ...told, ...splitAt(both([...outputs, gives]), gives, shared) };
 }
