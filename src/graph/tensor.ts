@@ -82,6 +82,8 @@ export function elsewhere(dtype: DType, dims: readonly number[], read: ReadBytes
   return lazy;
 }
 
+export const isElsewhere = (t: Tensor): boolean => readers.has(t);
+
 /** Copies `into.length` bytes of the elements, from byte `at` on (default 0), and holds nothing else. */
 export function copyBytes(t: Tensor, into: Uint8Array, at = 0): void {
   const read = readers.get(t);

@@ -2,7 +2,7 @@
 
 import { PareError } from '../base/error.ts';
 import { sizeOf } from '../graph/tensor.ts';
-import type { StreamedArray } from '../train/tensor-file.ts';
+import { type StreamedArray, stretch } from '../train/tensor-file.ts';
 import type { RunArrays } from '../train/workers.ts';
 import type { Collective } from './collective.ts';
 import { lengthOf, type Part, type PartOf, stretches, takePart } from './part.ts';
@@ -55,7 +55,7 @@ export async function whole<T>(
     for (;;) {
       const asked = await receiveData<Request | null>(collective, 0);
       if (!asked) break;
-      await collective.send(own.get(asked.name)!.values.subarray(asked.from, asked.to), 0, TAG);
+      await collective.send(stretch(own.get(asked.name)!, asked.from, asked.to), 0, TAG);
     }
     await tell(collective, () => undefined);
     return undefined;
@@ -77,7 +77,7 @@ export async function whole<T>(
     for (const held of await receiveData<Held[]>(collective, from)) add(held, from);
 
   const fetch = async ({ rank: from, name }: Holder, first: number, last: number): Promise<Float32Array> => {
-    if (from === 0) return own.get(name)!.values.subarray(first, last);
+    if (from === 0) return stretch(own.get(name)!, first, last);
     const values = new Float32Array(last - first);
     await sendData(collective, { name, from: first, to: last } satisfies Request, from);
     await collective.receive(values, from, TAG);
@@ -86,7 +86,8 @@ export async function whole<T>(
   const arrays = new Map(
     [...all].map(([name, { dims, holders }]): [string, StreamedArray] => {
       const [{ rank: from, part, name: key }] = holders as [Holder];
-      const values = from === 0 && !part ? own.get(key)!.values : undefined;
+      const here = from === 0 && !part ? own.get(key)! : undefined;
+      const values = here && !here.stretch ? here.values : undefined;
       return [name, { dims, ...(values && { values }), pieces: () => piecesOf(dims, holders, fetch) }];
     }),
   );

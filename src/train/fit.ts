@@ -169,7 +169,9 @@ export async function fit(
       trainer.running.training();
       throw thrown instanceof PareError && thrown.code === 'work/aborted' ? await run.stop(thrown) : thrown;
     }
-    const report = run.close(value === undefined ? undefined : { name: metric.name, value, better: metric.better });
+    const report = await run.close(
+      value === undefined ? undefined : { name: metric.name, value, better: metric.better },
+    );
     putBack();
     trainer.running.training();
     for (const log of logs) await log.epoch?.(run.updates(), report);

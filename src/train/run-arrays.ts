@@ -1,7 +1,8 @@
 /** The arrays that a run consists of, under the names that its checkpoint gives them. */
 
 import { PareError } from '../base/error.ts';
-import { elements, sizeOf, type Tensor } from '../graph/tensor.ts';
+import { elements, isElsewhere, sizeOf, type Tensor } from '../graph/tensor.ts';
+import { stretchOf } from './rested.ts';
 import type { StoredArray } from './tensor-file.ts';
 import type { Trainer } from './trainer.ts';
 import type { RunArrays } from './workers.ts';
@@ -28,7 +29,20 @@ export function arraysOf(trainer: Trainer, best: Weights): Map<string, StoredArr
 
 /** The best weights among the arrays of a run. */
 export const bestArrays = (best: Weights): Map<string, StoredArray> =>
-  new Map([...best].map(([name, t]) => [BEST + name, { dims: t.dims, values: elements(t) as Float32Array }]));
+  new Map(
+    [...best].map(([name, t]): [string, StoredArray] => [
+      BEST + name,
+      isElsewhere(t)
+        ? {
+            dims: t.dims,
+            get values() {
+              return elements(t) as Float32Array;
+            },
+            stretch: (from, to) => stretchOf(t, from, to),
+          }
+        : { dims: t.dims, values: elements(t) as Float32Array },
+    ]),
+  );
 
 /** The names of a best weight's array, and the weight's again. */
 const BEST = 'best/';

@@ -1,7 +1,7 @@
 /** A training run's state: where it is, the best weights so far, and how both are put away and taken up again. */
 
 import { PareError } from '../base/error.ts';
-import type { Tensor } from '../graph/tensor.ts';
+import { copyBytes, type Tensor } from '../graph/tensor.ts';
 import type { Lab } from '../runtime/index.ts';
 import {
   type Checkpoint,
@@ -13,7 +13,7 @@ import {
 import { checkIdentity, type RunIdentity } from './identity.ts';
 import type { TrainLog } from './log/log.ts';
 import { sumSegments } from './optim/segment.ts';
-import { rested } from './rested.ts';
+import { openShelf, rested, type Shelf } from './rested.ts';
 import { arraysOf, bestArrays, fillArrays, withoutBest } from './run-arrays.ts';
 import type { Plateau } from './schedule/plateau.ts';
 import type { StoredArray, StreamedArray } from './tensor-file.ts';
@@ -49,7 +49,7 @@ export interface Run {
   /** Makes the rest of the epoch's updates. */
   epoch(): Promise<void>;
   /** Ends the epoch: its report, and the best weights if those in place are. */
-  close(measured: Measured | undefined): EpochReport;
+  close(measured: Measured | undefined): Promise<EpochReport>;
   /** After an epoch: the learning rate answers, and the run is put away if that is due. */
   settle(): Promise<void>;
   /** Puts the run away and gives the error to throw. */
@@ -86,6 +86,12 @@ export function startRun(trainer: Trainer, options: RunOptions, lab: Lab): Run {
   let clock = performance.now();
   let lr = plateau?.start.lr;
   let samplesPerSecond = 0;
+
+  let shelf: Shelf | undefined;
+  const shelve = async (weights: ReadonlyMap<string, Tensor>): Promise<Map<string, Tensor>> => {
+    shelf ??= await openShelf(weights);
+    return shelf.put(weights);
+  };
 
   const updates = (): number => at.epoch * updatesPerEpoch + at.step;
   const isDue = (moment: 'step' | 'epoch'): boolean => {
@@ -136,11 +142,14 @@ export function startRun(trainer: Trainer, options: RunOptions, lab: Lab): Run {
     isOver,
     keep() {
       const weights = trainer.weights();
-      for (const [name, { bytes }] of best) weights.get(name)?.bytes.set(bytes);
+      for (const [name, t] of best) {
+        const place = weights.get(name);
+        if (place) copyBytes(t, place.bytes);
+      }
     },
     async result() {
       if (!agreement) return { position: at, best };
-      const found = await agreement.whole(bestArrays(best), rested);
+      const found = await agreement.whole(bestArrays(best), (arrays) => rested(arrays));
       const whole = found
         ? [...found].map(([key, t]) => [withoutBest(key), t] as const)
         : [...best].filter(([name]) => !agreement.isPart(name));
@@ -148,10 +157,11 @@ export function startRun(trainer: Trainer, options: RunOptions, lab: Lab): Run {
     },
     async restore(saved) {
       checkIdentity(checkpoint!.folder, saved.identity, identity!);
-      if (saved.position.best) best = snapshot(trainer.weights());
-      const own = arraysOf(trainer, best);
+      const filled = saved.position.best ? copied(trainer.weights()) : best;
+      const own = arraysOf(trainer, filled);
       if (agreement) await agreement.parts(own, saved.arrays);
       else fillArrays(own, saved.arrays, checkpoint!.folder);
+      if (saved.position.best) best = await shelve(filled);
       const { tensors } = running.state();
       running.restore({ ...saved.position.optimizer, scalars: { ...saved.position.optimizer.scalars }, tensors });
       at = saved.position;
@@ -196,7 +206,7 @@ export function startRun(trainer: Trainer, options: RunOptions, lab: Lab): Run {
       const samples = (updatesPerEpoch - from) * trainer.batch * trainer.accumulate;
       samplesPerSecond = samples > 0 ? (samples * 1000) / (performance.now() - started) : 0;
     },
-    close(measured) {
+    async close(measured) {
       const report: EpochReport = {
         epoch: at.epoch,
         loss: at.lossSum / updatesPerEpoch,
@@ -204,7 +214,7 @@ export function startRun(trainer: Trainer, options: RunOptions, lab: Lab): Run {
         samplesPerSecond,
       };
       const isBest = measured === undefined || at.best === undefined || isGain(measured, at.best.value);
-      if (isBest) best = snapshot(trainer.weights(), best);
+      if (isBest) best = await shelve(trainer.weights());
       const champion = isBest ? { value: measured?.value ?? 0, epoch: at.epoch } : at.best!;
       at = {
         ...at,
@@ -234,16 +244,8 @@ export function startRun(trainer: Trainer, options: RunOptions, lab: Lab): Run {
 const isGain = ({ value, better }: Measured, best: number): boolean =>
   Number.isNaN(best) || (better === 'less' ? value < best : value > best);
 
-/** Copies of the weights, in the memory of the copies made before. */
-const snapshot = (weights: ReadonlyMap<string, Tensor>, before?: ReadonlyMap<string, Tensor>): Map<string, Tensor> =>
-  new Map(
-    [...weights].map(([name, t]): [string, Tensor] => {
-      const old = before?.get(name);
-      if (!old) return [name, { ...t, bytes: t.bytes.slice() }];
-      old.bytes.set(t.bytes);
-      return [name, old];
-    }),
-  );
+const copied = (weights: ReadonlyMap<string, Tensor>): Map<string, Tensor> =>
+  new Map([...weights].map(([name, t]) => [name, { ...t, bytes: t.bytes.slice() }]));
 
 const diverged = (sentence: string, where: string, got: string): PareError =>
   new PareError('train/diverged', sentence, {

@@ -11,7 +11,13 @@ export interface StoredArray {
   readonly dims: readonly number[];
   /** Of an array that lies in a file: read at each touch. */
   readonly values: Float32Array;
+  /** The numbers `from` … `to` − 1 of an array that lies in a file, without the others. */
+  readonly stretch?: (from: number, to: number) => Float32Array;
 }
+
+/** Some numbers of an array; where it is in memory, not a copy. */
+export const stretch = (array: StoredArray, from: number, to: number): Float32Array =>
+  array.stretch?.(from, to) ?? array.values.subarray(from, to);
 
 /** An array that is taken in order, piece by piece, wherever it lies. */
 export interface StreamedArray {
@@ -30,7 +36,7 @@ export interface TensorFile {
 }
 
 /** Bytes handed to the system at once. */
-const CHUNK_BYTES = 1 << 26;
+const CHUNK_BYTES = 1 << 24;
 
 const files = () => import('node:fs/promises');
 
@@ -56,8 +62,8 @@ export async function writeTensorFile(
     };
     await put(headerOf(arrays, metadata));
     for (const array of arrays.values()) {
-      if (array.values) await put(bytesOf(array.values));
-      else if ('pieces' in array) for await (const piece of array.pieces()) await put(bytesOf(piece));
+      if ('pieces' in array && !array.values) for await (const piece of array.pieces()) await put(bytesOf(piece));
+      else for (const piece of stretches(array as StoredArray)) await put(bytesOf(piece));
     }
     await handle.sync();
   } finally {
@@ -69,6 +75,13 @@ export async function writeTensorFile(
 
 const bytesOf = ({ buffer, byteOffset, byteLength }: Float32Array): Uint8Array =>
   new Uint8Array(buffer, byteOffset, byteLength);
+
+/** An array in order, not more of it in memory than is written at once. */
+function* stretches(array: StoredArray): Generator<Float32Array> {
+  const length = sizeOf(array.dims);
+  const step = array.stretch ? CHUNK_BYTES / 4 : length;
+  for (let at = 0; at < length; at += step) yield stretch(array, at, Math.min(length, at + step));
+}
 
 /** The rename itself reaches the disk. Windows knows no such call, and needs none. */
 async function syncFolder(folder: string): Promise<void> {
@@ -140,6 +153,7 @@ export async function readTensorFile(path: string): Promise<TensorFile | undefin
         get values() {
           return readFloats(path, 8 + length + from, (to - from) / 4);
         },
+        stretch: (a, b) => readFloats(path, 8 + length + from + 4 * a, b - a),
       });
     }
     return { arrays, metadata };
