@@ -13,7 +13,7 @@ export interface Mpi {
 }
 
 const LAUNCHERS = ['mpirun', 'mpiexec', 'mpiexec.exe'];
-const LIBRARY = /^lib(mpi|mpich)\.(so(\.\d+)*|dylib)$|^msmpi\.dll$/;
+const LIBRARY = /^lib(mpi|mpich|mpi_abi)\.(so(\.\d+)*|dylib)$|^msmpi\.dll$/;
 
 /** What a search path of the system's loader, and the usual homes, hold. */
 export function findMpi(env: Readonly<Record<string, string | undefined>>): Mpi {

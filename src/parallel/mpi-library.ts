@@ -1,10 +1,13 @@
-/** Finds the installed MPI and speaks its binary interface: handles are numbers in MPICH, addresses of symbols in Open MPI. */
+/** Finds the installed MPI, and calls it as its binary interface wants. */
 
 import { PareError } from '../base/error.ts';
+import type { Koffi } from '../runtime/native/api.ts';
 import { firstLine, loadKoffi } from '../runtime/native/koffi.ts';
+import { type Abi, abiOf, type Handle } from './mpi-abi.ts';
 
-/** Whatever stands for a communicator, a type or an operation in this MPI. */
-export type Handle = number | bigint;
+export type { Handle } from './mpi-abi.ts';
+
+type Library = ReturnType<Koffi['load']>;
 
 type Argument = Handle | ArrayBufferView | null | unknown[];
 export interface MpiFunction {
@@ -37,61 +40,19 @@ const FUNCTIONS = {
 
 export type Functions = { readonly [name in keyof typeof FUNCTIONS]: MpiFunction };
 
-/** What the header's constants are in this implementation. Pointers that are really flags are given as addresses. */
-export interface MpiLibrary extends Functions {
+/** An MPI at hand: its functions, and what its header's constants are. */
+export interface MpiLibrary extends Functions, Abi {
   /** Such as "Open MPI v4.1.4". */
   readonly version: string;
-  readonly world: Handle;
-  readonly float: Handle;
-  readonly byte: Handle;
-  readonly sum: Handle;
-  readonly errorsReturn: Handle;
-  readonly inPlace: bigint;
-  readonly statusIgnore: bigint;
-  readonly anySource: number;
 }
-
-interface Abi {
-  /** C type of every handle. */
-  readonly handle: string;
-  readonly constants: Pick<MpiLibrary, 'world' | 'float' | 'byte' | 'sum' | 'errorsReturn'>;
-  readonly inPlace: bigint;
-  readonly statusIgnore: bigint;
-  readonly anySource: number;
-}
-
-const ALL_ONES = 2n ** 64n - 1n;
-
-/** MPICH, Intel MPI, MVAPICH, Cray MPI: the common MPICH ABI. Source: mpi.h of MPICH 4. */
-const MPICH: Abi = {
-  handle: 'int',
-  constants: { world: 0x44000000, float: 0x4c00040a, byte: 0x4c00010d, sum: 0x58000003, errorsReturn: 0x54000001 },
-  inPlace: ALL_ONES,
-  statusIgnore: 1n,
-  anySource: -2,
-};
-
-/** Open MPI: every constant is the address of a variable. Source: mpi.h of Open MPI 4. */
-const openMpi = (address: (name: string) => bigint): Abi => ({
-  handle: 'void *',
-  constants: {
-    world: address('ompi_mpi_comm_world'),
-    float: address('ompi_mpi_float'),
-    byte: address('ompi_mpi_byte'),
-    sum: address('ompi_mpi_op_sum'),
-    errorsReturn: address('ompi_mpi_errors_return'),
-  },
-  inPlace: 1n,
-  statusIgnore: 0n,
-  anySource: -1,
-});
 
 /** Library names to try, those of the launcher that started this process first. */
 function candidates(env: NodeJS.ProcessEnv): string[] {
   const own = env['PARE_MPI'] ? [env['PARE_MPI']] : [];
   const open = ['libmpi.so.40', 'libmpi.40.dylib'];
   const mpich = ['libmpich.so.12', 'libmpi.so.12', 'libmpi.12.dylib', 'msmpi.dll'];
-  const first = 'OMPI_COMM_WORLD_SIZE' in env ? [...open, ...mpich] : [...mpich, ...open];
+  const standard = ['libmpi_abi.so.1', 'libmpi_abi.1.dylib', 'libmpi_abi.so'];
+  const first = 'OMPI_COMM_WORLD_SIZE' in env ? [...open, ...standard, ...mpich] : [...mpich, ...standard, ...open];
   return [...own, ...first, 'libmpi.so', 'libmpi.dylib'];
 }
 
@@ -107,7 +68,7 @@ export async function openMpiLibrary(env: NodeJS.ProcessEnv = process.env): Prom
   calmUcx(env);
   const tried: string[] = [];
   for (const name of candidates(env)) {
-    let library: ReturnType<typeof koffi.load>;
+    let library: Library;
     try {
       // Global: plug-ins that an MPI loads later look for its symbols.
       library = koffi.load(name, { global: true });
@@ -122,9 +83,11 @@ export async function openMpiLibrary(env: NodeJS.ProcessEnv = process.env): Prom
       .decode(text.subarray(0, length[0]))
       .split(/[\n,\0]/)[0]!
       .trim();
-    const abi = version.includes('Open MPI')
-      ? openMpi((symbol) => BigInt(koffi.address(library.symbol(symbol, 'char'))))
-      : MPICH;
+    const abi = abiOf({
+      version,
+      abiVersion: abiVersionOf(library, koffi),
+      address: (symbol) => BigInt(koffi.address(library.symbol(symbol, 'char'))),
+    });
     const outOf = (type: string) => koffi.out(koffi.pointer(type));
     const types: Record<string, ReturnType<typeof outOf> | string> = {
       ptr: 'void *',
@@ -148,14 +111,25 @@ export async function openMpiLibrary(env: NodeJS.ProcessEnv = process.env): Prom
       return [symbol, Object.assign((...args: Argument[]) => native(...args) as number, { later: later(native) })];
     };
     const functions = Object.fromEntries(Object.entries(FUNCTIONS).map(bind)) as unknown as Functions;
-    const { inPlace, statusIgnore, anySource } = abi;
-    return { ...functions, ...abi.constants, version, inPlace, statusIgnore, anySource };
+    return { ...functions, ...abi, version };
   }
   throw new PareError('parallel/no-mpi', 'No MPI library could be loaded.', {
     expected: 'Open MPI or MPICH where the system finds libraries',
     got: tried.at(-1) ?? 'nothing',
     hint: 'set PARE_MPI to the path of libmpi.so',
   });
+}
+
+/** The version of the standard ABI that a library speaks; it may be asked before it is joined. */
+function abiVersionOf(library: Library, koffi: Koffi): number | undefined {
+  const [major, minor]: [[number], [number]] = [[0], [0]];
+  const out = koffi.out(koffi.pointer('int'));
+  try {
+    library.func('MPI_Abi_get_version', 'int', [out, out])(major, minor);
+  } catch {
+    return undefined; // older than MPI 5
+  }
+  return major[0];
 }
 
 /** Calls in flight keep their arguments from the garbage collector. */

@@ -15,11 +15,6 @@ export interface MpiOptions {
   readonly onLost?: (error: PareError) => void;
 }
 
-/** Several threads call MPI, even at once (the pulse beside a collective). */
-const THREAD_MULTIPLE = 3;
-/** Several threads call MPI, one at a time. */
-const THREAD_SERIALIZED = 2;
-
 /**
  * Joins the group that the launcher made. Once per process: MPI can neither be left and joined again, nor joined twice.
  *
@@ -34,8 +29,8 @@ export async function openMpi(options: MpiOptions = {}): Promise<Collective & { 
   if (outNumber(mpi, (out) => mpi.MPI_Initialized(out), 'MPI_Initialized')) {
     throw new PareError('parallel/mpi', 'MPI was joined before in this process.', { hint: 'pass the collective on' });
   }
-  const level = outNumber(mpi, (out) => mpi.MPI_Init_thread(null, null, THREAD_MULTIPLE, out), 'MPI_Init_thread');
-  if (level < THREAD_SERIALIZED) {
+  const level = outNumber(mpi, (out) => mpi.MPI_Init_thread(null, null, mpi.threads.multiple, out), 'MPI_Init_thread');
+  if (level < mpi.threads.serialized) {
     throw new PareError('parallel/mpi', 'This MPI may only be called from one thread.', { got: mpi.version });
   }
   const duplicate = (): Handle => {
@@ -44,7 +39,7 @@ export async function openMpi(options: MpiOptions = {}): Promise<Collective & { 
     return own;
   };
   const comm = duplicate();
-  const isFree = level >= THREAD_MULTIPLE;
+  const isFree = level >= mpi.threads.multiple;
   const group = mpiGroup(mpi, comm, {
     timeoutSeconds,
     ...(isFree && { roll: duplicate() }),
