@@ -74,7 +74,7 @@ export interface Session extends Disposable {
   profile?(): readonly ProfileEvent[];
 }
 
-/** Inputs and outputs tied to memory that the caller owns. The engine reads and writes that very memory (native), or copies (WASM). */
+/** Inputs and outputs tied to memory that the caller owns. On the processor the native engine reads and writes that very memory; others copy. */
 export interface Binding extends Disposable {
   /**
    * Runs once on a thread of the engine's; JavaScript goes on. One run of a binding at a time.

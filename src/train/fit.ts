@@ -73,7 +73,7 @@ export interface FitOptions {
   recompute?: boolean;
   /**
    * Weights, slopes and the optimiser's state stay where the engine works, and the update is part of the step's graph. Default: where the
-   * engine's device is not the processor. On the processor kernels that update in place are faster.
+   * native engine's device is not the processor. On the processor kernels that update in place are faster.
    */
   resident?: boolean;
   /** Default: accuracy for classes, R² for numbers. */

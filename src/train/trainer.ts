@@ -32,7 +32,7 @@ export interface TrainerOptions {
   readonly recompute?: boolean;
   /**
    * Keeps weights, slopes and the optimiser's state where the engine works: the update is part of the step's graph. Default: where that
-   * is not the processor.
+   * is another device than the processor, and the engine has a hold of its memory (WASM has not).
    */
   readonly resident?: boolean;
   /** Told the updates of an epoch. */
@@ -103,7 +103,7 @@ export async function openTrainer(model: Model, data: Dataset, options: TrainerO
   }
   const arena = createArena(step.parameters, { slots: [...optimizer.slots, ...(accumulate > 1 ? [SUM] : [])] });
   for (const { name } of step.parameters) copyFloats(step.form.weights.get(name)!, arena.view('w', name));
-  const { resident = lab.engine.device !== 'cpu' } = options;
+  const { resident = lab.engine.name === 'native' && lab.engine.device !== 'cpu' } = options;
   const start = (onRestore?: () => void): RunningOptimizer =>
     optimizer.start(arena, { groups, lab, ...(onRestore && { onRestore }) });
   const { mover, running } = resident

@@ -65,6 +65,8 @@ const CALLS = {
   CreateAndRegisterAllocator: [144, 'ptr ptr ptr'],
   CreateArenaCfg: [156, 'size i32 i32 i32 out'],
   HasValue: [192, 'ptr outInt'],
+  SynchronizeBoundInputs: [202, 'ptr'],
+  SynchronizeBoundOutputs: [203, 'ptr'],
   SessionOptionsAppendExecutionProvider_CUDA_V2: [204, 'ptr ptr'],
   CreateCUDAProviderOptions: [205, 'out'],
   UpdateCUDAProviderOptions: [206, 'ptr strs strs size'],

@@ -70,20 +70,33 @@ export function bindValues(
 
   const stores = fetches.flatMap(({ store }) => store ?? []);
 
+  const before = (): void => {
+    for (const load of loads) load();
+    if (device !== 'cpu') api.SynchronizeBoundInputs(io);
+  };
+  const after = (): void => {
+    if (device !== 'cpu') api.SynchronizeBoundOutputs(io);
+    for (const store of stores) store();
+  };
+
   return {
     runSync() {
-      for (const load of loads) load();
       try {
+        before();
         api.RunWithBinding(session, null, io);
+        after();
       } catch (thrown) {
         throw engineError('engine/run', thrown);
       }
-      for (const store of stores) store();
     },
     async run(signal) {
-      for (const load of loads) load();
-      await runLater(env, session, io, signal);
-      for (const store of stores) store();
+      try {
+        before();
+        await runLater(env, session, io, signal);
+        after();
+      } catch (thrown) {
+        throw engineError('engine/run', thrown);
+      }
     },
     read: () => ('names' in outputs ? takeOutputs(env, io, outputs.names, readValue, true) : {}),
     keep: (onDispose) =>

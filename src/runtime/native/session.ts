@@ -67,7 +67,7 @@ function open(env: Environment, session: Pointer, settings: Settings, trace: Tra
         checkFeeds(inputs, feeds, overridable);
         const names = fetches ?? tensorsOf(outputs);
         for (const name of names) find('output', outputs, name);
-        const io = bindValues(env, session, feeds, { names });
+        const io = bindValues(env, session, feeds, { names }, settings.device);
         try {
           await io.run(signal);
           return io.read();
@@ -80,7 +80,7 @@ function open(env: Environment, session: Pointer, settings: Settings, trace: Tra
         checkFeeds(inputs, feeds, overridable);
         for (const name of fetches) find('output', outputs, name);
         const where = memoryOf(env, settings);
-        const io = bindValues(env, session, feeds, { names: fetches, where });
+        const io = bindValues(env, session, feeds, { names: fetches, where }, settings.device);
         try {
           await io.run();
           const kept = io.keep(() => life.leave());

@@ -49,8 +49,11 @@ export interface PendingMove extends Move {
 export interface RunningOptimizer {
   /** Steps made. */
   readonly t: number;
-  /** Updates `w` in place from `g`. A chain with norms may leave other numbers in `g`. Throws optim/evaluating, optim/probe. */
-  /** A promise only where matrix products are worked out. */
+  /**
+   * Updates `w` in place from `g`; a promise only where matrix products are worked out. A chain with norms may leave other numbers in `g`.
+   *
+   * Throws   optim/evaluating; optim/probe when a first move is due; optim/engine without a lab where there are matrix products.
+   */
   step(options?: StepOptions): void | Promise<void>;
   /**
    * Makes the first move of a chain that asks for two gradients a step, and says whether there was one.
