@@ -71,7 +71,7 @@ const padded = (low: number, high: number): { low: number; high: number } => {
   return { low: low - room, high: high + room };
 };
 
-/** Round numbers within the axis, at most seven: 1, 2 and 5 times powers of ten, or all tenths where those are too few. */
+/** Round numbers within the axis, as far apart as words are wide: 1, 2 and 5 times powers of ten, or all tenths where those are too few. */
 function logTicks({ low, high }: { low: number; high: number }): number[] {
   const inside = (times: readonly number[]): number[] => {
     const all: number[] = [];
@@ -81,8 +81,10 @@ function logTicks({ low, high }: { low: number; high: number }): number[] {
   };
   const coarse = inside([1, 2, 5]);
   const ticks = coarse.length >= 3 ? coarse : inside([1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9]);
-  const step = Math.ceil(ticks.length / 7);
-  return ticks.filter((_, i) => i % step === 0);
+  const room = (high - low) * 0.12;
+  const kept: number[] = [];
+  for (const tick of ticks) if (Math.log(tick / (kept.at(-1) ?? 0)) >= room) kept.push(tick);
+  return kept;
 }
 
 /** Zero, and powers of ten times the knee, within the axis. */
