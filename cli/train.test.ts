@@ -76,6 +76,19 @@ describe('pare train', () => {
     expect(existsSync(json.out)).toBe(true);
   });
 
+  it('keeps weights and state with the engine when told so, and ends in the same place', async () => {
+    const words = [at('net.json'), '--epochs', '5', '--optimizer', 'adamw', '--clip-norm', '1', '--out', at('a.onnx')];
+    const [inMemory, resident] = [
+      await train(...words, '--resident', 'no'),
+      await train(...words, '--resident', 'yes'),
+    ];
+    expect(resident.code).toBe(0);
+    expect(resident.json.metric).toEqual(inMemory.json.metric);
+    inMemory.json.epochs.forEach(({ loss }, i) => {
+      expect(resident.json.epochs[i]!.loss).toBeCloseTo(loss, 5);
+    });
+  });
+
   it('ends in the same bytes for the same seed, and in others for another', async () => {
     const bytes = async (name: string, seed: string) => {
       await train(at('net.json'), '--out', at(name), '--epochs', '2', '--seed', seed);
@@ -250,6 +263,7 @@ describe('pare train', () => {
     [['MLP', '--data', 'KINDS', '--label', 'kind', '--lr', 'fast'], 'usage/value'],
     [['MLP', '--data', 'SIZES', '--label', 'size'], 'data/shape'],
     [['MLP', '--data', 'KINDS', '--label', 'kind', '--mixup', '1', '--cutmix', '1'], 'usage/conflict'],
+    [['MLP', '--data', 'KINDS', '--label', 'kind', '--resident', 'yes', '--replicas', '2'], 'parallel/resident'],
     [['THREE', '--data', 'PLAIN'], 'data/unlabelled'],
     [['{"layers":[["dense",10]]}', '--data', 'glyphs'], 'network/shape'],
     [['MLP', '--data', 'KINDS', '--label', 'kind', '--every', 'often', '--checkpoint', 'x'], 'usage/value'],

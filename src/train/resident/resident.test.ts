@@ -216,7 +216,7 @@ describe('a run that stays with the engine', () => {
 
 /** Where this machine has a GPU, or a program that acts as one. */
 const gpu = await openEngine({ engine: 'native', device: 'webgpu' }).catch(() => undefined);
-describe.skipIf(!gpu)('a run that stays with WebGPU (skipped where there is none)', () => {
+describe.skipIf(!gpu)('a run that stays with WebGPU (skipped where there is none)', { timeout: 300_000 }, () => {
   it.each(['adam', 'accumulated gradients', 'averaged weights'])('is the run in memory: %s', async (name) => {
     const options = { ...rows[name]!, epochs: 1 };
     expectSame(await course(options, { engine: gpu! }), await course(options), 1e-3);
