@@ -34,6 +34,8 @@ import * as microsoftBlocked from './microsoft/blocked.ts';
 import * as microsoftFused from './microsoft/fused.ts';
 import * as microsoftGelu from './microsoft/gelu.ts';
 import * as microsoftInteger from './microsoft/integer.ts';
+import * as microsoftIntegerMatmul from './microsoft/integer-matmul.ts';
+import * as microsoftIntegerPool from './microsoft/integer-pool.ts';
 import * as microsoftNorm from './microsoft/norm.ts';
 import * as microsoftRecurrent from './microsoft/recurrent.ts';
 import * as ml from './ml.ts';
@@ -161,6 +163,8 @@ const foreign = [
   microsoftFused,
   microsoftGelu,
   microsoftInteger,
+  microsoftIntegerMatmul,
+  microsoftIntegerPool,
   microsoftNorm,
   microsoftRecurrent,
   ml,

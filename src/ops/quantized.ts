@@ -5,6 +5,7 @@ import { floats, tensor } from '../graph/tensor.ts';
 import type { Builder } from './builder.ts';
 import { carried } from './carried.ts';
 import type { AttrSpecs, OpSpec, Row, StaticValue } from './op.ts';
+import { exactly } from './sample.ts';
 
 type Kernel<S extends string, O extends string, A extends AttrSpecs> = Pick<
   OpSpec<S, O, A>,
@@ -44,3 +45,12 @@ export function productScale(a: StaticValue, b: StaticValue, g: Builder): Static
   const values = wide.map((_, i) => x[x.length === 1 ? 0 : i]! * y[y.length === 1 ? 0 : i]!);
   return g.constant(tensor('float32', dims, values), 'scale');
 }
+
+/** A small operand with its grid and that of the result, for samples. */
+export const gridded = {
+  X: exactly('uint8', [1, 2, 2, 2], [130, 2, 30, 44, 250, 6, 77, 128]),
+  x_scale: exactly('float32', [], [0.05]),
+  x_zero: exactly('uint8', [], [120]),
+  y_scale: exactly('float32', [], [0.03]),
+  y_zero: exactly('uint8', [], [100]),
+} as const;
