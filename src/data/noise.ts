@@ -21,6 +21,17 @@ export interface NoiseOptions {
   readonly below?: number;
 }
 
+/** Length of the open axes that nobody names. */
+const OPEN = 16;
+
+/** What was made of axes that the model leaves open and nobody named, in words; none where there are none. */
+export function openAxes(ports: readonly Port[], { dims = {}, open = OPEN }: NoiseOptions): string[] {
+  const symbols = new Set(ports.flatMap((port) => port.dims.slice(1)).filter((dim) => typeof dim === 'string'));
+  const [first, ...more] = [...symbols].filter((symbol) => dims[symbol] === undefined);
+  if (first === undefined) return [];
+  return [`${[first, ...more].join(' and ')} taken as ${open} (--dim ${first}=… sets it)`];
+}
+
 const ABOUT: Partial<Record<DType, true>> = {
   float32: true, float64: true, float16: true, int64: true, int32: true, int16: true, int8: true,
   uint8: true, uint16: true, uint32: true, uint64: true, bool: true,
@@ -36,7 +47,7 @@ const ABOUT: Partial<Record<DType, true>> = {
  * Throws   data/port for a port of a type that cannot be drawn.
  */
 export function noise(ports: readonly Port[], options: NoiseOptions = {}): Dataset {
-  const { size = 256, seed = 0, open = 16, below = 2 } = options;
+  const { size = 256, seed = 0, open = OPEN, below = 2 } = options;
   const inputs: Record<string, Column> = {};
   for (const { name, dtype, dims } of ports) {
     if (!ABOUT[dtype]) {

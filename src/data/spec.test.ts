@@ -79,7 +79,8 @@ describe('random', () => {
   it('fills the shapes and types of the model, the same for the same seed, and says what it is worth', async () => {
     const { train, notes } = await openData('random', { ports, dims: { sequence: 5 }, open: 7, below: 3 });
     expect(train.inputs).toEqual({ ids: { dtype: 'int64', dims: [5] }, x: { dtype: 'float32', dims: [3, 7] } });
-    expect(notes[0]).toContain('accuracy cannot');
+    expect(notes).toEqual([expect.stringContaining('accuracy cannot')]);
+    expect((await openData('random', { ports })).notes[1]).toBe('sequence taken as 16 (--dim sequence=… sets it)');
     const ids = new BigInt64Array(50);
     train.fill(
       'ids',

@@ -11,7 +11,7 @@ import { glyphs } from './glyphs.ts';
 import { isIdxName, openIdxFolder } from './idx-folder.ts';
 import { openImageFolder } from './image-folder.ts';
 import { KNOWN, type KnownOptions, openKnown } from './known.ts';
-import { type NoiseOptions, noise } from './noise.ts';
+import { type NoiseOptions, noise, openAxes } from './noise.ts';
 import { readNpy, readNpz } from './npy.ts';
 import { isLarge, openNpyFile, openNpyFolder } from './npy-folder.ts';
 import { readParquet } from './parquet.ts';
@@ -80,7 +80,7 @@ const NAMES: Readonly<Record<string, Opener>> = {
       throw new PareError('data/port', 'Random data needs a model to take its shapes from.', { where: 'random' });
     return {
       train: noise(ports, { ...options, size: train ?? 256 }),
-      notes: ['inputs are random: structure and speed can be judged, accuracy cannot'],
+      notes: ['inputs are random: structure and speed can be judged, accuracy cannot', ...openAxes(ports, options)],
     };
   },
   ...Object.fromEntries(Object.keys(KNOWN).map((name): [string, Opener] => [name, openKnown])),
