@@ -300,7 +300,16 @@ describe('verbs', () => {
 
   it('distill makes a student of two teachers, keeps their answers, and says what all of them score', async () => {
     const rows = ['--data', at('rows.csv'), '--label', 'kind', '--epochs', '2', '--cache', at('answers')];
-    const losses = ['--loss', 'soft-targets:2', '--loss', 'mse:weight=0.1', '--feature', 'similarity:10'];
+    const losses = [
+      '--loss',
+      'soft-targets:2',
+      '--loss',
+      'mse:weight=0.1',
+      '--features',
+      'similarity:10',
+      '--features',
+      'auto',
+    ];
     const wide = at('mlp.onnx');
     const flags = ['--ensemble', `${wide}=2`, ...rows, ...losses, '--json', '-q', '--out', at('taught.onnx')];
     const { code, out, err } = await pare('distill', wide, 'auto', ...flags);

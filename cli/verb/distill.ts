@@ -28,14 +28,16 @@ const LOSSES = {
   mse: ['weight'],
 } as const satisfies Record<'auto' | keyof typeof distillLosses, readonly string[]>;
 
+/** `auto` is hints. */
 const FEATURES = {
+  auto: ['weight'],
   hints: ['weight'],
   attention: ['weight'],
   similarity: ['weight'],
   relations: ['weight'],
   probabilistic: ['weight'],
   contrast: ['weight'],
-} as const satisfies Record<FeatureLossName, readonly string[]>;
+} as const satisfies Record<FeatureLossName | 'auto', readonly string[]>;
 
 const KEEPS = { float16: [], float32: [], top: ['k'] } as const;
 
@@ -58,7 +60,10 @@ export const distill = verb({
       'What makes the student like the teacher; several add up: soft-targets:4 dkd:beta=2,weight=0.5.',
     ),
     labels: percent('Share of the loss that comes from the labels, where there are any.', '10%'),
-    feature: calledMany(FEATURES, 'Inner values that should be alike too, such as hints or attention:weight=500.'),
+    features: calledMany(
+      FEATURES,
+      'Inner values that should be alike too, such as attention:weight=500; auto is hints.',
+    ),
     pair: many(text('Which values go together, as STUDENT=TEACHER; default: by shape and depth, and told.')),
     cache: path('Folder in which the answers are kept for the next time; bytes are told first.'),
     cacheKeep: called(KEEPS, 'What of them: float16, float32, or top:K with the mass of the rest.', 'float16'),
@@ -143,15 +148,15 @@ function ownLesson(
   values: {
     readonly ensemble: readonly string[];
     readonly loss: readonly unknown[];
-    readonly feature: readonly unknown[];
+    readonly features: readonly unknown[];
   },
   { labels: _, loss: __, features: ___, cache, live: ____, ...learning }: DistillOptions,
 ): SelfDistillOptions {
-  const isTaught = values.ensemble.length + values.loss.length + values.feature.length > 0 || cache !== undefined;
+  const isTaught = values.ensemble.length + values.loss.length + values.features.length > 0 || cache !== undefined;
   if (!isTaught) return learning;
   throw new PareError('usage/conflict', 'A network that teaches itself has no other teacher and one loss.', {
     where: 'self',
-    expected: 'none of --ensemble, --loss, --feature and --cache',
+    expected: 'none of --ensemble, --loss, --features and --cache',
   });
 }
 
@@ -209,18 +214,18 @@ function lossOf(calls: readonly Call<keyof typeof LOSSES>[]): NonNullable<Distil
 }
 
 interface FeatureValues {
-  readonly feature: readonly Call<FeatureLossName>[];
+  readonly features: readonly Call<keyof typeof FEATURES>[];
   readonly pair: readonly string[];
 }
 
-/** The words of --feature and --pair. */
+/** The words of --features and --pair. */
 async function featuresOf(
-  { feature, pair: words }: FeatureValues,
+  { features, pair: words }: FeatureValues,
   student: Subject,
   teacher: Subject,
   data: DataOf,
 ): Promise<FeatureOptions[]> {
-  if (feature.length === 0) return [];
+  if (features.length === 0) return [];
   const { namedPairs } = await import('../../src/distill/index.ts');
   const names = words.map((word) => {
     const [own, other, more] = word.split('=');
@@ -228,8 +233,8 @@ async function featuresOf(
     throw new PareError('usage/value', `--pair takes STUDENT=TEACHER, not "${word}".`, { where: '--pair', got: word });
   });
   const pairs = names.length > 0 ? namedPairs(student.model, teacher.model, data, names) : 'auto';
-  return feature.map(({ name, options }) => ({
-    by: name,
+  return features.map(({ name, options }) => ({
+    by: name === 'auto' ? 'hints' : name,
     pairs,
     ...(options['weight'] !== undefined && { weight: Number(options['weight']) }),
   }));
