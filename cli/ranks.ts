@@ -6,6 +6,7 @@ import type { Collective } from '../src/parallel/collective.ts';
 import { isLaunched } from '../src/parallel/launched.ts';
 import { EXIT, type ExitCode, exitCodeOf } from './exit-codes.ts';
 import type { Io } from './run.ts';
+import { tellSegments } from './supervise.ts';
 
 /** What launchers call a process's rank. */
 const RANKS = ['OMPI_COMM_WORLD_RANK', 'PMIX_RANK', 'PMI_RANK', 'MV2_COMM_WORLD_RANK', 'SLURM_PROCID'] as const;
@@ -42,6 +43,7 @@ export async function withRanks(io: Io, { isParallel, work, tell }: RankWork): P
   const aloud = (rank: number, error: PareError): void =>
     void process.stderr.write(`rank ${rank}: ${error.describe()}\n`);
   const group = await openMpi({ onLost: (error) => aloud(toldRank(io.env), error) });
+  tellSegments(io.env);
   try {
     const code = group.rank === 0 || isParallel ? await work(group) : EXIT.done;
     await group.end();

@@ -1,9 +1,11 @@
 /** Starts a command as ranks of its own, and begins again from the last checkpoint when one of them is lost. */
 
 import { spawn, spawnSync } from 'node:child_process';
-import { hostname } from 'node:os';
+import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { hostname, tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { PareError } from '../src/base/error.ts';
-import { endAlone } from '../src/parallel/end-alone.ts';
+import { endAlone, sharedMemory } from '../src/parallel/end-alone.ts';
 import { isLaunched } from '../src/parallel/launched.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import { findMpi } from './find-mpi.ts';
@@ -15,6 +17,8 @@ type Words = Readonly<Record<string, readonly string[]>>;
 const OWN = ['ranks', 'hosts', 'restarts'] as const;
 /** Where a rank finds its supervisor: host and process. */
 export const SUPERVISOR = 'PARE_SUPERVISOR';
+/** The file in which ranks on the supervisor's machine name the shared memory that they map. */
+const SEGMENTS = 'PARE_SEGMENTS';
 /** What the launchers hand on to all ranks, and what ranks take for Ctrl-C. */
 const STOP = 'SIGUSR2';
 /** Ends that are results, or that would come again: nothing to begin anew for. */
@@ -61,7 +65,7 @@ function withoutOwn(argv: readonly string[]): string[] {
 }
 
 /** The words of the installed launcher. Throws parallel/no-mpi. */
-function launcher(ranks: string, hosts: string | undefined, { env }: Io): string[] {
+export function launcher(ranks: string, hosts: string | undefined, { env }: Pick<Io, 'env'>): string[] {
   const { mpirun } = findMpi(env);
   if (!mpirun) {
     throw new PareError('parallel/no-mpi', '--ranks needs MPI, and no launcher was found.', {
@@ -82,12 +86,15 @@ interface Ended {
 
 /** One run, in a process group of its own: Ctrl-C reaches this process alone, which then asks the ranks to stop in order. */
 function once([command, ...args]: readonly string[], io: Io): Promise<Ended> {
+  const folder = mkdtempSync(join(tmpdir(), 'pare-ranks-'));
+  const segments = join(folder, 'segments');
   const child = spawn(command!, args, {
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],
     env: {
       ...io.env,
       [SUPERVISOR]: `${hostname()}:${process.pid}`,
+      [SEGMENTS]: segments,
       ...(process.getuid?.() === 0 && { OMPI_ALLOW_RUN_AS_ROOT: '1', OMPI_ALLOW_RUN_AS_ROOT_CONFIRM: '1' }),
     },
   });
@@ -111,19 +118,42 @@ function once([command, ...args]: readonly string[], io: Io): Promise<Ended> {
     child.on('close', (code, signal) => {
       io.signal.removeEventListener('abort', stop);
       process.removeListener('exit', end);
+      removeSegments(segments);
+      rmSync(folder, { recursive: true, force: true });
       resolve({ code: code ?? EXIT.failure, how: signal ?? `exit code ${code}`, said });
     });
   });
 }
 
+/** Names this rank's shared memory to its supervisor, which removes what is left of it: a rank that is killed cannot. */
+export function tellSegments(env: Io['env']): void {
+  const file = env[SEGMENTS];
+  if (file !== undefined && isSupervisedHere(env))
+    appendFileSync(
+      file,
+      sharedMemory()
+        .map((name) => `${name}\n`)
+        .join(''),
+    );
+}
+
+function removeSegments(file: string): void {
+  if (!existsSync(file)) return;
+  for (const name of readFileSync(file, 'utf8').split('\n'))
+    if (name.startsWith('/dev/shm/')) rmSync(name, { force: true });
+}
+
+const isSupervisedHere = (env: Io['env']): boolean => env[SUPERVISOR]?.split(':')[0] === hostname();
+
 /** Ends this process when its supervisor, on the same machine, has gone. */
 export function watchSupervisor(env: Io['env']): void {
-  const [host, pid] = env[SUPERVISOR]?.split(':') ?? [];
-  if (host !== hostname()) return;
+  if (!isSupervisedHere(env)) return;
+  const pid = env[SUPERVISOR]!.split(':')[1];
   setInterval(() => {
     try {
       process.kill(Number(pid), 0);
     } catch {
+      if (env[SEGMENTS]) rmSync(dirname(env[SEGMENTS]), { recursive: true, force: true });
       endAlone();
     }
   }, WATCH_MS).unref();

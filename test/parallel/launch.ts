@@ -10,10 +10,10 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 const target = join(root, 'node_modules/.cache/pare-ranks', `${process.pid}`);
 let isReady = false;
 
-/** Writes src/ and this folder as JavaScript that any supported Node runs: ranks are processes of their own. */
-function transpile(): void {
+/** Writes src/, cli/ and this folder as JavaScript that any supported Node runs: ranks are processes of their own. */
+export function transpile(): void {
   if (isReady) return;
-  for (const folder of ['src', 'test/parallel']) {
+  for (const folder of ['src', 'cli', 'test/parallel']) {
     for (const entry of readdirSync(join(root, folder), { recursive: true, withFileTypes: true })) {
       const file = join(entry.parentPath, entry.name);
       if (!/\.ts$/.test(file) || /\.(test|d)\.ts$/.test(file)) continue;
