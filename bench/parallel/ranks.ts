@@ -1,39 +1,59 @@
 /**
- * The CNN on 28 × 28 pictures, trained alone or as one rank of an MPI job, one thread a rank: losses, time of a step and of its
- * all-reduce, and what the plan predicts for two ranks. `mpirun -n 2 node dist/bench/parallel/ranks.js [--steps 30] [--json]`
+ * A workload trained alone, or by 2 and more ranks of an MPI job, one thread each, in every way: copies, pipeline, split layers. Losses, time
+ * of a step, throughput, and what the plan predicts from one rank's own measurements and the link as measured between two ranks.
+ *
+ *   mpirun -n 2 node dist/bench/parallel/ranks.js [--workload W3] [--steps 30] [--json]
  */
 
 import { parseArgs } from 'node:util';
 import { random } from '../../src/base/random.ts';
-import { inMemory } from '../../src/data/dataset.ts';
+import { type Dataset, inMemory } from '../../src/data/dataset.ts';
 import { sizeOf } from '../../src/graph/tensor.ts';
-import { fitParallel } from '../../src/parallel/fit.ts';
+import type { Collective } from '../../src/parallel/collective.ts';
+import { fitParallel, type ParallelOptions } from '../../src/parallel/fit.ts';
 import { asRank } from '../../src/parallel/join.ts';
-import { openEngine, quantile } from '../../src/runtime/index.ts';
-import { sgd } from '../../src/train/index.ts';
-import { workloads } from '../training/workload.ts';
+import { measurePlan } from '../../src/parallel/measure-plan.ts';
+import { type LinkSpeed, type Plan, planParallel } from '../../src/parallel/plan.ts';
+import { type Engine, openEngine, quantile } from '../../src/runtime/index.ts';
+import { adam } from '../../src/train/index.ts';
+import { type Workload, workloads } from '../training/workload.ts';
 
 const { values } = parseArgs({
-  options: { steps: { type: 'string', default: '30' }, json: { type: 'boolean', default: false } },
+  options: {
+    workload: { type: 'string', default: 'W3' },
+    steps: { type: 'string', default: '30' },
+    json: { type: 'boolean', default: false },
+  },
 });
 const steps = Number(values.steps);
-const { model, input, classes, batch } = workloads.find(({ name }) => name === 'W3')!;
+const workload = workloads.find(({ name }) => name === values.workload)!;
 
-await asRank(async (collective) => {
-  using engine = await openEngine({ threads: 1 });
+interface Way {
+  readonly name: string;
+  readonly how: ParallelOptions;
+  readonly isIts: (plan: Plan) => boolean;
+}
+const waysOf = (size: number): Way[] =>
+  size === 1
+    ? [{ name: 'alone', how: { replicas: 1 }, isIts: () => true }]
+    : [
+        { name: 'data', how: { replicas: 1 }, isIts: ({ replicas }) => replicas === size },
+        { name: 'pipeline', how: { stages: size }, isIts: ({ stages }) => stages === size },
+        { name: 'tensor', how: { tensor: size }, isIts: ({ tensor }) => tensor === size },
+      ];
+
+function noise({ batch, input, classes }: Workload): Dataset {
   const source = random(1, 'ranks');
   const size = steps * batch;
-  const data = inMemory({
+  const numbers = Float32Array.from({ length: size * sizeOf(input) }, () => source.uniform());
+  return inMemory({
     name: 'noise',
-    inputs: {
-      x: {
-        dtype: 'float32',
-        dims: [...input],
-        data: Float32Array.from({ length: size * sizeOf(input) }, () => source.uniform()),
-      },
-    },
+    inputs: { x: { dtype: 'float32', dims: [...input], data: numbers } },
     labels: { dtype: 'int64', dims: [], data: Int32Array.from({ length: size }, () => source.integer(classes)) },
   });
+}
+
+async function train(way: Way, data: Dataset, collective: Collective, engine: Engine) {
   const losses: number[] = [];
   const times: number[] = [];
   let before = performance.now();
@@ -42,31 +62,73 @@ await asRank(async (collective) => {
     times.push(performance.now() - before);
     before = performance.now();
   };
-  const net = model();
-  await fitParallel(
-    net,
-    data,
-    { epochs: 1, batch, optimizer: sgd({ lr: 0.01 }), logs: [{ step }], collective },
-    { engine },
+  const options = { epochs: 1, batch: workload.batch, optimizer: adam({ lr: 1e-4 }), logs: [{ step }] };
+  await fitParallel(workload.model(), data, { ...options, ...way.how, collective }, { engine });
+  return { name: way.name, losses, msPerStep: quantile(times.slice(2), 0.5) };
+}
+
+/** Half of a message there and back, short and long: latency, and what the bytes add. */
+async function linkOf(collective: Collective): Promise<LinkSpeed> {
+  const oneWay = async (length: number): Promise<number> => {
+    const message = new Float32Array(length);
+    const times: number[] = [];
+    for (let i = 0; i < 7; i++) {
+      await collective.barrier();
+      const begun = performance.now();
+      if (collective.rank === 0) {
+        await collective.send(message, 1, 1);
+        await collective.receive(message, 1, 1);
+      } else if (collective.rank === 1) {
+        await collective.receive(message, 0, 1);
+        await collective.send(message, 0, 1);
+      }
+      times.push((performance.now() - begun) / 2);
+    }
+    return quantile(times, 0.5);
+  };
+  const LONG = 2 ** 20;
+  const [short, long] = [await oneWay(1), await oneWay(LONG)];
+  return { latencyUs: short * 1000, gigabitsPerSecond: (32 * LONG) / (Math.max(long - short, 1e-3) * 1e6) };
+}
+
+await asRank(async (collective) => {
+  using engine = await openEngine({ threads: 1 });
+  const { rank, size } = collective;
+  const data = noise(workload);
+  const results = [];
+  for (const way of waysOf(size)) results.push(await train(way, data, collective, engine));
+  const link = size > 1 ? await linkOf(collective) : {};
+  const message = new Float32Array(
+    [...workload.model().graph.initializers.values()].reduce((sum, { dims }) => sum + sizeOf(dims), 0),
   );
-  const weights = [...net.graph.initializers.values()].reduce((sum, { dims }) => sum + sizeOf(dims), 0);
-  const message = new Float32Array(weights);
   const reduces: number[] = [];
   for (let i = 0; i < 7; i++) {
     const begun = performance.now();
     await collective.allReduce(message);
     reduces.push(performance.now() - begun);
   }
-  if (collective.rank > 0) return;
+  if (rank > 0) return;
+  const measured = await measurePlan(workload.model(), { batch: workload.batch }, { engine });
+  const plans = planParallel({ ...measured, link }, size);
+  const ways = results.map((result, i) => {
+    const plan = plans.find(waysOf(size)[i]!.isIts);
+    return { ...result, samplesPerSecond: (workload.batch * 1000) / result.msPerStep, predictedMs: plan?.stepMs };
+  });
+  const [first] = ways;
+  const { losses, msPerStep } = first!;
   const result = {
-    ranks: collective.size,
-    msPerStep: quantile(times.slice(2), 0.5),
+    workload: workload.name,
+    ranks: size,
+    link,
     allReduceMs: quantile(reduces, 0.5),
+    ways,
     losses,
+    msPerStep,
   };
-  console.log(
-    values.json
-      ? JSON.stringify(result)
-      : `${result.ranks} ranks: ${result.msPerStep.toFixed(2)} ms a step, all-reduce ${result.allReduceMs.toFixed(2)} ms`,
-  );
+  if (values.json) console.log(JSON.stringify(result));
+  else
+    for (const way of ways)
+      console.log(
+        `${workload.name} ${size} ranks, ${way.name.padEnd(8)} ${way.msPerStep.toFixed(1)} ms a step, ${way.samplesPerSecond.toFixed(0)} samples/s, predicted ${way.predictedMs?.toFixed(1) ?? '-'} ms`,
+      );
 });

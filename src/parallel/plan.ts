@@ -6,12 +6,12 @@
  *   all-reduce of B bytes, p ranks     2 (p−1) α + 2 (p−1)/p · B/β    ring
  *                                      2 ⌈log₂ p⌉ (α + B/β)           tree, for small messages; the cheaper counts
  *   data parallel, p ranks             c + w(b/p) + all-reduce(4P) + u
- *   pipeline, s stages, m micro        (m + s − 1) · (w(b)/(s·m) · balance · 4/3 + c/s) + 2 (m + s − 2) · message + u/s
+ *   pipeline, s stages, m micro        (m + s − 1) · (w(b)/(s·m) · balance · r + c/s) + 2 (m + s − 2) · message + u/s
  *
  *   tensor, t ranks a layer         c + w(b)·(1 − σ + σ/t) + sums · all-reduce(bytes of one) + u/t
  *
  *   σ = share of the work whose layers can be split. w(n) = time of the slopes of n samples that grows with n, c what does not, u the update, P parameters.
- *   4/3: the stages work their forward out twice. balance: the dearest stage's share of the cost, times s.
+ *   r = 4/3 where the stages work their forward out twice, else 1. balance: the dearest stage's share of the cost, times s.
  *
  * Source   Thakur, Rabenseifner and Gropp 2005, "Optimization of collective communication operations in MPICH", IJHPCA 19(1);
  *          Huang et al. 2019, GPipe, arXiv:1811.06965.
@@ -43,6 +43,8 @@ export interface PlanInput {
   readonly cutBytes?: number;
   /** Share of the cost in the dearest stage, by number of stages. Default: even. */
   readonly dearestShare?: (stages: number) => number;
+  /** Stages work their inner values out again instead of keeping them. Default false. */
+  readonly recompute?: boolean;
   /** What splitting layers over ranks shares out. Default: no such plans are made. */
   readonly tensor?: {
     /** Share of the weights, and so about of the work, that is split. */
@@ -104,7 +106,7 @@ export function allReduceMs(bytes: number, ranks: number, link: LinkSpeed = {}):
  * planParallel({ batch: 256, parameters: 11e6, slopesMs: [{ samples: 256, ms: 900 }] }, 8)[0]
  */
 export function planParallel(input: PlanInput, ranks: number): Plan[] {
-  const { batch, parameters, updateMs = 0, slots = 2, activationBytes = 0, cutBytes, link = {} } = input;
+  const { batch, parameters, updateMs = 0, slots = 2, activationBytes = 0, cutBytes, link = {}, recompute } = input;
   const { dearestShare = (stages: number) => 1 / stages } = input;
   const { fixedMs, perSampleMs } = fitLine(input.slopesMs);
   const oneMs = fixedMs + perSampleMs * batch + updateMs;
@@ -120,12 +122,16 @@ export function planParallel(input: PlanInput, ranks: number): Plan[] {
     const workMs =
       stages === 1
         ? fixedMs + perSampleMs * own
-        : (micro + stages - 1) * ((perSampleMs * own * dearest * RECOMPUTED) / micro + fixedMs / stages);
+        : (micro + stages - 1) *
+          ((perSampleMs * own * dearest * (recompute ? RECOMPUTED : 1)) / micro + fixedMs / stages);
     const passMs = stages === 1 ? 0 : 2 * (micro + stages - 2) * messageMs((cutBytes! * own) / micro, link);
     const messagesMs = joinMs + passMs;
     const stepMs = workMs + messagesMs + updateMs / stages;
     const kept =
-      stages === 1 ? activationBytes * own : (activationBytes / stages + (cutBytes ?? 0) * stages) * (own / micro);
+      stages === 1
+        ? activationBytes * own
+        : ((activationBytes / stages) * (recompute ? 1 : Math.min(micro, stages)) + (cutBytes ?? 0) * stages) *
+          (own / micro);
     plans.push({
       ranks,
       replicas,

@@ -76,18 +76,23 @@ export function launch(
     ranks = 2,
     input = {},
     env = {},
+    dataLimit,
     onLine,
   }: {
     ranks?: number;
     input?: unknown;
     env?: Record<string, string>;
+    /** Bytes of memory that each rank may have (RLIMIT_DATA: what it can write, not what it reserves). */
+    dataLimit?: number;
     onLine?: (answer: Record<string, unknown>) => void;
   } = {},
 ): Promise<Ended> {
   transpile();
   const file = join(target, 'test/parallel', `${program}.js`);
   const started = performance.now();
-  const child = spawn(command, [...args(ranks), process.execPath, file, JSON.stringify(input)], {
+  const limit =
+    dataLimit === undefined ? [] : ['sh', '-c', `ulimit -d ${Math.floor(dataLimit / 1024)}; exec "$@"`, '-'];
+  const child = spawn(command, [...args(ranks), ...limit, process.execPath, file, JSON.stringify(input)], {
     cwd: root,
     env: { ...process.env, OMPI_MCA_btl_vader_single_copy_mechanism: 'none', ...env },
   });
