@@ -4,14 +4,14 @@ import { random } from '../base/random.ts';
 import { expand } from '../grad/expand.ts';
 import { isStatic } from '../graph/dim.ts';
 import { removeDead } from '../graph/edit.ts';
-import type { Model } from '../graph/model.ts';
+import type { Graph, Model } from '../graph/model.ts';
 import { sizeOf } from '../graph/tensor.ts';
 import { infer } from '../ops/infer.ts';
-import { type Lab, quantile, stopIfAborted } from '../runtime/index.ts';
+import { type Lab, stopIfAborted } from '../runtime/index.ts';
 import { adam, createArena, crossEntropy, type Loss, meanSquaredError } from '../train/index.ts';
 import { learningForm } from '../train/learning-form.ts';
 import { bindStep, type StepGraph, stepGraph, withLoss } from '../train/program.ts';
-import { cutStages } from './pipeline/cut.ts';
+import { costsOf, cutStages } from './pipeline/cut.ts';
 import type { PlanInput } from './plan.ts';
 import { splitModel } from './tensor/split.ts';
 
@@ -20,7 +20,7 @@ export interface MeasurePlanOptions {
   readonly batch?: number;
   /** Dimensions of one sample by input, where the model leaves them open. */
   readonly samples?: Readonly<Record<string, readonly number[]>>;
-  /** Timed runs of each size; the median counts. Default 5. */
+  /** Timed runs of each size; the fastest counts. Default 5. */
   readonly rounds?: number;
 }
 
@@ -118,7 +118,7 @@ async function timeStep(step: StepGraph, rounds: number, lab: Lab): Promise<{ sl
     slopes.push(between - begun);
     updates.push(performance.now() - between);
   }
-  return { slopesMs: quantile(slopes, 0.5), updateMs: quantile(updates, 0.5) };
+  return { slopesMs: Math.min(...slopes), updateMs: Math.min(...updates) };
 }
 
 /** What splitting layers over ranks would share out and add up; nothing where no layer can be split. */
@@ -126,13 +126,15 @@ function tensorOf(model: Model, samples: MeasurePlanOptions['samples'] & {}): Pi
   try {
     const { model: own, share } = splitModel(model, 2, 0);
     const { graph } = learningForm(own, { batch: 1, samples });
+    const total = (of: Graph): number => costsOf(of).reduce((sum, cost) => sum + cost, 0);
+    const work = 2 * (1 - total(graph) / total(learningForm(model, { batch: 1, samples }).graph));
     const facts = infer(graph);
     const sums = graph.nodes.filter(({ op, domain }) => op === 'RankSum' && domain === 'pare');
     const bytes = sums.reduce(
       (sum, { inputs }) => sum + FLOAT * sizeOf(facts.get(inputs[0]!)!.dims as readonly number[]),
       0,
     );
-    return { tensor: { share, sums: sums.length, sumBytes: bytes, most: MOST_TENSOR } };
+    return { tensor: { share, work, sums: sums.length, sumBytes: bytes, most: MOST_TENSOR } };
   } catch {
     return {};
   }

@@ -3,13 +3,14 @@
  * one measured step.
  *
  *   message of B bytes                 α + B/β                        α latency of a link, β its bandwidth
- *   all-reduce of B bytes, p ranks     2 (p−1) α + 2 (p−1)/p · B/β    ring
+ *   all-reduce of B bytes, p ranks     2 (p−1) α + 2 (p−1)/p · B/β + (p−1)/p · B/γ    ring; γ bytes that a core adds up in a second
  *                                      2 ⌈log₂ p⌉ (α + B/β)           tree, for small messages; the cheaper counts
  *   data parallel, p ranks             c + w(b/p) + all-reduce(4P) + u
  *   pipeline, s stages, m micro        (m + s − 1) · (w(b)/(s·m) · balance · r + c/s) + 2 (m + s − 2) · message + u/s
  *
  *   tensor, t ranks a layer         c + w(b)·(1 − σ + σ/t) + sums · all-reduce(bytes of one) + u/t
  *
+ *   Every step ends with a small all-reduce more, by which ranks agree on the loss and whether to stop.
  *   σ = share of the work whose layers can be split. w(n) = time of the slopes of n samples that grows with n, c what does not, u the update, P parameters.
  *   r = 4/3 where the stages work their forward out twice, else 1. balance: the dearest stage's share of the cost, times s.
  *
@@ -47,8 +48,10 @@ export interface PlanInput {
   readonly recompute?: boolean;
   /** What splitting layers over ranks shares out. Default: no such plans are made. */
   readonly tensor?: {
-    /** Share of the weights, and so about of the work, that is split. */
+    /** Share of the weights that is split. */
     readonly share: number;
+    /** Share of the work that is split. Default: `share`. */
+    readonly work?: number;
     /** Sums over the ranks in one step, forward and back. */
     readonly sums: number;
     /** Bytes of all of them together, per sample. */
@@ -85,6 +88,11 @@ const FLOAT = 4;
 /** Working the forward out again adds a third: forward 1, backward 2, forward again 1. */
 const RECOMPUTED = 4 / 3;
 
+/** Bytes of float32 numbers that one core adds to others in a millisecond: γ, bound by memory. */
+const ADDED_PER_MS = 4e6;
+/** What every step tells all ranks: the loss, and who wants to stop. */
+const WORD_BYTES = 8;
+
 /** Milliseconds of a message of so many bytes. */
 export const messageMs = (bytes: number, { latencyUs = 50, gigabitsPerSecond = 10 }: LinkSpeed = {}): number =>
   latencyUs / 1e3 + (bytes * BITS) / (gigabitsPerSecond * 1e6);
@@ -92,7 +100,8 @@ export const messageMs = (bytes: number, { latencyUs = 50, gigabitsPerSecond = 1
 /** Milliseconds of an all-reduce: the ring's, or the tree's where that is cheaper. */
 export function allReduceMs(bytes: number, ranks: number, link: LinkSpeed = {}): number {
   if (ranks <= 1) return 0;
-  const ring = 2 * (ranks - 1) * messageMs(bytes / ranks, link);
+  const adding = (((ranks - 1) / ranks) * bytes) / ADDED_PER_MS;
+  const ring = 2 * (ranks - 1) * messageMs(bytes / ranks, link) + adding;
   const tree = 2 * Math.ceil(Math.log2(ranks)) * messageMs(bytes, link);
   return Math.min(ring, tree);
 }
@@ -125,7 +134,7 @@ export function planParallel(input: PlanInput, ranks: number): Plan[] {
         : (micro + stages - 1) *
           ((perSampleMs * own * dearest * (recompute ? RECOMPUTED : 1)) / micro + fixedMs / stages);
     const passMs = stages === 1 ? 0 : 2 * (micro + stages - 2) * messageMs((cutBytes! * own) / micro, link);
-    const messagesMs = joinMs + passMs;
+    const messagesMs = joinMs + passMs + allReduceMs(WORD_BYTES, ranks, link);
     const stepMs = workMs + messagesMs + updateMs / stages;
     const kept =
       stages === 1
@@ -168,9 +177,12 @@ function tensorPlans(
     if (!Number.isInteger(replicas) || replicas > batch) continue;
     const own = Math.ceil(batch / replicas);
     const left = 1 - tensor.share + tensor.share / over;
+    const { work = tensor.share } = tensor;
+    const toDo = 1 - work + work / over;
     const joinMs = allReduceMs(FLOAT * parameters * left, replicas, link);
     const sumsMs = tensor.sums * allReduceMs((tensor.sumBytes * own) / Math.max(1, tensor.sums), over, link);
-    const stepMs = fixedMs + perSampleMs * own * left + updateMs * left + joinMs + sumsMs;
+    const messagesMs = joinMs + sumsMs + allReduceMs(WORD_BYTES, over, link) + allReduceMs(WORD_BYTES, replicas, link);
+    const stepMs = fixedMs + perSampleMs * own * toDo + updateMs * left + messagesMs;
     plans.push({
       ranks,
       replicas,
@@ -178,7 +190,7 @@ function tensorPlans(
       tensor: over,
       micro: 1,
       stepMs,
-      messagesMs: joinMs + sumsMs,
+      messagesMs,
       samplesPerSecond: (batch * 1000) / stepMs,
       efficiency: oneMs / stepMs / ranks,
       bytesPerRank: FLOAT * (2 + slots) * parameters * left + activationBytes * own * left,

@@ -7,7 +7,7 @@ afterAll(() => rmSync(written, { recursive: true, force: true }));
 
 /** One process needs more: 403 MB for weights, slopes and state, and some 150 MB for Node and the engine. A rank of 3 holds a third of the former. */
 const dataLimit = 500e6;
-const SLOW = 60_000;
+const SLOW = 180_000;
 
 describe.skipIf(!launcher || process.platform !== 'linux')(
   'a model that no process may hold (skipped where there is no mpirun, or no limit on memory)',

@@ -1,6 +1,6 @@
 /** One rank of a network whose weights, slopes and Adam's state take 403 MB; `{stages, tensor}` in, the losses and this process's peak out. */
 
-import { chainLayers, classifier, dense, sequential, tanh } from '../../src/nn/index.ts';
+import { chainLayers, classifier, dense, fanInUniform, sequential, tanh } from '../../src/nn/index.ts';
 import { fitParallel } from '../../src/parallel/fit.ts';
 import { asRank } from '../../src/parallel/join.ts';
 import { openEngine } from '../../src/runtime/index.ts';
@@ -11,7 +11,7 @@ const WIDTH = 2048;
 const LAYERS = 6;
 
 const how = JSON.parse(process.argv[2] ?? '{}') as { stages?: number; tensor?: number };
-const layers = Array.from({ length: LAYERS }, () => chainLayers(dense(WIDTH), tanh()));
+const layers = Array.from({ length: LAYERS }, () => chainLayers(dense(WIDTH, { init: fanInUniform }), tanh()));
 const model = sequential([...layers, classifier(3)], { input: [WIDTH] });
 
 await asRank(async (collective) => {

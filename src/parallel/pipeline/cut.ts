@@ -94,7 +94,8 @@ const infoOf = (name: string, facts: Facts) => {
   return valueInfo(name, dtype ?? 'float32', dims);
 };
 
-function costsOf(graph: Graph, facts: Facts): number[] {
+/** What each node costs, in multiply-accumulates: its own, and what it reads and writes. */
+export function costsOf(graph: Graph, facts: Facts = infer(graph)): number[] {
   const { layers } = costOf(graph);
   return graph.nodes.map((node, i) => {
     const sizes = node.outputs.map((name) => {
