@@ -2,7 +2,9 @@
  * A workload trained alone, or by 2 and more ranks of an MPI job, one thread each, in every way: copies, pipeline, split layers. Losses, time
  * of the fastest step (what is left where other programs keep the machine busy), throughput, and what the plan predicts from one rank's own measurements and the link as measured between two ranks.
  *
- *   mpirun -n 2 node dist/bench/parallel/ranks.js [--workload W3] [--steps 30] [--json]
+ *   mpirun -n 2 node dist/bench/parallel/ranks.js [--workload W3] [--steps 30] [--slow] [--json]
+ *
+ * `--slow` tries what slow links are helped by, too: compressed gradients, and ranks that meet now and then. Their curves are others, by design.
  */
 
 import { parseArgs } from 'node:util';
@@ -10,6 +12,7 @@ import { random } from '../../src/base/random.ts';
 import { type Dataset, inMemory } from '../../src/data/dataset.ts';
 import { sizeOf } from '../../src/graph/tensor.ts';
 import type { Collective } from '../../src/parallel/collective.ts';
+import { fp16, topK } from '../../src/parallel/compress/index.ts';
 import { fitParallel, type ParallelOptions } from '../../src/parallel/fit.ts';
 import { asRank } from '../../src/parallel/join.ts';
 import { measurePlan } from '../../src/parallel/measure-plan.ts';
@@ -22,6 +25,7 @@ const { values } = parseArgs({
   options: {
     workload: { type: 'string', default: 'W3' },
     steps: { type: 'string', default: '30' },
+    slow: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
   },
 });
@@ -31,8 +35,15 @@ const workload = workloads.find(({ name }) => name === values.workload)!;
 interface Way {
   readonly name: string;
   readonly how: ParallelOptions;
-  readonly isIts: (plan: Plan) => boolean;
+  /** Is a plan's prediction for it? */
+  readonly isIts?: (plan: Plan) => boolean;
 }
+const EVERY = 10;
+const SLOW: readonly Way[] = [
+  { name: 'fp16', how: { replicas: 1, compress: fp16() } },
+  { name: 'topk:1%', how: { replicas: 1, compress: topK(0.01) } },
+  { name: `meetings every ${EVERY}`, how: { replicas: 1, syncEvery: EVERY } },
+];
 const waysOf = (size: number): Way[] =>
   size === 1
     ? [{ name: 'alone', how: { replicas: 1 }, isIts: () => true }]
@@ -40,6 +51,7 @@ const waysOf = (size: number): Way[] =>
         { name: 'data', how: { replicas: 1 }, isIts: ({ replicas }) => replicas === size },
         { name: 'pipeline', how: { stages: size }, isIts: ({ stages }) => stages === size },
         { name: 'tensor', how: { tensor: size }, isIts: ({ tensor }) => tensor === size },
+        ...(values.slow ? SLOW : []),
       ];
 
 function noise({ batch, input, classes }: Workload): Dataset {
@@ -59,12 +71,12 @@ async function train(way: Way, data: Dataset, collective: Collective, engine: En
   let before = performance.now();
   const step = (_: number, loss: number): void => {
     losses.push(loss);
-    times.push(performance.now() - before);
+    times.push((performance.now() - before) / (way.how.syncEvery ?? 1));
     before = performance.now();
   };
   const options = { epochs: 1, batch: workload.batch, optimizer: adam({ lr: 1e-4 }), logs: [{ step }] };
   await fitParallel(workload.model(), data, { ...options, ...way.how, collective }, { engine });
-  return { name: way.name, losses, msPerStep: Math.min(...times.slice(2)) };
+  return { name: way.name, isExact: !SLOW.includes(way), losses, msPerStep: Math.min(...times.slice(2)) };
 }
 
 /** Half of a message there and back, short and long: latency, and what the bytes add. */
@@ -114,7 +126,8 @@ await asRank(async (collective) => {
   if (rank > 0) return;
   const plans = planParallel({ ...measured, link }, size);
   const ways = results.map((result, i) => {
-    const plan = plans.find(waysOf(size)[i]!.isIts);
+    const { isIts } = waysOf(size)[i]!;
+    const plan = isIts && plans.find(isIts);
     return { ...result, samplesPerSecond: (workload.batch * 1000) / result.msPerStep, predictedMs: plan?.stepMs };
   });
   const [first] = ways;
