@@ -22,10 +22,12 @@ export interface Attending {
   readonly past?: number;
   /** 0 for none. */
   readonly softcap?: number;
+  /** The score of a further key that every query sees and that has no value, per head: broadcasts to [B, H, Lq, 1]. */
+  readonly sink?: StaticValue | undefined;
 }
 
 /** Far below any score, and still finite: a row that sees nothing stays a number. */
-const NEVER = -3.4e38;
+export const NEVER = -3.4e38;
 
 export interface Attended {
   readonly Y: StaticValue;
@@ -35,7 +37,7 @@ export interface Attended {
 
 /** Y [B, H, Lq, Dv]. */
 export function attend(
-  { q, k, v, scale, bias, isCausal = false, past = 0, softcap = 0 }: Attending,
+  { q, k, v, scale, bias, isCausal = false, past = 0, softcap = 0, sink }: Attending,
   g: Builder,
 ): Attended {
   const [, heads, queries, depth] = q.dims as [number, number, number, number];
@@ -45,8 +47,15 @@ export function attend(
   const capped = softcap > 0 ? g.Mul(g.Tanh(g.Div(product, softcap)), softcap) : product;
   const seen = isCausal ? g.Add(capped, causal(queries, keys.dims[2]!, past, g)) : capped;
   const masked = bias ? g.Add(seen, bias) : seen;
-  const weights = g.Softmax(masked, { axis: -1 });
+  const weights = sink ? besideSink(masked, sink, g) : g.Softmax(masked, { axis: -1 });
   return { Y: g.MatMul(weights, shared(v, heads, g)), stages: [product, masked, capped, weights] };
+}
+
+/** Weights that leave to the sink what is its share. */
+function besideSink(scores: StaticValue, sink: StaticValue, g: Builder): StaticValue {
+  const [batch, heads, queries, keys] = scores.dims as [number, number, number, number];
+  const all = g.Concat(scores, g.Expand(sink, [batch, heads, queries, 1]), { axis: 3 });
+  return g.Slice(g.Softmax(all, { axis: -1 }), [0], [keys], [3]);
 }
 
 /** 0 where a query sees a key, far below elsewhere: [Lq, Lk]. */
@@ -80,3 +89,18 @@ export const mergeHeads = (x: StaticValue, g: Builder): StaticValue => {
 /** A mask of booleans as a term of the scores; floats stay. */
 export const maskTerm = (mask: StaticValue, g: Builder): StaticValue =>
   mask.dtype === 'bool' ? g.Where(mask, g.scalar(0), g.scalar(NEVER)) : mask;
+
+/** A term of the scores that shows each sample's first keys, `lengths` [B] of them: [B, 1, 1, keys]. */
+export function firstKeys(lengths: StaticValue, keys: number, g: Builder, unseen = NEVER): StaticValue {
+  const batch = lengths.dims[0]!;
+  const places = g.constant(
+    exactly(
+      'float32',
+      [1, 1, 1, keys],
+      Array.from({ length: keys }, (_, i) => i),
+    ),
+    'places',
+  );
+  const isSeen = g.Less(places, g.reshape(g.Cast(lengths, { to: 1 }), [batch, 1, 1, 1]));
+  return g.Where(isSeen, g.scalar(0), g.scalar(unseen));
+}

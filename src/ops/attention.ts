@@ -3,7 +3,7 @@
 import { over, plus, times } from '../graph/dim.ts';
 import type { Dim } from '../graph/model.ts';
 import { noMacs } from './answer.ts';
-import { attend, maskTerm, mergeHeads, splitHeads } from './attend.ts';
+import { attend, firstKeys, maskTerm, mergeHeads, splitHeads } from './attend.ts';
 import { float, int, op, type Value } from './op.ts';
 import { rotaryAttrs, rotated } from './rotate.ts';
 import { exactly } from './sample.ts';
@@ -42,14 +42,15 @@ export const Attention = op({
   },
   grad: 'missing',
   decompose: ({ Q, K, V, attn_mask, past_key, past_value, nonpad_kv_seqlen }, a, g) => {
-    if (nonpad_kv_seqlen) return undefined;
     const flat = Q.dims.length === 3;
     const q = flat ? splitHeads(Q, a.q_num_heads, g) : Q;
     const k0 = flat ? splitHeads(K, a.kv_num_heads, g) : K;
     const v0 = flat ? splitHeads(V, a.kv_num_heads, g) : V;
     const k = past_key ? g.Concat(past_key, k0, { axis: 2 }) : k0;
     const v = past_value ? g.Concat(past_value, v0, { axis: 2 }) : v0;
-    const bias = attn_mask && maskTerm(attn_mask, g);
+    const mask = attn_mask && maskTerm(attn_mask, g);
+    const real = nonpad_kv_seqlen && firstKeys(nonpad_kv_seqlen, k.dims[2]!, g);
+    const bias = mask && real ? g.Add(mask, real) : (mask ?? real);
     const past = past_key?.dims[2] ?? 0;
     const { Y, stages } = attend(
       { q, k, v, bias, past, scale: a.scale, softcap: a.softcap, isCausal: a.is_causal === 1 },
@@ -82,6 +83,16 @@ export const Attention = op({
       attn_mask: exactly('bool', [2, 3], [1, 1, 0, 1, 0, 1]),
       attrs: { softcap: 2 },
       macs: 4 * 2 * 3 * (2 + 2),
+    },
+    {
+      Q: [1, 2, 4],
+      K: [1, 2, 4],
+      V: [1, 2, 4],
+      past_key: [1, 2, 3, 2],
+      past_value: [1, 2, 3, 2],
+      outputs: 3,
+      attrs: { q_num_heads: 2, kv_num_heads: 2, is_causal: 1 },
+      macs: 2 * 2 * 5 * (2 + 2),
     },
   ],
 });

@@ -9,7 +9,17 @@
 
 import { count, noMacs } from './answer.ts';
 import type { Builder } from './builder.ts';
-import { type Beyond, border, cubic, interpolated, linear, mirrored, nearest, type Taps, zeros } from './interpolate.ts';
+import {
+  type Beyond,
+  border,
+  cubic,
+  interpolated,
+  linear,
+  mirrored,
+  nearest,
+  type Taps,
+  zeros,
+} from './interpolate.ts';
 import { type HistoricNode, int, op, type StaticValue, text } from './op.ts';
 import { between } from './sample.ts';
 

@@ -33,6 +33,7 @@ import * as microsoftAttention from './microsoft/attention.ts';
 import * as microsoftBlocked from './microsoft/blocked.ts';
 import * as microsoftFused from './microsoft/fused.ts';
 import * as microsoftGelu from './microsoft/gelu.ts';
+import * as microsoftGroupQuery from './microsoft/group-query-attention.ts';
 import * as microsoftInteger from './microsoft/integer.ts';
 import * as microsoftIntegerMatmul from './microsoft/integer-matmul.ts';
 import * as microsoftIntegerPool from './microsoft/integer-pool.ts';
@@ -162,6 +163,7 @@ const foreign = [
   microsoftBlocked,
   microsoftFused,
   microsoftGelu,
+  microsoftGroupQuery,
   microsoftInteger,
   microsoftIntegerMatmul,
   microsoftIntegerPool,

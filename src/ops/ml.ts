@@ -98,6 +98,7 @@ export const LinearClassifier = carried('LinearClassifier', {
   grad: 'missing',
 });
 
+/** Trees are steps: flat wherever they have a slope. */
 const trees = {
   aggregate_function: text('SUM'),
   base_values: floatList(),
@@ -113,6 +114,7 @@ export const TreeEnsembleRegressor = carried('TreeEnsembleRegressor', {
   inputs: ['X'],
   attrs: trees,
   shape: ({ X }, { n_targets }) => ({ dims: [rows(X), n_targets], dtype: 'float32' }),
+  grad: 'none',
 });
 
 export const TreeEnsembleClassifier = carried('TreeEnsembleClassifier', {
@@ -120,6 +122,7 @@ export const TreeEnsembleClassifier = carried('TreeEnsembleClassifier', {
   inputs: ['X'],
   outputs: ['label', 'scores'],
   attrs: trees,
+  grad: 'none',
   shape: ({ X }, a) => {
     const { many, dtype } = classes(a.classlabels_strings, a.classlabels_int64s);
     return [
@@ -134,6 +137,7 @@ export const TreeEnsemble = carried('TreeEnsemble', {
   inputs: ['X'],
   attrs: { n_targets: int(1) },
   shape: ({ X }, { n_targets }) => ({ dims: [rows(X), n_targets], dtype: X.dtype }),
+  grad: 'none',
 });
 
 export const SVMRegressor = carried('SVMRegressor', {

@@ -2,9 +2,10 @@
 
 import { over, plus } from '../../graph/dim.ts';
 import type { Dim } from '../../graph/model.ts';
-import { attend, mergeHeads, splitHeads } from '../attend.ts';
+import { attend, firstKeys, mergeHeads, splitHeads } from '../attend.ts';
+import type { Builder } from '../builder.ts';
 import { carried } from '../carried.ts';
-import { float, int, ints, type StaticValue, type Value } from '../op.ts';
+import { float, int, ints, type StaticValue } from '../op.ts';
 import { rotaryAttrs, rotated } from '../rotate.ts';
 import { exactly } from '../sample.ts';
 
@@ -37,18 +38,24 @@ export const Attention = carried('Attention', {
     ];
   },
   decompose: ({ input, weights, bias, mask_index, past, attention_bias }, a, g) => {
-    if (past || a.do_rotary === 1 || (mask_index && mask_index.dims.length !== 2)) return undefined;
+    if (a.do_rotary === 1 || (mask_index && !isPlainMask(mask_index, input.dims[0] as number))) return undefined;
     const [batch, length, width] = input.dims as [number, number, number];
     const sizes = a.qkv_hidden_sizes ?? [0, 1, 2].map(() => weights.dims[1]! / 3);
     const rows = g.Gemm(g.reshape(input, [batch * length, width]), weights, bias);
     const all = g.reshape(rows, [batch, length, weights.dims[1]!]);
     const heads = g.emit('Split', [all, sizes], { axis: 2 }, { outputs: 3 }).map((x) => splitHeads(x, a.num_heads, g));
-    const [q, k, v] = heads as [StaticValue, StaticValue, StaticValue];
-    const hidden = mask_index && g.Mul(g.Sub(1, g.Cast(mask_index, { to: 1 })), a.mask_filter_value);
-    const term = hidden && g.reshape(hidden, [batch, 1, 1, length]);
+    const [q, k0, v0] = heads as [StaticValue, StaticValue, StaticValue];
+    // The cache is [2, B, H, P, depth]: keys, then values.
+    const before = past?.dims[3] ?? 0;
+    const [oldKeys, oldValues] = [0, 1].map((i) => past && g.Gather(past, g.scalar(i, 'int64'), { axis: 0 }));
+    const k = oldKeys ? g.Concat(oldKeys, k0, { axis: 2 }) : k0;
+    const v = oldValues ? g.Concat(oldValues, v0, { axis: 2 }) : v0;
+    const total = before + length;
+    const term = mask_index && plainMask(mask_index, total, a.mask_filter_value, g);
     const mask = term && attention_bias ? g.Add(term, attention_bias) : (term ?? attention_bias);
-    const { Y } = attend({ q, k, v, bias: mask, scale: a.scale || undefined, isCausal: a.unidirectional === 1 }, g);
-    const four = [1, batch, a.num_heads, length, sizes[2]! / a.num_heads];
+    const scale = a.scale || undefined;
+    const { Y } = attend({ q, k, v, bias: mask, past: before, scale, isCausal: a.unidirectional === 1 }, g);
+    const four = [1, batch, a.num_heads, total, sizes[2]! / a.num_heads];
     return [mergeHeads(Y, g), g.Concat(g.reshape(k, four), g.reshape(v, four), { axis: 0 })];
   },
   cost: ({ input, weights, past }, { qkv_hidden_sizes }) => {
@@ -76,8 +83,36 @@ export const Attention = carried('Attention', {
       attrs: { num_heads: 2, unidirectional: 1 },
       macs: 3 * 4 * 12 + 3 * 3 * 8,
     },
+    {
+      input: [1, 2, 4],
+      weights: [4, 12],
+      bias: [12],
+      past: [2, 1, 2, 3, 2],
+      outputs: 2,
+      attrs: { num_heads: 2, unidirectional: 1 },
+      macs: 2 * 4 * 12 + 2 * 5 * 8,
+    },
+    {
+      input: [2, 3, 4],
+      weights: [4, 12],
+      bias: [12],
+      mask_index: exactly('int32', [2], [2, 3]),
+      attrs: { num_heads: 2 },
+      macs: 2 * (3 * 4 * 12 + 3 * 3 * 8),
+    },
   ],
 });
+
+/** A mask of keys [B, keys], of queries and keys [B, L, keys], or how many keys each sample has [B]. */
+const isPlainMask = ({ dims }: StaticValue, batch: number): boolean =>
+  dims.length === 2 || dims.length === 3 || (dims.length === 1 && dims[0] === batch);
+
+function plainMask(mask: StaticValue, keys: number, unseen: number, g: Builder): StaticValue {
+  const [batch, ...rest] = mask.dims as [number, ...number[]];
+  if (rest.length === 0) return firstKeys(mask, keys, g, unseen);
+  const term = g.Mul(g.Sub(1, g.Cast(mask, { to: 1 })), unseen);
+  return g.reshape(term, [batch, 1, rest.length === 2 ? rest[0]! : 1, keys]);
+}
 
 /** Attention over projected queries, keys and values. */
 export const MultiHeadAttention = carried('MultiHeadAttention', {
@@ -101,17 +136,16 @@ export const MultiHeadAttention = carried('MultiHeadAttention', {
     ];
   },
   decompose: ({ query, key, value, bias, key_padding_mask, attention_bias, past_key, past_value }, a, g) => {
-    if (key?.dims.length !== 3 || value?.dims.length !== 3 || query.dims.length !== 3) return undefined;
-    if (key_padding_mask && key_padding_mask.dims.length !== 2) return undefined;
-    const sizes = [query.dims[2]!, key.dims[2]!, value.dims[2]!];
+    if (!key || !value || query.dims.length !== 3 || key.dims.length < 3 || key.dims.length > 4) return undefined;
+    if (key_padding_mask && !isPlainMask(key_padding_mask, query.dims[0] as number)) return undefined;
+    const sizes = [query, key, value].map(({ dims }) => (dims.length === 4 ? dims[1]! * dims[3]! : dims[2]!));
     const biases = bias && g.emit('Split', [bias, sizes], { axis: 0 }, { outputs: 3 });
-    const [q, k0, v0] = [query, key, value].map((x, i) =>
-      splitHeads(biases ? g.Add(x, biases[i]) : x, a.num_heads, g),
-    ) as [StaticValue, StaticValue, StaticValue];
+    const split = (x: StaticValue, i: number): StaticValue =>
+      x.dims.length === 4 ? x : splitHeads(biases ? g.Add(x, biases[i]) : x, a.num_heads, g);
+    const [q, k0, v0] = [query, key, value].map(split) as [StaticValue, StaticValue, StaticValue];
     const k = past_key ? g.Concat(past_key, k0, { axis: 2 }) : k0;
     const v = past_value ? g.Concat(past_value, v0, { axis: 2 }) : v0;
-    const hidden = key_padding_mask && g.Mul(g.Sub(1, g.Cast(key_padding_mask, { to: 1 })), a.mask_filter_value);
-    const term = hidden && g.reshape(hidden, [query.dims[0]!, 1, 1, k.dims[2]!]);
+    const term = key_padding_mask && plainMask(key_padding_mask, k.dims[2]!, a.mask_filter_value, g);
     const mask = term && attention_bias ? g.Add(term, attention_bias) : (term ?? attention_bias);
     const past = past_key?.dims[2] ?? 0;
     const { Y, stages } = attend(
@@ -139,111 +173,17 @@ export const MultiHeadAttention = carried('MultiHeadAttention', {
       attrs: { num_heads: 2 },
       macs: 2 * 3 * 8,
     },
-  ],
-});
-
-/** Of two positions and eight pairs of features. */
-const angles = Array.from({ length: 16 }, (_, i) => Math.floor(i / 8) * 0.3 * (i % 8));
-
-/**
- * Decoder attention with a cache and shared keys.
- *
- * Opened for a prompt (nothing in the cache): sequences that end earlier are filled up behind, where no query before looks.
- */
-export const GroupQueryAttention = carried('GroupQueryAttention', {
-  domain: DOMAIN,
-  inputs: [
-    'query',
-    'key?',
-    'value?',
-    'past_key?',
-    'past_value?',
-    'seqlens_k',
-    'total_sequence_length',
-    'cos_cache?',
-    'sin_cache?',
-    'position_ids?',
-    'attention_bias?',
-    'head_sink?',
-  ],
-  outputs: ['Y', 'present_key', 'present_value'],
-  attrs: {
-    num_heads: int(1),
-    kv_num_heads: int(1),
-    scale: float(),
-    softcap: float(),
-    local_window_size: int(-1),
-    do_rotary: int(0),
-    rotary_interleaved: int(0),
-    smooth_softmax: int(0),
-  },
-  shape: ({ query, key, past_key, past_value }, { num_heads, kv_num_heads }) => {
-    // Without keys the query holds all three, side by side.
-    const hidden = key ? query.dims[2]! : over(query.dims[2]!, (num_heads + 2 * kv_num_heads) / num_heads);
-    const total = past_key ? plus(past_key.dims[2]!, query.dims[1]!) : query.dims[1]!;
-    const cache = { dims: [query.dims[0]!, kv_num_heads, total, over(hidden, num_heads)], dtype: query.dtype };
-    const open = (past: Value) => ({
-      ...cache,
-      dims: past.dims.map((dim, i) => (i === 2 ? (dim === 0 ? total : null) : dim)),
-    });
-    return [
-      { dims: [query.dims[0]!, query.dims[1]!, hidden], dtype: query.dtype },
-      past_key ? open(past_key) : cache,
-      past_value ? open(past_value) : cache,
-    ];
-  },
-  grad: 'missing', // behind a cache
-  decompose: ({ query, key, value, past_key, cos_cache, sin_cache, position_ids, attention_bias, head_sink }, a, g) => {
-    if ((past_key?.dims[2] ?? 0) > 0 || head_sink || a.smooth_softmax === 1 || a.local_window_size > 0)
-      return undefined;
-    if (position_ids || (a.do_rotary === 1 && !(cos_cache && sin_cache))) return undefined;
-    const [batch, length, width] = query.dims as [number, number, number];
-    const heads = [a.num_heads, a.kv_num_heads, a.kv_num_heads];
-    const depth = key ? width / a.num_heads : width / heads.reduce((sum, n) => sum + n, 0);
-    const three =
-      key && value
-        ? [query, key, value]
-        : g.emit('Split', [query, heads.map((n) => n * depth)], { axis: 2 }, { outputs: 3 });
-    const [q0, k0, v] = three.map((x, i) => splitHeads(x, heads[i]!, g)) as [StaticValue, StaticValue, StaticValue];
-    const turned = (x: StaticValue): StaticValue => {
-      if (a.do_rotary !== 1) return x;
-      const row = Array.from({ length: batch * length }, (_, i) => i % length);
-      const angles = { cos: cos_cache!, sin: sin_cache!, places: g.reshape(g.ints(row), [batch, length]) };
-      const rotary_embedding_dim = 2 * cos_cache!.dims[1]!;
-      return rotated(x, angles, { interleaved: a.rotary_interleaved, num_heads: x.dims[1]!, rotary_embedding_dim }, g);
-    };
-    const [q, k] = [turned(q0), turned(k0)];
-    const { Y } = attend(
-      { q, k, v, bias: attention_bias, scale: a.scale || undefined, isCausal: true, softcap: a.softcap ?? 0 },
-      g,
-    );
-    return [mergeHeads(Y, g), k, v];
-  },
-  cost: ({ query, key, past_key }, { num_heads, kv_num_heads }) => {
-    const hidden = key ? query.dims[2]! : (query.dims[2]! * num_heads) / (num_heads + 2 * kv_num_heads);
-    return { macs: product(query.dims[0], query.dims[1], query.dims[1]! + (past_key?.dims[2] ?? 0), 2 * hidden) };
-  },
-  samples: [
     {
-      query: [1, 2, 16],
-      key: [1, 2, 8],
-      value: [1, 2, 8],
-      seqlens_k: exactly('int32', [1], [1]),
-      total_sequence_length: exactly('int32', [], [2]),
+      query: [1, 2, 4],
+      key: [1, 2, 4],
+      value: [1, 2, 4],
+      past_key: [1, 2, 3, 2],
+      past_value: [1, 2, 3, 2],
       outputs: 3,
-      attrs: { num_heads: 2, kv_num_heads: 1 },
-      macs: 2 * 2 * 2 * 16,
+      attrs: { num_heads: 2, unidirectional: 1 },
+      macs: 2 * 5 * 8,
     },
-    {
-      query: [1, 2, 64],
-      seqlens_k: exactly('int32', [1], [1]),
-      total_sequence_length: exactly('int32', [], [2]),
-      cos_cache: exactly('float32', [2, 8], angles.map(Math.cos)),
-      sin_cache: exactly('float32', [2, 8], angles.map(Math.sin)),
-      outputs: 3,
-      attrs: { num_heads: 2, kv_num_heads: 1, do_rotary: 1 },
-      macs: 2 * 2 * 2 * 32,
-    },
+    { query: [1, 2, 4], key: [1, 2, 3, 2], value: [1, 2, 3, 2], attrs: { num_heads: 2 }, macs: 2 * 3 * 8 },
   ],
 });
 
