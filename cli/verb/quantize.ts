@@ -10,7 +10,7 @@ import { given } from '../../src/quantize/given.ts';
 import { roundings } from '../../src/quantize/round/index.ts';
 import { type Scheme, schemes } from '../../src/quantize/scheme/index.ts';
 import { targets } from '../../src/quantize/target.ts';
-import { flag, listed, many, number, oneOf, path, required, text } from '../arg.ts';
+import { flag, listed, many, number, oneOf, path, quantity, required, text } from '../arg.ts';
 import type { Desk } from '../desk.ts';
 import { finish, methodArgs, stopwatch } from '../finish.ts';
 import { writeHub } from '../hub.ts';
@@ -64,12 +64,26 @@ export const quantize = verb({
       KERNELS,
       'Integer kernels only where they are faster here, or everywhere (static); default: measured, except for --target, --format qoperator, --bits and --round.',
     ),
+    targetSize: quantity(
+      'bytes',
+      'Most bytes of the file: weights of 4 bits for as few layers as bring it there (static).',
+    ),
     products: flag('Quantise products of two computed values, as in attention.'),
     portable: flag('Keep weights safe for processors that add 8-bit products in 16 bits, whatever this one does.'),
     ...methodArgs,
   },
-  async run({ model: file, dtype, scheme: name, maxDrop, report: page, ...request }, desk) {
+  async run({ model: file, dtype, scheme: name, maxDrop, targetSize, report: page, ...request }, desk) {
     const scheme: Scheme = schemes[name];
+    if (targetSize !== undefined && (name !== 'static' || request.bits !== undefined || dtype.length > 0)) {
+      throw new PareError(
+        'usage/conflict',
+        '--target-size chooses the bits of each layer of the static scheme itself.',
+        {
+          where: '--target-size',
+          expected: '--scheme static, without --bits and --dtype',
+        },
+      );
+    }
     const before = await desk.read(file);
     if (dtype.length > 0)
       return await writeHub(
@@ -83,7 +97,7 @@ export const quantize = verb({
     const seconds = stopwatch();
     const answer = await scheme.run(
       before.model,
-      { ...request, data, judge: sets?.validation ?? data, maxDrop },
+      { ...request, data, judge: sets?.validation ?? data, maxDrop, maxBytes: targetSize },
       await desk.lab(),
     );
     const { kept, quantized, details } = answer;
@@ -116,9 +130,17 @@ export const quantize = verb({
       ],
     });
     noteWorse(outcome, desk);
-    return outcome;
+    return { ...outcome, missed: [...(outcome.missed ?? []), ...missedSize(outcome, targetSize)] };
   },
 });
+
+/** What is larger than was asked for, in words. */
+function missedSize({ result }: Outcome, most: number | undefined): string[] {
+  const { bytes } = (result as { after: Figures }).after;
+  return most === undefined || bytes <= most
+    ? []
+    : [`--target-size ${showBytes(most)}: the file has ${showBytes(bytes)}`];
+}
 
 /** What a scheme that needs samples gets. */
 function samplesFor({ needsData }: Scheme, sets: Sets | undefined, desk: Desk): Sets['train'] {

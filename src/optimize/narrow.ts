@@ -1,10 +1,8 @@
 /** Which layers' weights may have 4 bits: as many as the bound allows, those first that save most bytes for what they lose. */
 
-import type { Graph } from '../graph/model.ts';
-import { sizeOf } from '../graph/tensor.ts';
 import { modernize } from '../ops/modern.ts';
-import { type Calibrated, type CalibratorName, calibrate, saturates, sensitivity, write } from '../quantize/index.ts';
-import { labelOf } from '../quantize/plan.ts';
+import { type CalibratorName, calibrate, saturates, sensitivity, write } from '../quantize/index.ts';
+import { cheapToNarrow, NARROW_BITS, narrowing } from '../quantize/narrow.ts';
 import { prepare } from '../quantize/prepare.ts';
 import { calibratorOf, chooseSamples } from '../quantize/quantize.ts';
 import type { Lab } from '../runtime/index.ts';
@@ -25,7 +23,6 @@ export interface NarrowOptions {
 /** Samples to calibrate on, and to rank layers on. */
 const CALIBRATED = 64;
 const RANKED = 32;
-const BITS = 4;
 
 /** What integers cost a layer when it alone has them: KL divergence of the answers, or noise over signal. */
 export interface LayerLoss {
@@ -59,16 +56,12 @@ export async function narrowLayers(
     { everywhere: true },
   );
   const pairSafe = options.pairSafe ?? stopwatch.isPairSafe ?? (await saturates(lab.engine));
-  const how = { exclude: options.exclude, perChannel: true, weightBits: BITS, pairSafe };
+  const how = { exclude: options.exclude, perChannel: true, weightBits: NARROW_BITS, pairSafe };
   const ranked = await sensitivity(calibrated, how, data, chooseSamples(data, RANKED, lab.seed), quiet);
-  const sizes = weightSizes(calibrated.model.graph);
-  const cheap = ranked
-    .filter(({ node }) => (sizes.get(node) ?? 0) >= LEAST)
-    .sort((a, b) => a.loss / sizes.get(a.node)! - b.loss / sizes.get(b.node)!)
-    .map(({ node }) => node);
+  const cheap = cheapToNarrow(ranked, calibrated.model.graph);
   const holds = async (count: number): Promise<boolean> => {
-    const wide = othersThan(cheap.slice(0, count), calibrated);
-    const { drop, distance } = await judge.score(write(calibrated, { ...how, wide }).written);
+    const narrow = narrowing(calibrated.model, cheap.slice(0, count));
+    const { drop, distance } = await judge.score(write(calibrated, { ...how, ...narrow }).written);
     return drop <= options.drop && distance <= options.distance;
   };
   let [low, high] = [0, cheap.length];
@@ -79,18 +72,3 @@ export async function narrowLayers(
   }
   return { layers: cheap.slice(0, low), losses: ranked.map(({ node, loss }) => ({ node, loss })) };
 }
-
-/** Weights with fewer elements save too little. */
-const LEAST = 1024;
-
-/** Elements of each layer's weight, by its label. */
-const weightSizes = ({ nodes, initializers }: Graph): Map<string, number> =>
-  new Map(
-    nodes.map((node) => {
-      const weights = node.inputs.map((name) => initializers.get(name)?.dims ?? []).filter((dims) => dims.length > 1);
-      return [labelOf(node), Math.max(0, ...weights.map(sizeOf))];
-    }),
-  );
-
-const othersThan = (narrow: readonly string[], { model }: Calibrated): string[] =>
-  model.graph.nodes.map(labelOf).filter((label) => !narrow.includes(label));

@@ -271,3 +271,23 @@ it('gives layers of few bits more bits before it takes any back to floats', asyn
   );
   expect(stored).toHaveLength(report.escalation!.lifted.length);
 });
+
+it('brings the file below a bound by 4 bits for as few layers as it takes, and says where nothing does', async () => {
+  const model = net((g, x) => dense(g, g.Flatten(conv(g, g.Relu(conv(g, x, 16)), 32)), 24));
+  const data = samples();
+  const whole = await quantize(model, { data }, { engine });
+  const { bytes } = whole.report.after;
+  const bound = Math.round(bytes * 0.85);
+  const { report } = await quantize(model, { data, maxBytes: bound }, { engine });
+  expect(report.after.bytes).toBeLessThanOrEqual(bound);
+  expect(report.narrowed).toMatchObject({ held: true });
+  expect(report.narrowed!.layers.length).toBeGreaterThan(0);
+  expect(report.narrowed!.layers.length).toBeLessThan(3);
+  expect(report.agreement.cosine).toBeGreaterThan(0.98);
+  const roomy = await quantize(model, { data, maxBytes: bytes }, { engine });
+  expect(roomy.report.narrowed).toMatchObject({ layers: [], held: true });
+  expect(roomy.report.after.bytes).toBe(bytes);
+  const never = await quantize(model, { data, maxBytes: 100 }, { engine });
+  expect(never.report.narrowed).toMatchObject({ held: false });
+  expect(never.report.after.bytes).toBeLessThan(report.after.bytes + 1);
+});

@@ -21,6 +21,7 @@ import { escalate } from './escalate.ts';
 import { given } from './given.ts';
 import { type Grid, gridOf } from './grid.ts';
 import { type Inserted, type InsertOptions, insertPairs } from './insert.ts';
+import { NARROW_BITS, type Narrowed, narrowToSize } from './narrow.ts';
 import { observe } from './observe.ts';
 import { candidatesOf, type Kept, type Plan, type PlanOptions, planOf } from './plan.ts';
 import { prepare, restore } from './prepare.ts';
@@ -52,6 +53,11 @@ export interface QuantizeOptions extends PlanOptions {
    * change. The most sensitive layers go back to floats until it holds. Default: no bound.
    */
   maxDrop?: number;
+  /**
+   * Most bytes of the file: weights of 4 bits for as few layers as bring it there. Where it does, `maxDrop` takes no layer
+   * back. Needs `weightBits` 8. Default: no bound.
+   */
+  maxBytes?: number;
   /**
    * `all`: integer kernels wherever there is one. `measured`: only where they are faster on this machine; what is not stays in floats, its weights
    * stored in 8 bits. Default `all`.
@@ -116,6 +122,8 @@ export interface QuantizeReport {
   /** What the engine makes of it; undefined where it cannot show that. */
   readonly fused?: EngineView;
   readonly escalation?: Escalation;
+  /** What `maxBytes` did. */
+  readonly narrowed?: Narrowed;
   /** What timing found; only where it was asked for. */
   readonly speed?: Speed;
   /** How close the answers are to the float model's, on up to 64 of the samples. */
@@ -159,7 +167,7 @@ export async function quantize(model: Model, options: QuantizeOptions, lab: Lab)
   const weightBits = options.weightBits ?? 8;
   const pairSafe = weightBits === 8 && (options.pairSafe ?? (await saturates(lab.engine)));
   const chosen = chooseSamples(data, samples, lab.seed);
-  const everywhere = options.maxDrop !== undefined || options.kernels === 'measured';
+  const everywhere = [options.maxDrop, options.maxBytes].some(Boolean) || options.kernels === 'measured';
   const calm =
     options.smooth === undefined ? model : (await smooth(model, data, chosen, { alpha: options.smooth }, lab)).model;
   const ready = evens ? (await absorbBiases(equalize(calm).model, data, chosen, lab)).model : prepare(calm);
@@ -169,7 +177,10 @@ export async function quantize(model: Model, options: QuantizeOptions, lab: Lab)
     biasCorrect: correctionName === 'fast',
   });
   const { biasCorrect: _, grids: __, ...asked } = { grids: undefined, ...options };
-  const bare: WriteOptions = { ...asked, perChannel, weightBits, pairSafe };
+  const plain: WriteOptions = { ...asked, perChannel, weightBits, pairSafe };
+  const narrowed =
+    options.maxBytes === undefined ? undefined : await narrowToSize(calibrated, plain, options.maxBytes, data, lab);
+  const bare = narrowed?.options ?? plain;
   const task = { calibrated, options: bare, data, samples: chosen };
   const weights = await rounding.run({ ...task, ...given({ iterations: options.iterations }) }, lab);
   const rounded: WriteOptions = { ...bare, weights };
@@ -183,7 +194,9 @@ export async function quantize(model: Model, options: QuantizeOptions, lab: Lab)
       : undefined;
   const chosenKernels: WriteOptions = { ...settled, ...(speed && speed.slow.length > 0 && { slow: speed.slow }) };
   const escalated =
-    options.maxDrop === undefined || (speed && planOf(ready.graph, calibrated.facts, chosenKernels).kernels.size === 0)
+    options.maxDrop === undefined ||
+    narrowed?.report.layers.length ||
+    (speed && planOf(ready.graph, calibrated.facts, chosenKernels).kernels.size === 0)
       ? undefined
       : await escalate(calibrated, chosenKernels, options.maxDrop, options, lab);
   const { plan, model: written } = mixture(calibrated, escalated?.options ?? chosenKernels, speed?.slow ?? []);
@@ -203,7 +216,7 @@ export async function quantize(model: Model, options: QuantizeOptions, lab: Lab)
       scheme:
         plan.kernels.size === 0
           ? 'int8 weights, float arithmetic: integers are not faster here'
-          : `int8 static, u8 activations (${calibrator.name}), s8 weights of ${weightBits} bits${pairSafe ? ', pairs checked,' : ''} per ${perChannel ? 'channel' : 'tensor'}`,
+          : `int8 static, u8 activations (${calibrator.name}), s8 weights of ${weightBits} bits${narrowed?.report.layers.length ? ` (${narrowed.report.layers.length} layers: ${NARROW_BITS})` : ''}${pairSafe ? ', pairs checked,' : ''} per ${perChannel ? 'channel' : 'tensor'}`,
       rounding: options.round ?? 'nearest',
       biasCorrection: correctionName,
       weightBits,
@@ -213,6 +226,7 @@ export async function quantize(model: Model, options: QuantizeOptions, lab: Lab)
       kept: plan.kept,
       ...(fused && { fused }),
       ...(escalated && { escalation: escalated.report }),
+      ...(narrowed && { narrowed: narrowed.report }),
       ...(speed && { speed }),
       agreement: await agreement(model, written, data, chosen.subarray(0, CHECKED), lab),
     },

@@ -48,6 +48,8 @@ export interface Request {
   readonly target?: TargetName | undefined;
   /** Pairs that engines fuse, or integer operators. Default `qdq`. */
   readonly format?: 'qdq' | 'qoperator' | undefined;
+  /** Most bytes of the file (static). */
+  readonly maxBytes?: number | undefined;
   /** Integer kernels everywhere, or only where they are faster here. Default: measured for models that run here. */
   readonly kernels?: 'all' | 'measured' | undefined;
   /** Keep weights safe for processors that add 8-bit products in 16 bits, whatever this one does. */

@@ -28,7 +28,9 @@ export const staticScheme: Scheme = {
         ...(bits !== undefined && { weightBits: bits }),
         ...(target && { pairSafe: targets[target].pairSafe }),
         ...(portable && { pairSafe: true }),
-        kernels: options.kernels ?? (isPlain && !target && format === 'qdq' ? 'measured' : 'all'),
+        kernels:
+          options.kernels ??
+          (isPlain && !target && format === 'qdq' && options.maxBytes === undefined ? 'measured' : 'all'),
       },
       lab,
     );
@@ -44,6 +46,7 @@ export const staticScheme: Scheme = {
       escalation,
       fused,
       speed,
+      narrowed,
     } = report;
     if (target && !targets[target].integerKernels) {
       lab.onNote?.(
@@ -65,6 +68,7 @@ export const staticScheme: Scheme = {
         escalation,
         engine: fused,
         speed,
+        narrowed,
       },
     };
   },

@@ -2,10 +2,9 @@
 
 import { PareError } from '../../base/error.ts';
 import { take } from '../../data/index.ts';
-import type { Model } from '../../graph/model.ts';
 import { modernize } from '../../ops/modern.ts';
 import { calibrators, quantizeAware, quantize as quantizeModel, roundings, saturates } from '../../quantize/index.ts';
-import { labelOf } from '../../quantize/plan.ts';
+import { narrowing } from '../../quantize/narrow.ts';
 import { prepare } from '../../quantize/prepare.ts';
 import { storeWeights } from '../../quantize/store.ts';
 import { count, flag, names, oneOf } from '../option.ts';
@@ -35,7 +34,7 @@ export const quantize = step({
     const safe = pairSafe ?? (await saturates(lab.engine));
     const how = {
       ...options,
-      ...(narrow.length > 0 && narrowing(model, narrow)),
+      ...(narrow.length > 0 && narrowing(prepare(modernize(model)), narrow)),
       samples: Math.min(samples, learn.size),
       pairSafe: safe,
     };
@@ -70,12 +69,4 @@ export const quantize = step({
       return { model: made, notes: [`learnt for ${passes} epochs while rounding, loss ${last?.loss.toPrecision(3)}`] };
     }
   },
-});
-
-/** Four bits for these layers, eight for all others. */
-const narrowing = (model: Model, narrow: readonly string[]) => ({
-  weightBits: 4,
-  wide: prepare(modernize(model))
-    .graph.nodes.map(labelOf)
-    .filter((label) => !narrow.includes(label)),
 });
