@@ -4,6 +4,7 @@ const benches = {
   throughput: () => import('./throughput.ts'),
   allreduce: () => import('./all-reduce.ts'),
   faults: () => import('./faults.ts'),
+  memory: () => import('./memory.ts'),
 } as const;
 
 const name = process.argv[2] ?? '';

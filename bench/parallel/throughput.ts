@@ -1,6 +1,7 @@
 /**
  * Throughput of 2 replicas × 1 thread against 1 × 1 and 1 × 2, at the same global batch, interleaved; beside PyTorch's
- * DistributedDataParallel (gloo) doing the same.   `-- --peer torch --only W1,W3 --rounds 7 --json`
+ * DistributedDataParallel (gloo) doing the same. Then 2 MPI ranks of one thread: pipeline and split layers against copies.
+ * `-- --peer torch --only W1,W3 --rounds 7 --json`
  *
  *   speed-up = time(1 × 1) / time(2 × 1)       efficiency = speed-up / 2       ratios within a round, median over rounds
  */
@@ -12,6 +13,7 @@ import { openEngine } from '../../src/runtime/index.ts';
 import { type PeerProcess, pythonWith, startPeer } from '../peer/process.ts';
 import { workloads } from '../training/workload.ts';
 import { replicaRunner } from './replicas.ts';
+import { splitOver2, type Way } from './split.ts';
 
 const SHAPES = [
   { name: '1x1', replicas: 1, threads: 1 },
@@ -92,6 +94,12 @@ for (const workload of workloads) {
   const speedUp = ratio('1x1', '2x1')!;
   const torch = ratio('torch 1x1', 'torch 2x1');
   const synced = ratio('1x1', SYNCED.name);
+  let ways: Way[] = [];
+  try {
+    ways = splitOver2(workload.name, Math.max(6, Math.min(30, 2 * workload.steps)));
+  } catch (error) {
+    skipped[`2 ranks of ${workload.name}`] = (error as Error).message;
+  }
   const result = {
     name: workload.name,
     about: workload.about,
@@ -101,6 +109,9 @@ for (const workload of workloads) {
     againstThreads: ratio('1x2', '2x1')!,
     ...(synced !== undefined && { syncedEfficiency: synced / 2 }),
     ...(torch !== undefined && { torchSpeedUp: torch, torchEfficiency: torch / 2 }),
+    ...(ways.length > 0 && {
+      ranks: Object.fromEntries(ways.map(({ name, msPerStep, predictedMs }) => [name, { msPerStep, predictedMs }])),
+    }),
   };
   results.push(result);
   if (values.json) continue;
@@ -109,6 +120,10 @@ for (const workload of workloads) {
   console.log(
     `${workload.name}  ${workload.about.padEnd(38)} ${cells.join('  ')}\n    2x1: ${speedUp.toFixed(2)} times 1x1, efficiency ${(speedUp * 50).toFixed(0)} %, ${result.againstThreads.toFixed(2)} times 1x2${peer}`,
   );
+  for (const { name, samplesPerSecond, msPerStep } of ways)
+    console.log(
+      `    2 ranks, ${name.padEnd(8)} ${msPerStep.toFixed(2)} ms, ${samplesPerSecond.toFixed(0)} samples/s, ${(samplesPerSecond / ways[0]!.samplesPerSecond).toFixed(2)} times copies`,
+    );
 }
 engine[Symbol.dispose]();
 for (const [name, why] of Object.entries(skipped)) if (!values.json) console.log(`skipped ${name}: ${why}`);

@@ -85,6 +85,12 @@ export function workersFor(how: ParallelOptions): ParallelWorkers {
       hint: 'start it on stages × replicas ranks instead',
     });
   }
+  if (stages !== undefined && (how.tensor ?? 1) > 1) {
+    throw new PareError('parallel/exclusive', 'The layers of a stage are not split.', {
+      expected: 'stages, or split layers',
+      got: `${stages} stages, layers over ${how.tensor} ranks`,
+    });
+  }
   if (stages !== undefined && (how.compress || how.syncEvery !== undefined)) {
     throw new PareError(
       'parallel/exclusive',

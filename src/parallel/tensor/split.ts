@@ -11,7 +11,7 @@
 
 import { PareError } from '../../base/error.ts';
 import { isStatic } from '../../graph/dim.ts';
-import { freshNames, namesOf } from '../../graph/edit.ts';
+import { freshNames, namesOf, producers } from '../../graph/edit.ts';
 import type { Graph, Model, Node } from '../../graph/model.ts';
 import { sizeOf, zeros } from '../../graph/tensor.ts';
 import { rowOf } from '../../ops/index.ts';
@@ -145,9 +145,14 @@ function withSums(
     return name;
   };
   const isFloat = (value: string): boolean => solved.bound.concrete.get(value)?.dtype === 'float32';
-  for (const [i, node] of graph.nodes.entries()) {
-    // Roles are told by the nodes as they were solved; the cut keeps their order.
-    const before = solved.graph.nodes[i]!;
+  // Roles are told by the nodes as they were solved; what the cut put in between has none.
+  const solvedNode = producers(solved.graph);
+  for (const node of graph.nodes) {
+    const before = solvedNode.get(node.outputs.find((name) => name !== '') ?? '');
+    if (!before) {
+      nodes.push(node);
+      continue;
+    }
     const roles = carriers.map((carries) => roleOf(before, carries));
     if (roles.includes('passes')) {
       const inputs = node.inputs.map((name, at) =>
