@@ -86,6 +86,29 @@ const networks: Readonly<
       return g.DequantizeLinear(layer(again, 0.03, 'w2', [16, 2], 0.05), one(g, 0.05), u8(g, 128));
     },
   },
+  'integer products, ranges as they come': {
+    dtype: 'float32',
+    make: (g, x) => {
+      const layer = (v: StaticValue, w: string, dims: readonly number[], steps: StaticValue, zeros: StaticValue) => {
+        const [q, scale, zero] = g.emit('DynamicQuantizeLinear', [v], {}, { outputs: 3 });
+        const sum = g.MatMulInteger(q!, g.constant(integers(dims, 1), w), zero!, zeros);
+        return g.Mul(g.Cast(sum, { to: 1 }), g.Mul(scale!, steps));
+      };
+      const perColumn = g.constant(float32([16], new Float32Array(16).fill(0.02)));
+      const hidden = g.Relu(layer(x, 'w1', [4, 16], perColumn, g.constant(tensor('int8', [16], new Int8Array(16)))));
+      return layer(hidden, 'w2', [16, 2], one(g, 0.02), g.constant(tensor('int8', [], [3])));
+    },
+  },
+  'integer convolution': {
+    dtype: 'float32',
+    make: (g, x) => {
+      const [q, scale, zero] = g.emit('DynamicQuantizeLinear', [x], {}, { outputs: 3 });
+      const map = g.emit('Reshape', [q, [-1, 1, 2, 2]])[0]!;
+      const sum = g.ConvInteger(map, g.constant(integers([8, 1, 2, 2], 1), 'w1'), zero!);
+      const hidden = g.Relu(g.Mul(g.Cast(sum, { to: 1 }), g.Mul(scale!, one(g, 0.02))));
+      return g.MatMul(g.Flatten(hidden), g.constant(float32([8, 2], draw([8, 2], 3)), 'w2'));
+    },
+  },
 };
 
 /** Two classes, told by a sum. */

@@ -2,7 +2,7 @@
  * A model whose weights are stored narrow learns through float32 masters of them.
  *
  *   float16   W → float32(W), everything around it widened
- *   integer   W → QuantizeLinear(M, s, z),  M = (W − z) · s: rounded on the way forward, straight through on the way back
+ *   integer   W → QuantizeLinear(M, s, z),  M = (W − z) · s: rounded on the way forward, straight through on the way back (`gridOf`)
  *   int32     a bias b → b · s: its step is too fine to matter
  *
  * Afterwards each master goes back into the type and onto the grid that the file has: only the weights of the file change.
@@ -11,13 +11,14 @@
 
 import { roundEven } from '../base/round.ts';
 import { expand } from '../grad/expand.ts';
-import { type DType, factsOf, limitsOf } from '../graph/dtype.ts';
-import { consumers, freshNames, namesOf } from '../graph/edit.ts';
+import { factsOf, limitsOf } from '../graph/dtype.ts';
+import { consumers, freshNames, namesOf, producers } from '../graph/edit.ts';
 import type { Graph, Model, Node } from '../graph/model.ts';
 import { float32, floats, numbers, type Tensor, tensor, toBrain, toHalf } from '../graph/tensor.ts';
 import { infer } from '../ops/infer.ts';
 import { modernize } from '../ops/modern.ts';
 import { widen } from '../rewrite/widen.ts';
+import { type Grid, gridOf, stepsOf } from './integer-grid.ts';
 
 export interface Mastered {
   /** The model with float32 weights under their own names, and float32 inputs. */
@@ -45,75 +46,92 @@ export function withMasters(given: Model): Mastered {
   return { model: { ...wide, graph }, settle };
 }
 
-/** The grid of a stored weight; scales and zero points repeat along its elements. */
-interface Grid {
-  readonly scales: readonly number[];
-  readonly zeros: readonly number[];
-  /** Elements that follow each other on the same channel. */
-  readonly run: number;
-}
-
 /** Every stored integer that is only read as the number it stands for, as that number. */
 function withIntegerMasters(graph: Graph): { graph: Graph; grids: ReadonlyMap<string, Grid> } {
   const fresh = freshNames(namesOf(graph));
   const readers = consumers(graph);
+  const links = { initializers: graph.initializers, readers, makers: producers(graph) };
   const outputs = new Set(graph.outputs.map(({ name }) => name));
   const initializers = new Map(graph.initializers);
   const grids = new Map<string, Grid>();
   const rounding: Node[] = [];
   const rounded = new Map<string, string>();
+  const settings = new Map<string, string>();
   for (const [name, t] of graph.initializers) {
-    const grid = outputs.has(name) ? undefined : gridOf(t, readers.get(name) ?? [], name, graph);
+    const grid = outputs.has(name) ? undefined : gridOf(name, t, links);
     if (!grid) continue;
     grids.set(name, grid);
     initializers.set(name, float32(t.dims, real(t, grid)));
     if (t.dtype === 'int32') continue;
     const [reader] = readers.get(name)!;
     const stored = fresh(`${name}_rounded`);
-    const { block_size: _, output_dtype: __, ...attrs } = reader!.attrs;
-    const inputs = [name, ...reader!.inputs.slice(1)];
-    const dtype = { output_dtype: { kind: 'int' as const, value: factsOf(t.dtype).code } };
-    rounding.push({
-      op: 'QuantizeLinear',
-      domain: '',
-      name: '',
-      inputs,
-      outputs: [stored],
-      attrs: { ...attrs, ...(!inputs[2] && dtype) },
-    });
+    const constant = (wish: string, value: Tensor): string => {
+      const made = fresh(`${name}_${wish}`);
+      initializers.set(made, value);
+      return made;
+    };
+    rounding.push(grid.stepElsewhere ? onGrid(name, stored, t, grid, constant) : asReader(name, stored, t, reader!));
     rounded.set(name, stored);
+    const step = grid.stepElsewhere;
+    if (step && grid.scales.length > 1 && !settings.has(step)) {
+      const kept = fresh(`${step}_kept`);
+      rounding.push(
+        setting(
+          step,
+          kept,
+          constant(
+            'one',
+            tensor(
+              'int8',
+              [grid.scales.length],
+              grid.scales.map(() => 1),
+            ),
+          ),
+        ),
+      );
+      settings.set(step, kept);
+    }
   }
   if (grids.size === 0) return { graph, grids };
+  const renamed = new Map([...rounded, ...settings]);
   const nodes = graph.nodes.map((node): Node => {
-    const [from] = node.inputs;
-    if (!from || !grids.has(from)) return node;
-    const stored = rounded.get(from);
-    if (stored) return { ...node, inputs: [stored, ...node.inputs.slice(1)] };
-    return { op: 'Identity', domain: '', name: node.name, inputs: [from], outputs: node.outputs, attrs: {} };
+    const from = node.inputs.find((name) => grids.has(name) && !rounded.has(name));
+    if (from) return { op: 'Identity', domain: '', name: node.name, inputs: [from], outputs: node.outputs, attrs: {} };
+    if (!node.inputs.some((name) => renamed.has(name))) return node;
+    return { ...node, inputs: node.inputs.map((name) => renamed.get(name) ?? name) };
   });
   return { graph: { ...graph, nodes: [...rounding, ...nodes], initializers }, grids };
 }
 
-const WHOLE_BYTES: ReadonlySet<DType> = new Set<DType>(['int8', 'uint8', 'int16', 'uint16', 'int32']);
-
-/** The grid that all readers take the integers to lie on, or undefined. */
-function gridOf(t: Tensor, readers: readonly Node[], name: string, { initializers }: Graph): Grid | undefined {
-  if (!WHOLE_BYTES.has(t.dtype) || readers.length === 0) return undefined;
-  const keys = new Set(readers.map(({ inputs, attrs }) => JSON.stringify([inputs.slice(1), attrs['axis']])));
-  const areReal = readers.every(
-    ({ op, inputs, attrs }) =>
-      op === 'DequantizeLinear' && inputs.lastIndexOf(name) === 0 && !attrs['block_size']?.value,
-  );
-  if (!areReal || keys.size > 1) return undefined;
-  const [, scale, zero] = readers[0]!.inputs;
-  const [s, z] = [initializers.get(scale!), zero ? initializers.get(zero) : undefined];
-  if (s?.dtype !== 'float32' || (zero && !z)) return undefined;
-  const scales = numbers(s);
-  const axis = readers[0]!.attrs['axis'];
-  const at = ((axis?.kind === 'int' ? axis.value : 1) + t.dims.length) % Math.max(1, t.dims.length);
-  const run = scales.length === 1 ? 1 : t.dims.slice(at + 1).reduce((n, dim) => n * dim, 1);
-  return { scales, zeros: z ? numbers(z) : [0], run };
+/** The master rounded as its reader takes it apart. */
+function asReader(name: string, stored: string, { dtype }: Tensor, reader: Node): Node {
+  const { block_size: _, output_dtype: __, ...attrs } = reader.attrs;
+  const inputs = [name, ...reader.inputs.slice(1)];
+  const output_dtype = { kind: 'int' as const, value: factsOf(dtype).code };
+  return plain('QuantizeLinear', inputs, stored, { ...attrs, ...(!inputs[2] && { output_dtype }) });
 }
+
+/** The master rounded to steps that are told elsewhere. */
+function onGrid(name: string, stored: string, { dtype }: Tensor, grid: Grid, constant: ConstantMaker): Node {
+  const { scale, zero } = stepsOf(grid, dtype);
+  const inputs = [name, constant('step', scale), constant('zero', zero)];
+  return plain('QuantizeLinear', inputs, stored, { axis: { kind: 'int', value: grid.axis } });
+}
+
+/** A step of each channel that stays as it is while the weights on it learn: so many times one. */
+const setting = (step: string, kept: string, one: string): Node =>
+  plain('DequantizeLinear', [one, step], kept, { axis: { kind: 'int', value: 0 } });
+
+type ConstantMaker = (wish: string, value: Tensor) => string;
+
+const plain = (op: string, inputs: readonly string[], output: string, attrs: Node['attrs']): Node => ({
+  op,
+  domain: '',
+  name: '',
+  inputs,
+  outputs: [output],
+  attrs,
+});
 
 const channelOf = (i: number, { run }: Grid, list: readonly number[]): number =>
   list[Math.floor(i / run) % list.length]!;

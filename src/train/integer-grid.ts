@@ -1,0 +1,107 @@
+/**
+ * The grid that a stored integer weight lies on, told by the nodes that read it.
+ *
+ *   DequantizeLinear(W, s, z)                                        its own s and z
+ *   MatMulInteger(A, W, a_z, z) → Cast → Mul(s, or a_s · s)          the step that the sum of products is multiplied by
+ */
+
+import type { DType } from '../graph/dtype.ts';
+import type { Node } from '../graph/model.ts';
+import { numbers, type Tensor, tensor } from '../graph/tensor.ts';
+
+/** Scales and zero points repeat along a weight's elements. */
+export interface Grid {
+  readonly scales: readonly number[];
+  readonly zeros: readonly number[];
+  /** Elements that follow each other on the same channel. */
+  readonly run: number;
+  readonly axis: number;
+  /** Where the reader has the weight. */
+  readonly slot: number;
+  /** The value that holds the step, where it is not the reader's own. */
+  readonly stepElsewhere?: string | undefined;
+}
+
+/** The constants of a graph, and who reads and makes each of its values. */
+export interface Links {
+  readonly initializers: ReadonlyMap<string, Tensor>;
+  readonly readers: ReadonlyMap<string, readonly Node[]>;
+  readonly makers: ReadonlyMap<string, Node>;
+}
+
+/** What its readers say of a stored weight. */
+interface Reading {
+  /** Slots of the weight and of its zero point. */
+  readonly slot: number;
+  readonly zero: number;
+  readonly axis: (node: Node, rank: number) => number;
+  /** The value that holds the step. */
+  readonly step: (node: Node, links: Links) => string | undefined;
+}
+
+const inFrontOf = (axis: number, rank: number): number => (axis + rank) % Math.max(1, rank);
+
+const READINGS: Readonly<Record<string, Reading>> = {
+  DequantizeLinear: {
+    slot: 0,
+    zero: 2,
+    axis: ({ attrs: { axis } }, rank) => inFrontOf(axis?.kind === 'int' ? axis.value : 1, rank),
+    step: ({ inputs, attrs }) => (attrs['block_size']?.value ? undefined : inputs[1]),
+  },
+  MatMulInteger: { slot: 1, zero: 3, axis: (_, rank) => rank - 1, step: stepBehind },
+  ConvInteger: { slot: 1, zero: 3, axis: () => 0, step: stepBehind },
+};
+
+const WHOLE_BYTES: ReadonlySet<DType> = new Set<DType>(['int8', 'uint8', 'int16', 'uint16', 'int32']);
+
+/** The grid that all readers take the integers of `name` to lie on, or undefined where they disagree or do not say. */
+export function gridOf(name: string, t: Tensor, links: Links): Grid | undefined {
+  const readers = links.readers.get(name) ?? [];
+  const [first] = readers;
+  const reading = READINGS[first?.op ?? ''];
+  if (!first || !reading || !WHOLE_BYTES.has(t.dtype)) return undefined;
+  const { slot } = reading;
+  const about = ({ op, inputs, attrs }: Node, step: string | undefined): string =>
+    JSON.stringify([op, step, inputs[reading.zero] ?? '', attrs['axis']]);
+  const step = reading.step(first, links);
+  const agree = readers.every(
+    (node) =>
+      node.inputs.indexOf(name) === slot &&
+      node.inputs.lastIndexOf(name) === slot &&
+      about(node, reading.step(node, links)) === about(first, step),
+  );
+  const zero = first.inputs[reading.zero];
+  const [s, z] = [links.initializers.get(step ?? ''), zero ? links.initializers.get(zero) : undefined];
+  if (!agree || s?.dtype !== 'float32' || (zero && !z)) return undefined;
+  const [scales, zeros] = [numbers(s), z ? numbers(z) : [0]];
+  const axis = reading.axis(first, t.dims.length);
+  const isElsewhere = step !== first.inputs[1];
+  if (isElsewhere && ![scales, zeros].every(({ length }) => length === 1 || length === t.dims[axis])) return undefined;
+  if (isElsewhere && (s.dims.length > 1 || scales.some((value) => !(value > 0)))) return undefined;
+  const run = Math.max(scales.length, zeros.length) === 1 ? 1 : t.dims.slice(axis + 1).reduce((n, dim) => n * dim, 1);
+  return { scales, zeros, run, axis, slot, stepElsewhere: isElsewhere ? step : undefined };
+}
+
+/** The constant factor of what a sum of integer products is multiplied by, once it is a float. */
+function stepBehind({ outputs: [sum] }: Node, { initializers, readers, makers }: Links): string | undefined {
+  const only = (name: string | undefined): Node | undefined => {
+    const all = readers.get(name ?? '') ?? [];
+    return all.length === 1 ? all[0] : undefined;
+  };
+  const cast = only(sum);
+  const scaled = cast?.op === 'Cast' ? only(cast.outputs[0]) : undefined;
+  if (scaled?.op !== 'Mul') return undefined;
+  const factor = scaled.inputs.find((name) => name !== cast!.outputs[0]);
+  const made = makers.get(factor ?? '');
+  const factors = made?.op === 'Mul' ? made.inputs : [factor ?? ''];
+  const constants = factors.filter((name) => initializers.has(name));
+  return constants.length === 1 ? constants[0] : undefined;
+}
+
+/** Scales and zero points of a weight as two constants of the same size, for QuantizeLinear. */
+export function stepsOf({ scales, zeros }: Grid, dtype: DType): { scale: Tensor; zero: Tensor } {
+  const many = Math.max(scales.length, zeros.length);
+  const dims = many === 1 ? [] : [many];
+  const repeated = (list: readonly number[]) => Array.from({ length: many }, (_, i) => list[i % list.length]!);
+  return { scale: tensor('float32', dims, repeated(scales)), zero: tensor(dtype, dims, repeated(zeros)) };
+}
