@@ -107,7 +107,7 @@ export async function workersOf(
 
 /** How the work was shared, for the result; undefined when it was not. */
 export function sharingOf(
-  { stages = 1, tensor = 1, compressGradients, syncEvery }: ParallelValues,
+  { stages = 1, tensor = 1, syncNorm, compressGradients, syncEvery }: ParallelValues,
   { replicas = () => 1, traffic }: ParallelWorkers,
   { collective: { size } }: Desk,
 ) {
@@ -117,6 +117,7 @@ export function sharingOf(
     stages,
     tensor,
     replicas: Math.max(1, (replicas() * size) / (stages * tensor)),
+    ...(syncNorm && { syncNorm }),
     ...(compressGradients !== undefined && { compressGradients }),
     ...(syncEvery !== undefined && { syncEvery }),
     ...(traffic?.() && { bytesPerUpdate: traffic()!.bytes, uncompressedBytesPerUpdate: traffic()!.plainBytes }),

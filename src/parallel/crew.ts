@@ -10,7 +10,7 @@ import type { Dataset } from '../data/dataset.ts';
 import type { Model } from '../graph/model.ts';
 import { copyFloats, elements, type Tensor, tensor } from '../graph/tensor.ts';
 import type { Lab } from '../runtime/index.ts';
-import { type Arena, chain, createArena, mapSegments, type Optimizer, rule } from '../train/index.ts';
+import { type Arena, chain, createArena, type Optimizer } from '../train/index.ts';
 import {
   bindStep,
   type Load,
@@ -23,6 +23,7 @@ import {
 import { alone } from './alone.ts';
 import { blockOf, type Collective } from './collective.ts';
 import type { Compression, RunningCompression } from './compress/index.ts';
+import { gathering, joinLink, SUM } from './join-slopes.ts';
 import { peerSums } from './peer-sum.ts';
 import { sumAlong } from './sum-along.ts';
 import { loadSegments } from './tensor/load.ts';
@@ -98,8 +99,6 @@ export interface Broken {
   readonly number: number;
 }
 
-/** The sum of an update's slopes so far. */
-const SUM = 'accumulated';
 /** Steps shorter than this are not handed to other threads one and all: JavaScript's own takes one. */
 const SHORT_MS = 12;
 
@@ -278,41 +277,4 @@ export async function createCrew(model: Model, options: CrewOptions, lab: Lab): 
       for (const program of programs) program[Symbol.dispose]();
     },
   };
-}
-
-type Language = Parameters<Parameters<typeof mapSegments>[1]>[0];
-type Expression = ReturnType<Language['slot']>;
-
-/** Adds up the joined slopes of an update's runs; the last call leaves their mean in `g`. */
-function gathering(
-  arena: Arena,
-  slots: readonly string[],
-  shares: readonly number[],
-  runs: number,
-): (run: number) => void {
-  const mean = (e: Language) => weighted(e, e.slot('g'), slots, runs === 1 ? shares : shares.map((x) => x / runs));
-  const only = mapSegments(arena, (e) => ({ g: mean(e) }));
-  if (runs === 1) return () => only();
-  const first = mapSegments(arena, (e) => ({ [SUM]: mean(e) }));
-  const next = mapSegments(arena, (e) => ({ [SUM]: e.add(e.slot(SUM), mean(e)) }));
-  const last = mapSegments(arena, (e) => ({ g: e.add(e.slot(SUM), mean(e)) }));
-  return (run) => (run === 0 ? first : run < runs - 1 ? next : last)();
-}
-
-/** Σ share_r · g_r in the order of the replicas; `first` is g₀. */
-function weighted(e: Language, first: Expression, slots: readonly string[], shares: readonly number[]): Expression {
-  const others = slots.slice(1).map((slot) => e.slot(slot));
-  if (shares.every((share) => share === shares[0]))
-    return e.mul(
-      shares[0]!,
-      others.reduce((sum, x) => e.add(sum, x), first),
-    );
-  return others.reduce((sum, x, i) => e.add(sum, e.mul(shares[i + 1]!, x)), e.mul(shares[0]!, first));
-}
-
-/** The replicas' slopes as one, joined in the very pass in which the optimiser reads them. */
-function joinLink(slots: readonly string[], shares: readonly number[], optimizer: Optimizer) {
-  const body = (e: Language, { u }: { readonly u: Expression }) => ({ u: weighted(e, u, slots, shares) });
-  const probes = optimizer.links.some(({ probe }) => probe);
-  return rule('join', {}, body, probes ? { probe: body } : {});
 }

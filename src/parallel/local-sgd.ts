@@ -13,7 +13,6 @@ import { PareError } from '../base/error.ts';
 import { type Arena, mapSegments, type Optimizer, sgd } from '../train/index.ts';
 import type { Collective } from './collective.ts';
 import type { RunningCompression } from './compress/index.ts';
-import type { Part } from './part.ts';
 import { sumAlong } from './sum-along.ts';
 
 /** What becomes of the ranks' differences when they meet, by name. */
@@ -91,10 +90,3 @@ export function startMeetings(
     },
   };
 }
-
-/** A rank's own numbers among those of all: one behind the other, in the order of the ranks. */
-export const ownPart = (of: string, length: number, { rank, size }: Collective): Part => ({
-  of,
-  dims: [size * length],
-  range: [rank * length, (rank + 1) * length],
-});

@@ -9,17 +9,17 @@ import { batchFor } from '../train/batch-size.ts';
 import { diagnose } from '../train/diagnose.ts';
 import { lossFor } from '../train/loss/index.ts';
 import { plan } from '../train/optim/plan.ts';
-import type { RunningOptimizer } from '../train/optim/running.ts';
 import type { Optimizer } from '../train/optim/transform.ts';
 import { scorer } from '../train/score.ts';
 import type { Trainer, TrainerOptions, UpdateRange } from '../train/trainer.ts';
 import type { RunArrays } from '../train/workers.ts';
 import { alone } from './alone.ts';
 import type { Collective } from './collective.ts';
-import { type Compression, plainBytes, type RunningCompression } from './compress/index.ts';
+import { type Compression, plainBytes } from './compress/index.ts';
 import { createCrew } from './crew.ts';
 import { openPlaces } from './device.ts';
-import { type Meetings, meetingSlots, outers, ownPart, startMeetings } from './local-sgd.ts';
+import { meetingSlots, outers, startMeetings } from './local-sgd.ts';
+import { isOwnState, ownPart, withState } from './own-state.ts';
 import type { Part } from './part.ts';
 import { startSharded } from './shard.ts';
 import { parts, whole } from './share.ts';
@@ -196,13 +196,10 @@ export async function openParallelTrainer(
     const part = (prefix.startsWith('slot/') && shard?.pieces.get(key)) || layers.parts.get(key);
     return part && { ...part, of: prefix + part.of };
   };
-  /** What belongs to this rank alone: the state of updates that it made by itself, and what it has not sent yet. */
-  const isOwn = (name: string): boolean =>
-    copies.size > 1 && (name === RESIDUAL || (isApart && /^slot\/(?!outer )/.test(name)));
   const partIn =
     (own: RunArrays) =>
     (name: string): Part | undefined =>
-      isOwn(name) ? ownPart(name, own.get(name)!.values.length, copies) : partOf(name);
+      copies.size > 1 && isOwnState(name, isApart) ? ownPart(name, own.get(name)!.values.length, copies) : partOf(name);
   const spoken = (own: RunArrays): RunArrays =>
     new Map([...own].filter(([name]) => !layers.silenced.has(name.slice(name.indexOf('/') + 1))));
   return {
@@ -248,37 +245,6 @@ export async function openParallelTrainer(
       if (isApart) compressed?.[Symbol.dispose]();
       crew[Symbol.dispose]();
       places?.close();
-    },
-  };
-}
-
-/** What a rank has kept back of its slopes, in a checkpoint. */
-const RESIDUAL = 'slot/residual/all';
-
-/** The optimiser with what else a run needs to go on. */
-function withState(
-  running: RunningOptimizer,
-  meetings: Meetings | undefined,
-  compressed: RunningCompression | undefined,
-): RunningOptimizer {
-  const { residual } = compressed ?? {};
-  if (!meetings && !residual) return running;
-  const own = { ...meetings?.tensors, ...(residual && { residual: { all: residual } }) };
-  return {
-    ...running,
-    get t() {
-      return running.t;
-    },
-    state() {
-      const state = running.state();
-      return { ...state, tensors: { ...state.tensors, ...own } };
-    },
-    restore({ tensors, ...state }) {
-      running.restore({
-        ...state,
-        tensors: Object.fromEntries(Object.entries(tensors).filter(([slot]) => !(slot in own))),
-      });
-      meetings?.restored();
     },
   };
 }
