@@ -84,13 +84,18 @@ describe.skipIf(installed.length === 0)('MPI (skipped where no mpirun is install
         });
       });
 
-      it('a pipeline of 2 ranks: the losses of one process to 1e-4', async () => {
+      it.each([
+        [2, { stages: 2 }],
+        [4, { stages: 2 }],
+        [4, { tensor: 2 }],
+      ])('%i ranks as %o: the losses of one process to 1e-5', async (ranks, input) => {
         const losses = await lossesAlone();
-        const { status, answers, words } = await launch(launcher, 'rank-fit', { input: { stages: 2 } });
-        expect({ status, count: answers.length }, words).toEqual({ status: 0, count: 2 });
+        const { status, answers, words } = await launch(launcher, 'rank-fit', { ranks, input });
+        expect({ status, count: answers.length }, words).toEqual({ status: 0, count: ranks });
         for (const answer of answers) {
+          expect(answer['metric']).toEqual(answers[0]!['metric']);
           (answer['losses'] as number[]).forEach((loss, i) => {
-            expect(Math.abs(loss - losses[i]!)).toBeLessThan(1e-4);
+            expect(Math.abs(loss - losses[i]!)).toBeLessThan(1e-5);
           });
         }
       });

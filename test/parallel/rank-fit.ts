@@ -1,4 +1,4 @@
-/** One rank of a training run: `{epochs, replicas, stages, shardUpdate, isEndless}` in, its losses and a digest of its weights out. */
+/** One rank of a training run: `{epochs, replicas, stages, tensor, shardUpdate, isEndless}` in, its losses and a digest of its weights out. */
 
 import { createHash } from 'node:crypto';
 import { asPareError } from '../../src/base/error.ts';
@@ -12,12 +12,14 @@ const {
   epochs = 2,
   replicas = 1,
   stages,
+  tensor,
   shardUpdate = false,
   isEndless = false,
 } = JSON.parse(process.argv[2] ?? '{}') as {
   epochs?: number;
   replicas?: number;
   stages?: number;
+  tensor?: number;
   shardUpdate?: boolean;
   isEndless?: boolean;
 };
@@ -35,6 +37,7 @@ await asRank(
         replicas,
         shardUpdate,
         ...(stages && { stages }),
+        ...(tensor && { tensor }),
         collective,
         validation: blobs(50),
         logs: [
