@@ -65,7 +65,9 @@ export async function goalOf(model: Model, data: Dataset, values: GoalValues, se
   if (values.loss && values.loss.name in OWN) return ownGoal(model, data, values, seed);
   const task = taskOf(model, data);
   const changed = await changedImages(data, values.augment, seed);
-  const metric = values.metric === undefined ? task.metric : metrics[values.metric];
+  const { places } = task;
+  const atPlaces = (own: Metric): Metric => places?.metric(own) ?? own;
+  const metric = values.metric === undefined ? task.metric : atPlaces(metrics[values.metric]);
   const mixes = values.mixup ?? values.cutmix;
   const wantsClasses = mixes !== undefined || values.labelSmoothing !== undefined || values.classWeights !== undefined;
   if (wantsClasses && task.name !== 'classes') {
@@ -83,7 +85,8 @@ export async function goalOf(model: Model, data: Dataset, values: GoalValues, se
     const mix = values.mixup === undefined ? cutmix : mixup;
     return { train: mix(changed, { classes, alpha: mixes, seed }), loss: klDivergence(), metric };
   }
-  const asked = values.loss ? lossOf(values.loss) : undefined;
+  const named = values.loss ? lossOf(values.loss) : undefined;
+  const asked = named && places ? places.loss(named) : named;
   const isEntropy = (values.loss?.name ?? 'cross-entropy') === 'cross-entropy';
   if (values.labelSmoothing === undefined && values.classWeights === undefined) {
     const loss = asked ?? task.loss;

@@ -26,7 +26,8 @@ function likelihood(
   const sum = g.ReduceSum(each, axes, { keepdims: 0 });
   if (reduction === 'sum') return sum;
   const many = labels.dims.reduce((n, dim) => n * dim, 1);
-  return share ? g.Div(sum, g.ReduceSum(share, axes, { keepdims: 0 })) : g.Mul(sum, 1 / many);
+  // Where all are ignored the mean is 0, not undefined.
+  return share ? g.Div(sum, g.Max(g.ReduceSum(share, axes, { keepdims: 0 }), 1e-12)) : g.Mul(sum, 1 / many);
 }
 
 /**

@@ -55,6 +55,22 @@ describe('evaluate', () => {
     expect(score.loss).toBeCloseTo(Math.log(1 + 2 * Math.exp(-5)) + (2 * 5) / 7, 5);
   });
 
+  it('scores a class for each place, those that are ignored left out', async () => {
+    const building = draft<Value>();
+    const { g } = building;
+    const y = g.Identity(g.input('x', 'float32', ['N', 3, 2]));
+    const graph = building.finish([{ name: y.name, type: { kind: 'tensor', dtype: y.dtype, dims: y.dims } }]);
+    const tagger: Model = { ir: 10, opsets: { '': 21 }, graph, producer: { name: '', version: '' }, metadata: {} };
+    const tagged = inMemory({
+      name: 'tagged',
+      inputs: { x: { dtype: 'float32', dims: [3, 2], data: Float32Array.of(0, 5, 5, 0, 0, 5, 5, 0, 0, 5, 5, 0) } },
+      labels: { dtype: 'float32', dims: [3], data: Float32Array.of(1, 0, -100, 0, 0, -100) },
+    });
+    const { metric, loss, answers } = await evaluate({ name: 'tagger', model: tagger }, tagged, { engine });
+    expect([metric, answers.length]).toEqual([{ name: 'accuracy', value: 3 / 4 }, 0]);
+    expect(loss).toBeCloseTo(Math.log(1 + Math.exp(-5)) + 5 / 4, 5);
+  });
+
   it('refuses unlabelled samples and labels beyond the classes', async () => {
     const subject = { name: 'same', model: product(SAME, 'N') };
     await expect(evaluate(subject, unlabelled, { engine })).rejects.toMatchObject({ code: 'data/unlabelled' });

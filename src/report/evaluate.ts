@@ -8,6 +8,8 @@ import { stopIfAborted } from '../runtime/aborted.ts';
 import type { Feeds, Session } from '../runtime/engine.ts';
 import { inOrder, lanesOf } from '../runtime/in-order.ts';
 import type { Lab } from '../runtime/lab.ts';
+import { type Places, rowsAt } from '../train/places.ts';
+import { placesFor } from '../train/task.ts';
 import { comfortableBatch, feedsOf, fixedBatch, labelsOf } from './feeds.ts';
 import { answersOf, lossOf, type Scale, scaleOf } from './scoring.ts';
 import { loadSubject, type Subject } from './subject.ts';
@@ -42,7 +44,7 @@ export interface Evaluation {
   readonly metric: Metric;
   /** Mean cross-entropy in nats, or mean squared error for numbers to predict. */
   readonly loss: number;
-  /** The model's answer to each sample: a class number; −1 where an output is not a number. Empty for regression. */
+  /** The model's answer to each sample: a class number; −1 where an output is not a number. Empty for regression, and for classes at places. */
   readonly answers: Int32Array;
 }
 
@@ -50,7 +52,7 @@ export interface Evaluation {
  * Scores the model's first output on labelled samples.
  *
  * Classes: accuracy (first index wins a tie) and cross-entropy; whether the output is logits, probabilities or their
- * logarithms is read off its values. Numbers: root mean squared error. A model with a fixed batch gets that batch, the
+ * logarithms is read off its values. A class for each place: the same over all places but those labelled −100. Numbers: root mean squared error. A model with a fixed batch gets that batch, the
  * last one filled up with repeated samples that are not counted.
  *
  * Shapes   the first output is [N, C], or [N, C, 1, 1]; [N, 1] or [N] for a yes or no
@@ -70,30 +72,47 @@ export async function evaluate(
       hint: 'without labels, the agreement with a reference model can be measured',
     });
   }
-  const answers = new Int32Array(dataset.task === 'classification' ? dataset.size : 0);
-  let [right, lossSum, scale] = [0, 0, undefined as Scale | undefined];
+  const isOnePerSample = dataset.task === 'classification' && dataset.labels.dims.length === 0;
+  const answers = new Int32Array(isOnePerSample ? dataset.size : 0);
+  let [right, total, lossSum, scale, places] = [
+    0,
+    0,
+    0,
+    undefined as Scale | undefined,
+    undefined as Places | undefined,
+  ];
+  let areClasses = isOnePerSample;
   await eachBatch(subject, dataset, lab, options, (outputs, indices) => {
     const targets = numbers(labelsOf(dataset, indices));
     const width = outputs.length / indices.length;
-    if (dataset.task !== 'classification') {
-      if (targets.length !== outputs.length) throw misfit(subject, `${targets.length / indices.length}`, width);
+    if (dataset.task !== 'classification' && targets.length === outputs.length) {
       lossSum += targets.reduce((sum, target, i) => sum + (outputs[i]! - target) ** 2, 0) / width;
+      total += indices.length;
       return;
     }
-    scale ??= scaleOf(outputs, width);
-    checkLabels(targets, Math.max(2, width), subject, dataset);
-    const own = answersOf(outputs, width, scale);
-    answers.set(own, indices[0]!);
+    if (!isOnePerSample) {
+      places ??= placesFor(subject.model, dataset);
+      if (!places) throw misfit(subject, `${targets.length / indices.length}`, width);
+      areClasses = true;
+    }
+    const { rows, labels, count } = places
+      ? rowsAt(places, outputs, targets, indices.length)
+      : { rows: outputs, labels: targets, count: indices.length };
+    const classes = places?.classes ?? width;
+    scale ??= scaleOf(rows, classes);
+    checkLabels(labels, Math.max(2, classes), subject, dataset);
+    const own = answersOf(rows, classes, scale);
+    if (!places) answers.set(own, indices[0]!);
     own.forEach((answer, i) => {
-      if (answer === targets[i]) right += 1;
+      if (answer === labels[i]) right += 1;
     });
-    lossSum += lossOf(outputs, width, scale, targets);
+    total += count;
+    lossSum += lossOf(rows, classes, scale, labels);
   });
-  const loss = lossSum / dataset.size;
-  const metric: Metric =
-    dataset.task === 'classification'
-      ? { name: 'accuracy', value: right / dataset.size }
-      : { name: 'rmse', value: Math.sqrt(loss) };
+  const loss = lossSum / Math.max(1, total);
+  const metric: Metric = areClasses
+    ? { name: 'accuracy', value: right / Math.max(1, total) }
+    : { name: 'rmse', value: Math.sqrt(loss) };
   return { samples: dataset.size, metric, loss, answers };
 }
 
@@ -217,7 +236,12 @@ const misfit = (subject: Subject, expected: string, width: number): PareError =>
     got: `${width}`,
   });
 
-function checkLabels(targets: readonly number[], classes: number, subject: Subject, dataset: Dataset): void {
+function checkLabels(
+  targets: readonly number[] | Float32Array,
+  classes: number,
+  subject: Subject,
+  dataset: Dataset,
+): void {
   const beyond = targets.find((target) => target < 0 || target >= classes);
   if (beyond === undefined) return;
   throw new PareError('data/classes', `"${dataset.name}" has a class that "${subject.name}" does not know.`, {

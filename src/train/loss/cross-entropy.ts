@@ -8,6 +8,8 @@ export interface CrossEntropyOptions {
   labelSmoothing?: number;
   /** A weight for each class; the mean is weighted. */
   classWeights?: readonly number[];
+  /** A label that counts nothing, such as -100. Default: none. */
+  ignore?: number;
 }
 
 /**
@@ -16,13 +18,23 @@ export interface CrossEntropyOptions {
  * Shapes   logits [N, K] (or [N, K, ...]), labels [N] (or [N, ...]) int64.
  */
 export const crossEntropy =
-  ({ labelSmoothing = 0, classWeights }: CrossEntropyOptions = {}): Loss =>
+  ({ labelSmoothing = 0, classWeights, ignore }: CrossEntropyOptions = {}): Loss =>
   (g, { logits, column }) => {
     const labels = column('labels', 'int64', logits.dims.slice(2));
     const weights = classWeights ? g.constant(float32([classWeights.length], classWeights), 'class_weights') : null;
-    const hard = g.emit('SoftmaxCrossEntropyLoss', [logits, labels, weights], { reduction: 'mean' })[0]!;
+    const attrs = { reduction: 'mean', ...(ignore !== undefined && { ignore_index: ignore }) };
+    const hard = g.emit('SoftmaxCrossEntropyLoss', [logits, labels, weights], attrs)[0]!;
     if (labelSmoothing === 0) return hard;
-    const axes = logits.dims.map((_, i) => i);
-    const even = g.Neg(g.ReduceMean(g.LogSoftmax(logits, { axis: 1 }), axes, { keepdims: 0 }));
+    const surprise = g.Neg(g.ReduceMean(g.LogSoftmax(logits, { axis: 1 }), [1], { keepdims: 0 })); // [N, ...]
+    const all = (x: typeof surprise, mean: 'ReduceMean' | 'ReduceSum') =>
+      g[mean](
+        x,
+        x.dims.map((_, i) => i),
+        { keepdims: 0 },
+      );
+    const counted = ignore === undefined ? undefined : g.Cast(g.Not(g.Equal(labels, ignore)), { to: 1 });
+    const even = counted
+      ? g.Div(all(g.Mul(surprise, counted), 'ReduceSum'), g.Max(all(counted, 'ReduceSum'), 1))
+      : all(surprise, 'ReduceMean');
     return g.Add(g.Mul(hard, 1 - labelSmoothing), g.Mul(even, labelSmoothing));
   };
