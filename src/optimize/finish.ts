@@ -40,8 +40,8 @@ const QAT = { epochs: 2, times: 2.5, share: 0.3 };
  * Adds the ends of `stem` to the trials; the best that holds the bound, or undefined.
  *
  * Always weights that are only stored in 8 bits, else in 16. Then integers with the kernels that pay here, calibrated in
- * one way after the other; where none is safely within the bound, the network learns while it rounds, and the most
- * sensitive layers go back to floats.
+ * one way after the other, and 4 bits for the weights of as many layers as the bound allows; where none is safely within
+ * the bound, the network learns while it rounds, and the most sensitive layers go back to floats.
  */
 export async function finish(stem: Trial, quest: Quest, judge: Judge, lab: Lab): Promise<Trial | undefined> {
   const { workshop, maxDrop } = quest;
@@ -79,12 +79,12 @@ export async function finish(stem: Trial, quest: Quest, judge: Judge, lab: Lab):
 
   const least = integers.reduce((a, b) => (nearer(b, a) ? b : a));
   const { step: _, ...options } = least.calls.at(-1)!;
-  if (isSafe(least)) {
+  if (holds(least)) {
     const { layers: narrow, losses } = await narrowed(lean, least, options, kernels, quest, judge, lab);
     quest.losses.set(stem.key, losses);
     if (narrow.length > 0) await grow({ ...least.calls.at(-1)!, round: 'seq-mse', narrow });
-    return best(made.filter(holds));
   }
+  if (isSafe(least) || !left()) return best(made.filter(holds));
   const taught = await roundAware(quest, lean, options, grow);
   if ((taught && isSafe(taught)) || !left()) return best(made.filter(holds));
   const { layers: reverted, losses } = await sensitiveLayers(lean, kernels, options, quest, judge, lab);
@@ -170,9 +170,8 @@ const narrowed = (
       drop: quest.maxDrop * NARROW.drop,
       distance: judge.data.size >= TELLING ? Number.POSITIVE_INFINITY : distance * NARROW.distance,
     };
-    return await orNone(() =>
-      narrowLayers(lean, { calibrate: options['calibrate'] as CalibratorName, exclude, ...bounds }, quest, judge, lab),
-    );
+    const how = { calibrate: options['calibrate'] as CalibratorName, equalize: options['equalize'] === true };
+    return await orNone(() => narrowLayers(lean, { ...how, exclude, ...bounds }, quest, judge, lab));
   });
 
 /** What a search beside the trials finds; nothing where it fails, unless it was stopped. */

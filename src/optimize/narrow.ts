@@ -3,8 +3,7 @@
 import { modernize } from '../ops/modern.ts';
 import { type CalibratorName, calibrate, saturates, sensitivity, write } from '../quantize/index.ts';
 import { cheapToNarrow, NARROW_BITS, narrowing } from '../quantize/narrow.ts';
-import { prepare } from '../quantize/prepare.ts';
-import { calibratorOf, chooseSamples } from '../quantize/quantize.ts';
+import { calibratorOf, chooseSamples, readyFor } from '../quantize/quantize.ts';
 import type { Lab } from '../runtime/index.ts';
 import type { Judge } from './judge.ts';
 import type { Quest } from './quest.ts';
@@ -12,6 +11,7 @@ import type { Trial } from './workshop.ts';
 
 export interface NarrowOptions {
   readonly calibrate?: CalibratorName | undefined;
+  readonly equalize?: boolean | undefined;
   /** Layers that compute in floats. */
   readonly exclude: readonly string[];
   readonly pairSafe?: boolean | undefined;
@@ -46,15 +46,12 @@ export async function narrowLayers(
 ): Promise<Ranked> {
   const data = bench.learn!;
   const quiet: Lab = { ...lab, onProgress: () => {} };
-  const model = prepare(modernize(await workshop.modelOf(lean)));
-  const calibrated = await calibrate(
-    model,
-    calibratorOf(options.calibrate),
-    data,
-    chooseSamples(data, CALIBRATED, lab.seed),
-    quiet,
-    { everywhere: true },
-  );
+  const floats = modernize(await workshop.modelOf(lean));
+  const samples = chooseSamples(data, CALIBRATED, lab.seed);
+  const model = await readyFor(floats, options.equalize === true, data, samples, quiet);
+  const calibrated = await calibrate(model, calibratorOf(options.calibrate), data, samples, quiet, {
+    everywhere: true,
+  });
   const pairSafe = options.pairSafe ?? stopwatch.isPairSafe ?? (await saturates(lab.engine));
   const how = { exclude: options.exclude, perChannel: true, weightBits: NARROW_BITS, pairSafe };
   const ranked = await sensitivity(calibrated, how, data, chooseSamples(data, RANKED, lab.seed), quiet);

@@ -170,7 +170,7 @@ export async function quantize(model: Model, options: QuantizeOptions, lab: Lab)
   const everywhere = [options.maxDrop, options.maxBytes].some(Boolean) || options.kernels === 'measured';
   const calm =
     options.smooth === undefined ? model : (await smooth(model, data, chosen, { alpha: options.smooth }, lab)).model;
-  const ready = evens ? (await absorbBiases(equalize(calm).model, data, chosen, lab)).model : prepare(calm);
+  const ready = await readyFor(calm, evens, data, chosen, lab);
   const calibrated = await calibrate(ready, calibrator, data, chosen, lab, {
     ...options,
     everywhere,
@@ -232,6 +232,16 @@ export async function quantize(model: Model, options: QuantizeOptions, lab: Lab)
     },
   };
 }
+
+/** The form that is quantised: layers merged, and with `equalize` the channels of neighbours evened out. */
+export const readyFor = async (
+  model: Model,
+  equalized: boolean,
+  data: Dataset,
+  samples: Int32Array,
+  lab: Lab,
+): Promise<Model> =>
+  equalized ? (await absorbBiases(equalize(model).model, data, samples, lab)).model : prepare(model);
 
 /** Elements of all weights. Integers replace them one by one, so the prepared float model is the one to count. */
 export const parametersOf = ({ graph }: Model): number =>
