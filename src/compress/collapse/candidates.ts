@@ -1,5 +1,6 @@
 /** Every run of a graph that a single layer could stand for, with the layers worth trying. */
 
+import type { Node } from '../../graph/model.ts';
 import type { Facts } from '../../ops/infer.ts';
 import { entries, type Ground, leak } from './run.ts';
 import { isLayer, type Kind, macsOfNodes, type Single, singleOf } from './shape.ts';
@@ -68,19 +69,25 @@ function isFollowedByItsActivation(name: string, { read, outputs }: Ground): boo
   return !outputs.has(name) && readers.length === 1 && ACTIVATIONS.has(readers[0]!.op);
 }
 
-/** The first `count` candidates of each length of run in turn: long runs save most, short ones keep most. */
+/**
+ * `count` candidates of all lengths of run in turn: long runs save most, short ones keep most. Of one length those come first that lie where the
+ * fewest were taken so far, and of those what saves most: in a deep network of equal layers they would otherwise all lie in one place.
+ */
 export function mixed(candidates: readonly Candidate[], count: number): Candidate[] {
-  const groups = new Map<number, Candidate[]>();
+  const groups = new Map<number, { open: Candidate[]; crowd: Map<Node, number> }>();
   for (const candidate of candidates) {
-    const group = groups.get(candidate.layers) ?? [];
+    const group = groups.get(candidate.layers) ?? { open: [], crowd: new Map<Node, number>() };
     groups.set(candidate.layers, group);
-    group.push(candidate);
+    group.open.push(candidate);
   }
   const taken: Candidate[] = [];
-  for (let turn = 0; taken.length < Math.min(count, candidates.length); turn++) {
-    for (const group of groups.values()) {
-      const next = group[turn];
-      if (next && taken.length < count) taken.push(next);
+  while (taken.length < Math.min(count, candidates.length)) {
+    for (const { open, crowd } of groups.values()) {
+      if (open.length === 0 || taken.length === count) continue;
+      const crowding = open.map(({ single }) => Math.max(...[...single.run.nodes].map((node) => crowd.get(node) ?? 0)));
+      const [next] = open.splice(crowding.indexOf(Math.min(...crowding)), 1);
+      for (const node of next!.single.run.nodes) crowd.set(node, (crowd.get(node) ?? 0) + 1);
+      taken.push(next!);
     }
   }
   return taken;
