@@ -41,7 +41,7 @@ export interface CollapseOptions {
   kernels?: readonly number[] | undefined;
   /** Layers with weights that a run may hold, for 'auto'. Default 6. */
   depth?: number | undefined;
-  /** Single layers whose closed form is computed: of each length of run those that save most. Default 64. */
+  /** Single layers whose closed form is computed: some of each length of run, all over the network. Default 64, or 4 for each layer with weights. */
   candidates?: number | undefined;
   /** Samples to fit to. Default 512. */
   samples?: number | undefined;
@@ -182,7 +182,9 @@ async function choose(
   kept: { place: string; why: string }[],
   lab: Lab,
 ): Promise<Candidate[]> {
-  const { keep, by, kernels = KERNELS, depth = 6, candidates = 64, samples } = options;
+  const { keep, by, kernels = KERNELS, depth = 6, samples } = options;
+  const layers = model.graph.nodes.filter((node) => isLayer(node, model.graph)).length;
+  const candidates = options.candidates ?? Math.max(LEAST_TRIED, TRIED_PER_LAYER * layers);
   const maxError = options.maxError ?? (keep ? Number.POSITIVE_INFINITY : 0.5);
   const ground = groundOf(model.graph);
   const all = candidatesOf(ground, factsOfOne(model, data), {
@@ -245,6 +247,9 @@ async function choose(
 
 /** Error as noise over signal: what is half wrong is far worse than half as good as what is a quarter wrong. */
 const noiseOf = (error: number): number => Math.max(error ** 2, 1e-12) / Math.max(1 - error ** 2, 1e-3);
+
+const LEAST_TRIED = 64;
+const TRIED_PER_LAYER = 4;
 
 /** Samples that runs are compared on. */
 const ROUGH_SAMPLES = 256;
