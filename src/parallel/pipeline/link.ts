@@ -63,13 +63,16 @@ export function rankLink(collective: Collective, isUpper: boolean, length: numbe
   const memory = rings(length, ring);
   const other = collective.rank + (isUpper ? 1 : -1);
   const sending = new Map<string, Promise<void>>();
+  // One message of a kind at a time: each that waits for its receiver holds one of few threads, and receiving needs one too.
+  const last = { values: Promise.resolve(), slopes: Promise.resolve() };
   return {
     ...memory,
     async free(kind, micro) {
       await sending.get(`${kind} ${micro % ring}`);
     },
     give(kind, micro) {
-      const sent = collective.send(memory[kind][micro % ring]!, other, tagOf(kind, micro));
+      const sent = last[kind].then(() => collective.send(memory[kind][micro % ring]!, other, tagOf(kind, micro)));
+      last[kind] = sent;
       sent.catch(() => undefined); // whoever next frees or closes is told
       sending.set(`${kind} ${micro % ring}`, sent);
     },
