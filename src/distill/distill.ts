@@ -10,6 +10,8 @@ import { type FitOptions, type FitReport, fit } from '../train/fit.ts';
 import { crossEntropy } from '../train/loss/cross-entropy.ts';
 import { type Loss, weightedSum } from '../train/loss/loss.ts';
 import { meanSquaredError } from '../train/loss/mean-squared-error.ts';
+import { atPlaces, IGNORED } from '../train/places.ts';
+import { placesFor } from '../train/task.ts';
 import { withAdapters } from './adapter.ts';
 import { type CacheOptions, cached } from './cache.ts';
 import { chooseLoss } from './choose-loss.ts';
@@ -78,7 +80,7 @@ export async function distill(
     lab.onNote?.('samples change from epoch to epoch, so the teacher runs beside the student');
   const inner = (Array.isArray(features) ? features : [features]) as readonly FeatureOptions[];
   const first = listOf(teacher)[0]!.model;
-  const terms = outputTerms(asked, labels, first, data, lab);
+  const terms = outputTerms(asked, labels, student, first, data, lab);
   const adapted = new Map<string, Pair>();
   const wanted = new Set<string>();
   for (const { by, pairs = 'auto', weight } of inner) {
@@ -110,11 +112,12 @@ export async function distill(
 function outputTerms(
   asked: NonNullable<DistillOptions['loss']>,
   labels: number,
+  student: Model,
   teacher: Model,
   data: Dataset,
   lab: Lab,
 ): (readonly [number, Loss])[] {
-  const hard = HARD[data.task];
+  const hard = hardLoss(student, data);
   const share = hard ? labels : 0;
   const one = (loss: OutputLoss): Loss => (typeof loss === 'string' ? outputLoss(loss, data) : loss);
   if (share >= 1) return [[1, hard!()]];
@@ -134,7 +137,13 @@ function outputTerms(
   return share > 0 ? [[share, hard!()], ...soft()] : soft();
 }
 
-/** What labels say by themselves. */
+/** What labels say by themselves; undefined where there are none. */
+function hardLoss(student: Model, data: Dataset): (() => Loss) | undefined {
+  const places = placesFor(student, data);
+  if (!places) return HARD[data.task];
+  return () => atPlaces(places, data.labels!.dtype, crossEntropy({ ignore: IGNORED }));
+}
+
 const HARD: Partial<Record<Dataset['task'], () => Loss>> = {
   classification: crossEntropy,
   regression: meanSquaredError,

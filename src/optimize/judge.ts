@@ -5,7 +5,9 @@ import { type Dataset, LABELS } from '../data/index.ts';
 import type { Model } from '../graph/model.ts';
 import { sizeOf } from '../graph/tensor.ts';
 import type { Metric } from '../report/index.ts';
+import { answersOf } from '../report/scoring.ts';
 import type { Lab } from '../runtime/index.ts';
+import { type Places, placesFor, rowsAt } from '../train/index.ts';
 import { predictAll } from '../train/predict.ts';
 import { bootstrapRise, type Change, changeOf } from './interval.ts';
 import { classesIn, type Outputs, type ReadingName, readingFor, readings } from './reading.ts';
@@ -47,6 +49,8 @@ export async function outputsOf(model: Model, data: Dataset, lab: Lab, task = 's
 /** A judge over these samples. Runs the original once. */
 export async function judgeOf(original: Model, data: Dataset, lab: Lab): Promise<Judge> {
   const wanted = await outputsOf(original, data, lab, 'score the original');
+  const places = placesFor(original, data);
+  if (places) return atEveryPlace(places, wanted, data, lab);
   if (data.task === 'regression') return regression(wanted, data, lab);
   const isLabelled = data.task === 'classification';
   const reading: ReadingName = isLabelled ? 'classes' : readingFor(original, wanted, data);
@@ -67,6 +71,38 @@ export async function judgeOf(original: Model, data: Dataset, lab: Lab): Promise
     isLabelled,
     labels,
     about: isLabelled ? 'the right class' : readings[reading].about,
+    async score(model) {
+      const after = score(await outputsOf(model, data, lab));
+      return { ...after, drop: before.metric.value - after.metric.value };
+    },
+    change: (after, looks = 1) => changeOf(before.credits, after.credits, looks),
+  };
+}
+
+/** A class for each place: credits are the shares of a sample's places, of which ignored ones do not count. */
+function atEveryPlace(places: Places, wanted: Outputs, data: Dataset, lab: Lab): Judge {
+  const width = sizeOf(data.labels!.dims);
+  const length = data.size * width;
+  const labels = data.labels!.dtype === 'int64' ? new BigInt64Array(length) : new Float32Array(length);
+  data.fill(LABELS, everySample(data), labels);
+  const score = (outputs: Outputs): Score => {
+    let [right, total] = [0, 0];
+    const credits = Float64Array.from({ length: data.size }, (_, i) => {
+      const part = outputs.values.subarray(i * width * places.classes, (i + 1) * width * places.classes);
+      const { rows, labels: own, count } = rowsAt(places, part, labels.subarray(i * width, (i + 1) * width), 1);
+      const hits = answersOf(rows, places.classes, 'logits').filter((answer, k) => answer === own[k]).length;
+      [right, total] = [right + hits, total + count];
+      return count === 0 ? 1 : hits / count;
+    });
+    const metric = { name: 'accuracy', value: right / Math.max(1, total) };
+    return { metric, drop: 0, distance: apart(outputs, wanted), credits, answers: new Int32Array() };
+  };
+  const before = score(wanted);
+  return {
+    data,
+    before,
+    isLabelled: true,
+    about: 'the right class at each place',
     async score(model) {
       const after = score(await outputsOf(model, data, lab));
       return { ...after, drop: before.metric.value - after.metric.value };

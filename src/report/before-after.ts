@@ -1,11 +1,12 @@
 /** A model and what a method made of it, side by side: the `before` and `after` of every method's result. */
 
 import type { Dataset } from '../data/index.ts';
+import { sizeOf, tensorBytes } from '../graph/tensor.ts';
 import type { Lab } from '../runtime/lab.ts';
 import { agreement, evaluate, type Metric } from './evaluate.ts';
 import { compareLayers, type LayerChange } from './layers.ts';
 import { type MeasureModelsOptions, measureModels } from './measure-models.ts';
-import { type Subject, subjectBytes } from './subject.ts';
+import type { Subject } from './subject.ts';
 import { type LatencyMs, type Step, stepOf } from './summary.ts';
 
 export interface Figures {
@@ -33,8 +34,12 @@ export interface BeforeAfterOptions extends MeasureModelsOptions {
   readonly reference?: Subject;
 }
 
-/** Bytes of two models above which they are not loaded at the same time. */
+/** Bytes of the weights of two models above which they are not loaded at the same time. */
 const SIDE_BY_SIDE = 1e9;
+
+/** What a model's weights take once it is loaded, at most: those that are stored narrow may be unfolded. */
+const loadedBytes = ({ model }: Subject): number =>
+  [...model.graph.initializers.values()].reduce((sum, t) => sum + Math.max(tensorBytes(t), 4 * sizeOf(t.dims)), 0);
 
 /**
  * Sizes, speeds and scores of both models.
@@ -49,8 +54,7 @@ export async function beforeAfter(
   lab: Lab,
   { eval: dataset, scored, reference, ...timing }: BeforeAfterOptions = {},
 ): Promise<BeforeAfter> {
-  const bytes = await Promise.all([before, after].map(subjectBytes));
-  const isLarge = timing.batches?.length !== 0 && bytes[0]! + bytes[1]! > SIDE_BY_SIDE;
+  const isLarge = timing.batches?.length !== 0 && loadedBytes(before) + loadedBytes(after) > SIDE_BY_SIDE;
   if (isLarge)
     lab.onNote?.('both models at once may not fit in memory: they are not timed here (pare bench times them)');
   const [old, now] = await measureModels([before, after], lab, isLarge ? { ...timing, batches: [] } : timing);
