@@ -25,6 +25,8 @@ export async function openMpi(options: MpiOptions = {}): Promise<Collective & { 
   const { timeoutSeconds = Number(process.env['PARE_MPI_TIMEOUT'] ?? 300) } = options;
   const { silenceSeconds = Number(process.env['PARE_RANK_SILENCE'] ?? 15) } = options;
   const { onLost = (error: PareError) => process.stderr.write(`${error.describe()}\n`) } = options;
+  // Open MPI's threads spin while they wait. Here they wait beside threads that compute, which want the core.
+  process.env['OMPI_MCA_mpi_yield_when_idle'] ??= '1';
   const mpi = await openMpiLibrary();
   if (outNumber(mpi, (out) => mpi.MPI_Initialized(out), 'MPI_Initialized')) {
     throw new PareError('parallel/mpi', 'MPI was joined before in this process.', { hint: 'pass the collective on' });
