@@ -3,12 +3,14 @@
 import { PareError } from '../src/base/error.ts';
 import type { ParallelWorkers } from '../src/parallel/fit.ts';
 import type { OuterName } from '../src/parallel/local-sgd.ts';
+import type { BalanceName } from '../src/parallel/pipeline/balance.ts';
 import type { ScheduleName } from '../src/parallel/pipeline/schedule.ts';
 import type { Among } from '../src/report/evaluate.ts';
 import { flag, listed, number, oneOf, path, text } from './arg.ts';
 import type { Desk } from './desk.ts';
 
 const SCHEDULES: Readonly<Record<ScheduleName, true>> = { '1f1b': true, gpipe: true };
+const BALANCES: Readonly<Record<BalanceName, true>> = { cost: true, time: true, memory: true };
 const OUTERS: Readonly<Record<OuterName, true>> = { average: true, nesterov: true };
 
 export const parallelArgs = {
@@ -19,6 +21,10 @@ export const parallelArgs = {
     SCHEDULES,
     'In which order a stage works on its micro-batches: one forward one backward, or (gpipe) all forward, then all backward.',
     '1f1b',
+  ),
+  balance: oneOf(
+    BALANCES,
+    'With --stages: what the parts are made even in, work as counted (default), time as measured here, or memory.',
   ),
   tensor: number('Ranks that each wide layer is split over, by its channels (tensor parallel; needs MPI).', {
     min: 1,
@@ -51,6 +57,7 @@ export interface ParallelValues {
   readonly stages: number | undefined;
   readonly micro: number | undefined;
   readonly pipeline: ScheduleName;
+  readonly balance: BalanceName | undefined;
   readonly tensor: number | undefined;
   readonly shardUpdate: boolean;
   readonly syncNorm: boolean;
@@ -69,7 +76,7 @@ export async function workersOf(
     import('../src/parallel/compress/index.ts'),
     import('../src/parallel/local-sgd.ts'),
   ]);
-  const { devices, stages, micro, shardUpdate, tensor, syncNorm, compressGradients, syncEvery } = values;
+  const { devices, stages, micro, balance, shardUpdate, tensor, syncNorm, compressGradients, syncEvery } = values;
   const compress = compressGradients === undefined ? undefined : parseCompression(compressGradients);
   if ((tensor ?? 1) > 1 && collective.size === 1) {
     throw new PareError('usage/value', '--tensor splits layers over ranks, and there is one process.', {
@@ -84,9 +91,10 @@ export async function workersOf(
       hint: '--ranks 2, or mpirun -n 2 pare train …',
     });
   }
-  if (micro !== undefined && stages === undefined) {
-    throw new PareError('usage/value', '--micro belongs to a pipeline.', {
-      where: '--micro',
+  for (const [name, value] of Object.entries({ micro, balance })) {
+    if (value === undefined || stages !== undefined) continue;
+    throw new PareError('usage/value', `--${name} belongs to a pipeline.`, {
+      where: `--${name}`,
       hint: 'give --stages too',
     });
   }
@@ -97,6 +105,7 @@ export async function workersOf(
     ...(stages !== undefined && { stages }),
     ...(micro !== undefined && { micro }),
     ...(stages !== undefined && { schedule: values.pipeline }),
+    ...(balance !== undefined && { balance }),
     ...(shardUpdate && { shardUpdate }),
     ...(tensor !== undefined && { tensor }),
     ...(syncNorm && { syncNorm }),
@@ -107,14 +116,15 @@ export async function workersOf(
 
 /** How the work was shared, for the result; undefined when it was not. */
 export function sharingOf(
-  { stages = 1, tensor = 1, syncNorm, compressGradients, syncEvery }: ParallelValues,
-  { replicas = () => 1, traffic }: ParallelWorkers,
+  { stages = 1, balance = 'cost', tensor = 1, syncNorm, compressGradients, syncEvery }: ParallelValues,
+  { replicas = () => 1, traffic, shares }: ParallelWorkers,
   { collective: { size } }: Desk,
 ) {
   if (replicas() * stages * size === 1) return undefined;
   return {
     ranks: size,
     stages,
+    ...(shares?.() && { balance, shares: shares() }),
     tensor,
     replicas: Math.max(1, (replicas() * size) / (stages * tensor)),
     ...(syncNorm && { syncNorm }),

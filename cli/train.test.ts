@@ -17,6 +17,7 @@ interface Trained {
   readonly choice?: string;
   readonly range?: { points: unknown[] };
   readonly notes: string[];
+  readonly parallel?: { shares: number[] };
 }
 
 /** Runs `pare train … --json`. */
@@ -229,6 +230,27 @@ describe('pare train', () => {
       expect(code).toBe(2);
       expect(err).toContain(said);
     }
+  });
+
+  it('cuts a pipeline by what it is told to, and says how even it is', async () => {
+    const flags = [
+      at('mlp.onnx'),
+      '--data',
+      at('kinds.csv'),
+      '--label',
+      'kind',
+      '--epochs',
+      '1',
+      '--out',
+      at('piped.onnx'),
+    ];
+    const { code, json } = await train(...flags, '--stages', '2', '--balance', 'memory');
+    expect(code).toBe(0);
+    expect(json.parallel).toMatchObject({ stages: 2, balance: 'memory' });
+    expect(json.parallel!.shares.reduce((a, b) => a + b)).toBeCloseTo(1, 10);
+    const alone = await train(...flags, '--balance', 'memory');
+    expect(alone.code).toBe(2);
+    expect(alone.err + JSON.stringify(alone.json)).toContain('--balance belongs to a pipeline');
   });
 
   it('mixes samples and their classes', async () => {

@@ -12,6 +12,7 @@ import { alone as aloneWorkers, type Workers } from '../train/workers.ts';
 import { alone } from './alone.ts';
 import type { Collective } from './collective.ts';
 import type { Compression } from './compress/index.ts';
+import type { BalanceName } from './pipeline/balance.ts';
 import type { ScheduleName } from './pipeline/schedule.ts';
 import { openPipelineTrainer } from './pipeline/trainer.ts';
 import { replicasFor } from './replicas-for.ts';
@@ -31,6 +32,8 @@ export interface ParallelOptions {
   micro?: number;
   /** In which order a stage works on them. Default '1f1b'. */
   schedule?: ScheduleName;
+  /** What the stages are made even in: work as counted, as timed here, or memory. Default 'cost'. */
+  balance?: BalanceName;
   /** Each rank keeps the optimiser's state of its share of the weights only (ZeRO, stage 1). Default false. */
   shardUpdate?: boolean;
   /** Split wide layers over so many ranks, next to each other in the group. Default 1. */
@@ -56,6 +59,8 @@ export interface ParallelFitReport extends FitReport {
   readonly replicas: number;
   /** Parts of each copy that worked at the same time. */
   readonly stages: number;
+  /** Each stage's share of what the cut balances; absent without stages. */
+  readonly shares?: readonly number[];
   readonly ranks: number;
   /** Where ranks exchange gradients or weights: bytes that one sends with each update, and as float32 with every gradient. */
   readonly traffic?: ParallelTrainer['traffic'];
@@ -65,6 +70,8 @@ export interface ParallelFitReport extends FitReport {
 export interface ParallelWorkers extends Workers {
   /** Once open, where ranks exchange gradients or weights: what each update costs. */
   readonly traffic?: () => ParallelTrainer['traffic'] | undefined;
+  /** Once open, where the model is cut into stages: the share of each of what the cut balances. */
+  readonly shares?: () => readonly number[] | undefined;
 }
 
 /**
@@ -73,7 +80,7 @@ export interface ParallelWorkers extends Workers {
  * Throws   parallel/replicas, parallel/exclusive for ways of working that exclude each other; opening throws parallel/resident.
  */
 export function workersFor(how: ParallelOptions): ParallelWorkers {
-  const { devices, collective = alone(), stages, micro, schedule } = how;
+  const { devices, collective = alone(), stages, micro, schedule, balance } = how;
   const replicas = replicasOf(how);
   const isOne = !devices && collective.size === 1 && stages === undefined;
   if (how.replicas === undefined && isOne) return automatic();
@@ -107,12 +114,15 @@ export function workersFor(how: ParallelOptions): ParallelWorkers {
     score: (trainer: Trainer, ...rest: ScoreArguments) => scoreTogether(trainer, collective, ...rest),
   };
   if (stages !== undefined) {
+    let shares: readonly number[] | undefined;
     const open: Workers['open'] = async (model, data, options, lab) => {
       if (options.resident) throw apart();
-      const own = { collective, stages, ...(micro && { micro }), ...(schedule && { schedule }) };
-      return openPipelineTrainer(model, data, { ...options, ...own }, lab);
+      const cut = { stages, ...(micro && { micro }), ...(schedule && { schedule }), ...(balance && { balance }) };
+      const trainer = await openPipelineTrainer(model, data, { ...options, ...cut, collective }, lab);
+      shares = trainer.shares;
+      return trainer;
     };
-    return { ...common, open };
+    return { ...common, shares: () => shares, open };
   }
   let opened: ParallelTrainer | undefined;
   return {
@@ -207,10 +217,17 @@ export async function fitParallel(
   const { onProgress: _, onNote: __, ...quiet } = lab;
   const { model: trained, report } = await fit(model, data, { ...options, workers }, workers.isFirst ? lab : quiet);
   const ranks = collective?.size ?? 1;
-  const traffic = workers.traffic?.();
+  const [traffic, shares] = [workers.traffic?.(), workers.shares?.()];
   const copies = Math.max(1, ((workers.replicas?.() ?? 1) * ranks) / ((stages ?? 1) * (options.tensor ?? 1)));
   return {
     model: trained,
-    report: { ...report, replicas: copies, stages: stages ?? 1, ranks, ...(traffic && { traffic }) },
+    report: {
+      ...report,
+      replicas: copies,
+      stages: stages ?? 1,
+      ...(shares && { shares }),
+      ranks,
+      ...(traffic && { traffic }),
+    },
   };
 }

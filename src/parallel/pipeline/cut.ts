@@ -1,7 +1,7 @@
 /**
- * Cuts a graph into stages: stretches of its nodes between which a single float value passes, as even in cost as can be.
+ * Cuts a graph into stages: stretches of its nodes between which a single float value passes, as even as can be.
  *
- *   minimise  max_s cost(stage s)     over cuts where one value crosses, and no weight is read on both sides
+ *   minimise  max_s weight(stage s)     over cuts where one value crosses, and no weight is read on both sides
  */
 
 import { PareError } from '../../base/error.ts';
@@ -21,37 +21,41 @@ export interface Stage {
   readonly gives: string;
   /** Weights that its nodes read. */
   readonly weights: readonly string[];
-  /** Share of the whole graph's cost. */
+  /** Its share of what the cut balances. */
   readonly share: number;
 }
 
 /** A read or write of a value costs about as much as this many multiply-accumulates. */
 const MACS_PER_ELEMENT = 8;
 
+/** What a stage of nodes [from, to) weighs as the `stage`-th of all. */
+export type Weigh = (from: number, to: number, stage: number) => number;
+
+/** A place in front of node `at` where exactly one value crosses. */
+export interface Place {
+  readonly at: number;
+  readonly value: string;
+}
+
+export interface CutOptions {
+  /** Inputs that hold weights: they need not pass, each is read where it lies. */
+  readonly weights: ReadonlySet<string>;
+  /** The value that the last stage gives. */
+  readonly output: string;
+}
+
 /**
- * The graph as `count` stages.
+ * The graph as `count` stages. Inputs that are no weights go to every stage that reads them.
  *
- * `weights` are the inputs that hold weights: they need not pass, each is read where it lies. Other inputs go to every
- * stage that reads them. `output` is the value that the last stage gives.
- * `costs` are measured times of the nodes, in order; by default multiply-accumulates and the size of the outputs.
+ * `weigh` says what is to be even; by default multiply-accumulates and the size of the outputs.
  * Throws   parallel/stages when the graph has too few places where one value crosses.
  */
 export function cutStages(
   graph: Graph,
-  {
-    count,
-    weights,
-    output,
-    costs,
-  }: { count: number; weights: ReadonlySet<string>; output: string; costs?: readonly number[] },
+  { count, weigh, ...options }: CutOptions & { count: number; weigh?: Weigh },
 ): Stage[] {
   const facts = infer(graph);
-  const { nodes } = graph;
-  const before = prefixSums(costs ?? costsOf(graph, facts));
-  const places = crossings(nodes, weights, output).filter(({ at, value }) => {
-    const fact = facts.get(value);
-    return at > 0 && at < nodes.length && fact?.dtype === 'float32' && isStatic(fact.dims);
-  });
+  const places = placesOf(graph, options, facts);
   if (!(Number.isInteger(count) && count > 0) || places.length < count - 1) {
     throw new PareError('parallel/stages', `The model cannot be cut into ${count} stages.`, {
       expected: `1 to ${places.length + 1} stages`,
@@ -59,17 +63,49 @@ export function cutStages(
       hint: 'a stage ends where a single value passes; branches and shared weights stay together',
     });
   }
+  const even = weigh ?? additive(costsOf(graph, facts));
   const cuts = balance(
-    places.map(({ at }) => before[at]!),
-    before[nodes.length]!,
+    places.map(({ at }) => at),
+    graph.nodes.length,
     count,
-  ).map((i) => places[i]!);
+    even,
+  );
+  return stagesAt(
+    graph,
+    cuts.map((i) => places[i]!),
+    { ...options, weigh: even },
+    facts,
+  );
+}
+
+/** The graph cut at every place: the stretches that stages are made of. */
+export const stretchesOf = (graph: Graph, options: CutOptions): Stage[] =>
+  stagesAt(graph, placesOf(graph, options), options);
+
+/** Where the graph may be cut, in order. */
+export function placesOf(graph: Graph, { weights, output }: CutOptions, facts: Facts = infer(graph)): Place[] {
+  const { nodes } = graph;
+  return crossings(nodes, weights, output).filter(({ at, value }) => {
+    const fact = facts.get(value);
+    return at > 0 && at < nodes.length && fact?.dtype === 'float32' && isStatic(fact.dims);
+  });
+}
+
+function stagesAt(
+  graph: Graph,
+  cuts: readonly Place[],
+  { weights, output, weigh = (from, to) => to - from }: CutOptions & { weigh?: Weigh },
+  facts: Facts = infer(graph),
+): Stage[] {
+  const { nodes } = graph;
   const ends = [...cuts.map(({ at }) => at), nodes.length];
+  const starts = [0, ...ends.slice(0, -1)];
+  const weighed = ends.map((end, s) => weigh(starts[s]!, end, s));
+  const total = weighed.reduce((sum, each) => sum + each, 0) || 1;
   return ends.map((end, s): Stage => {
-    const from = s === 0 ? 0 : ends[s - 1]!;
     const takes = s === 0 ? undefined : cuts[s - 1]!.value;
     const gives = s === cuts.length ? output : cuts[s]!.value;
-    const own = nodes.slice(from, end);
+    const own = nodes.slice(starts[s], end);
     const read = new Set(own.flatMap(readsOf));
     const carried = takes === undefined ? [] : [infoOf(takes, facts)];
     return {
@@ -84,7 +120,7 @@ export function cutStages(
       ...(takes !== undefined && { takes }),
       gives,
       weights: [...weights].filter((name) => read.has(name)),
-      share: (before[end]! - before[from]!) / (before[nodes.length]! || 1),
+      share: weighed[s]! / total,
     };
   });
 }
@@ -106,14 +142,20 @@ export function costsOf(graph: Graph, facts: Facts = infer(graph)): number[] {
   });
 }
 
-function prefixSums(costs: readonly number[]): number[] {
+/** Weighs stages by the sum of what their nodes cost. */
+export function additive(costs: readonly number[]): Weigh {
+  const upTo = prefixSums(costs);
+  return (from, to) => upTo[to]! - upTo[from]!;
+}
+
+export function prefixSums(costs: readonly number[]): number[] {
   const sums = [0];
   for (const cost of costs) sums.push(sums.at(-1)! + cost);
   return sums;
 }
 
 /** Every place in front of node `at` where exactly one value crosses, and no weight is read on both sides. */
-function crossings(nodes: readonly Node[], weights: ReadonlySet<string>, output: string) {
+function crossings(nodes: readonly Node[], weights: ReadonlySet<string>, output: string): Place[] {
   const made = new Set<string>();
   const lastRead = new Map<string, number>([[output, nodes.length]]);
   nodes.forEach((node, i) => {
@@ -121,7 +163,7 @@ function crossings(nodes: readonly Node[], weights: ReadonlySet<string>, output:
     for (const name of readsOf(node)) lastRead.set(name, Math.max(i, lastRead.get(name) ?? 0));
   });
   const alive = new Set<string>();
-  const places: { at: number; value: string }[] = [];
+  const places: Place[] = [];
   nodes.forEach((node, i) => {
     const crossing = [...alive].filter((name) => lastRead.get(name)! >= i);
     const values = crossing.filter((name) => made.has(name));
@@ -134,14 +176,15 @@ function crossings(nodes: readonly Node[], weights: ReadonlySet<string>, output:
   return places;
 }
 
-/** Which of the places (costs up to each, ascending) to cut at so that the dearest of `count` parts is as cheap as can be. */
-function balance(upTo: readonly number[], total: number, count: number): number[] {
-  // least[j] = least possible dearest part when the last cut so far is at place j; chosen = the cuts that reach it.
-  let row = upTo.map((cost, j) => ({ worst: cost, cuts: [j] }));
-  for (let cut = 1; cut < count - 1; cut++) {
-    row = upTo.map((cost, j) => {
+/** Which of the places (ascending) to cut at so that the heaviest of `count` parts of `length` nodes is as light as can be. */
+function balance(places: readonly number[], length: number, count: number, weigh: Weigh): number[] {
+  if (count === 1) return [];
+  // Of stages 0 … s, the last one ending at place j: the least possible weight of the heaviest, and the cuts that reach it.
+  let row = places.map((at, j) => ({ worst: weigh(0, at, 0), cuts: [j] }));
+  for (let stage = 1; stage < count - 1; stage++) {
+    row = places.map((at, j) => {
       const options = row.slice(0, j).map(({ worst, cuts }, i) => ({
-        worst: Math.max(worst, cost - upTo[i]!),
+        worst: Math.max(worst, weigh(places[i]!, at, stage)),
         cuts: [...cuts, j],
       }));
       return options.reduce((a, b) => (b.worst < a.worst ? b : a), {
@@ -150,7 +193,9 @@ function balance(upTo: readonly number[], total: number, count: number): number[
       });
     });
   }
-  if (count === 1) return [];
-  const ends = row.map(({ worst, cuts }, j) => ({ worst: Math.max(worst, total - upTo[j]!), cuts }));
+  const ends = row.map(({ worst, cuts }, j) => ({
+    worst: Math.max(worst, weigh(places[j]!, length, count - 1)),
+    cuts,
+  }));
   return ends.reduce((a, b) => (b.worst < a.worst ? b : a)).cuts;
 }

@@ -9,7 +9,7 @@ import { chain, clipByNorm, sgd } from '../../train/index.ts';
 import { learningForm } from '../../train/learning-form.ts';
 import type { ParallelFitOptions } from '../fit.ts';
 import { localGroup } from '../local.ts';
-import { cutStages } from './cut.ts';
+import { additive, cutStages } from './cut.ts';
 import { schedules } from './schedule.ts';
 
 let engine: Engine;
@@ -130,7 +130,12 @@ describe('cutStages', () => {
     let least = Number.POSITIVE_INFINITY;
     for (let i = 1; i < 8; i++)
       for (let j = i + 1; j < 9; j++) least = Math.min(least, Math.max(sum(0, i), sum(i, j), sum(j, 9)));
-    const stages = cutStages(graph, { count: 3, weights: new Set(), output: graph.outputs[0]!.name, costs });
+    const stages = cutStages(graph, {
+      count: 3,
+      weights: new Set(),
+      output: graph.outputs[0]!.name,
+      weigh: additive(costs),
+    });
     expect(Math.max(...stages.map(({ share }) => share))).toBeCloseTo(least / total, 10);
   });
 });

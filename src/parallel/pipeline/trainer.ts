@@ -20,6 +20,7 @@ import { alone } from '../alone.ts';
 import type { Collective } from '../collective.ts';
 import { parts, whole as wholeArrays } from '../share.ts';
 import { diverged, updatesOf } from '../trainer.ts';
+import { type BalanceName, balances } from './balance.ts';
 import { type BoundStage, bindStage } from './bind-stage.ts';
 import { cutStages } from './cut.ts';
 import { groupsFor } from './groups.ts';
@@ -38,6 +39,13 @@ export interface PipelineOptions extends TrainerOptions {
   readonly micro?: number;
   /** In which order a stage works on them. Default '1f1b'. */
   readonly schedule?: ScheduleName;
+  /** What the stages are made even in. Default 'cost': the same cut on every machine, and no process needs all weights for it. */
+  readonly balance?: BalanceName;
+}
+
+export interface PipelineTrainer extends Trainer {
+  /** Each stage's share of what the cut balances, in order. */
+  readonly shares: readonly number[];
 }
 
 /** Micro-batches for each stage: the pipe then stands idle for (stages − 1) / (4 stages + stages − 1) of a step. */
@@ -56,8 +64,14 @@ export async function openPipelineTrainer(
   data: Dataset,
   options: PipelineOptions,
   lab: Lab,
-): Promise<Trainer> {
-  const { collective = alone(), learns = () => true, groups = [], schedule: order = '1f1b' } = options;
+): Promise<PipelineTrainer> {
+  const {
+    collective = alone(),
+    learns = () => true,
+    groups = [],
+    schedule: order = '1f1b',
+    balance = 'cost',
+  } = options;
   const schedule = schedules[order];
   const count = options.stages ?? (collective.size > 1 ? collective.size : 2);
   const { pipe, copies } = await groupsFor(collective, count);
@@ -91,7 +105,12 @@ export async function openPipelineTrainer(
   // Composites are expanded before the cut: a stage's forward and its way back draw the same random masks.
   const whole = removeDead({ ...expand(forward), outputs: [{ name: lossName }, ...flowing] });
   const dimsOf = (name: string): readonly number[] => form.weights.get(name)!.dims;
-  const stages = cutStages(whole, { count, weights: new Set(form.weights.keys()), output: lossName });
+  const columns = columnsOf(whole, form);
+  const recompute = options.recompute === true;
+  const slots = optimizer.slots.length;
+  const way = { learns, count, micro, schedule, recompute, slots, collective };
+  const weigh = await balances[balance]({ graph: whole, output: lossName, form, columns, data, ...way }, lab);
+  const stages = cutStages(whole, { count, weights: new Set(form.weights.keys()), output: lossName, weigh });
   const firstToLearn = stages.findIndex(({ weights }) => weights.some((name) => learns(name) && !form.state.has(name)));
   if (firstToLearn < 0) throw new PareError('train/nothing', 'The loss depends on no weight that may learn.');
   const own = isSpread ? [pipe.rank] : stages.map((_, s) => s);
@@ -99,7 +118,6 @@ export async function openPipelineTrainer(
     own.map((s) => {
       const { engine } = lab;
       const place = { isLast: s === count - 1, wantsSlope: s > firstToLearn };
-      const recompute = options.recompute === true;
       return [s, stageGraphs(stages[s]!, { ...place, micro, learns, state: form.state, recompute, engine })];
     }),
   );
@@ -116,7 +134,6 @@ export async function openPipelineTrainer(
       isTrained.has(name) || !isOwn.has(name) ? [] : [[name, { ...t, bytes: t.bytes.slice() }]],
     ),
   );
-  const columns = columnsOf(whole, form);
   const read = new Set(own.flatMap((s) => stages[s]!.graph.inputs.map(({ name }) => name)));
   const memory = microMemory(new Map([...columns].filter(([name]) => read.has(name))), share, micro);
   const numbers = Array.from({ length: micro }, () => tensor('uint32', [], Uint32Array.of(0)));
@@ -197,6 +214,7 @@ export async function openPipelineTrainer(
   const stageOf = new Map(stages.flatMap((stage, s) => stage.weights.map((name) => [name, s] as const)));
   return {
     step: unsplit,
+    shares: stages.map(({ share }) => share),
     arena,
     running,
     optimizer,
