@@ -91,7 +91,7 @@ function ruleOf(node: Node): 'none' | { row: Row; grad: Exclude<Row['grad'], str
       ? `${node.op}${row.decompose ? ' in a form' : ','} whose gradient is not written`
       : `${node.domain || 'ai.onnx'} ${node.op}, which Pare carries but does not know`,
     hint: Object.values(node.attrs).some(({ kind }) => kind === 'graph')
-      ? 'its condition and its number of turns must be constants: make them so, or freeze what comes before this node'
+      ? 'its condition and its number of turns must be constants, or one number that the data gives for all samples; or freeze what comes before and inside this node'
       : 'freeze what comes before this node, or train a part of the model that does not pass it',
   });
 }

@@ -93,13 +93,21 @@ const sizeFor = (dim: Dim, axis: number, batch: number, sample: readonly number[
 function isLearnable(name: string, tensor: Tensor, graph: Graph): boolean {
   if (tensor.dtype !== 'float32' || sizeOf(tensor.dims) === 0) return false;
   const isSingle = sizeOf(tensor.dims) === 1;
-  return graph.nodes.some(
+  return someNode(
+    graph,
     (node) =>
       rowOf(node) !== undefined &&
       (!isSingle || LAYERS.has(node.op)) &&
       node.inputs.some((input, i) => input === name && (i === 0 || !INERT.has(node.op))),
   );
 }
+
+/** Is there such a node, in sub-graphs too? Loops and branches read the weights around them. */
+const someNode = (graph: Graph, test: (node: Node) => boolean): boolean =>
+  graph.nodes.some(
+    (node) =>
+      test(node) || Object.values(node.attrs).some((attr) => attr.kind === 'graph' && someNode(attr.value, test)),
+  );
 
 /** Ops whose constants are weights even where there is one of them: a layer of one output has one bias. */
 const LAYERS = new Set([

@@ -17,6 +17,7 @@ import type { RunningOptimizer } from './optim/running.ts';
 import type { Optimizer } from './optim/transform.ts';
 import { type StepGraph, stepGraph } from './program.ts';
 import { openResident } from './resident/mover.ts';
+import { withSettings } from './settings.ts';
 import type { Agreement } from './workers.ts';
 
 export interface TrainerOptions {
@@ -86,7 +87,7 @@ export async function openTrainer(model: Model, data: Dataset, options: TrainerO
   const loss = options.loss ?? lossFor(data.task);
   const samples = Object.fromEntries(Object.entries(data.inputs).map(([name, { dims }]) => [name, dims]));
   const step = stepGraph(
-    model,
+    withSettings(model, data),
     { loss, batch, samples, ...(learns && { learns }), ...(options.recompute && { recompute: true }) },
     lab.engine,
   );
