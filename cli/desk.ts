@@ -36,6 +36,8 @@ export interface Desk {
   read(file: string): Promise<Subject>;
   /** The engine with seed, threads, progress, notes and the signal; one per command. Throws engine/device, engine/missing. */
   lab(): Promise<Lab>;
+  /** The same, where all ranks are at the same place: they share what answers are made of. */
+  sharedLab(): Promise<Lab>;
   /**
    * The data for this model as it comes, before any share is held back; `--eval` is the test set. Undefined when the
    * command names none, or random ones, which tell nothing of accuracy. `flags` win over the command's own. Throws as
@@ -115,6 +117,13 @@ export function deskFor(options: DeskOptions): { desk: Desk; close: () => Promis
         onProgress: options.onProgress,
         onNote: note,
       };
+    },
+
+    async sharedLab() {
+      const lab = await desk.lab();
+      if (collective.size === 1) return lab;
+      const { answering } = await import('../src/parallel/tell.ts');
+      return { ...lab, among: answering(collective) };
     },
 
     splits: (model, flags = {}) => openSplits(model, { ...values, ...flags }, note),

@@ -10,7 +10,7 @@ import type { Subject } from '../src/report/subject.ts';
 import type { Curve, Summary } from '../src/report/summary.ts';
 import { path, percent } from './arg.ts';
 import type { Desk } from './desk.ts';
-import type { Block, Outcome } from './verb.ts';
+import { type Block, NOTHING, type Outcome } from './verb.ts';
 
 /** The flags of every method. */
 export const methodArgs = {
@@ -47,7 +47,7 @@ export interface Finish {
  * Throws   usage/missing when --max-drop has nothing to score on; file/unwritable; what beforeAfter throws.
  */
 export async function finish(desk: Desk, what: Finish): Promise<Outcome> {
-  if (desk.collective.rank > 0) return { result: {}, shown: [] };
+  if (desk.collective.rank > 0) return NOTHING;
   const { before, model, tag, evaluation, scored, maxDrop, report, seconds, curves = [] } = what;
   const [{ beforeAfter }, { chanceNote }, { hardware }, { summaryTable }] = await Promise.all([
     import('../src/report/before-after.ts'),

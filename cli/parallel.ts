@@ -5,7 +5,6 @@ import type { ParallelWorkers } from '../src/parallel/fit.ts';
 import type { OuterName } from '../src/parallel/local-sgd.ts';
 import type { BalanceName } from '../src/parallel/pipeline/balance.ts';
 import type { ScheduleName } from '../src/parallel/pipeline/schedule.ts';
-import type { Among } from '../src/report/evaluate.ts';
 import { flag, listed, number, oneOf, path, text } from './arg.ts';
 import type { Desk } from './desk.ts';
 
@@ -131,16 +130,5 @@ export function sharingOf(
     ...(compressGradients !== undefined && { compressGradients }),
     ...(syncEvery !== undefined && { syncEvery }),
     ...(traffic?.() && { bytesPerUpdate: traffic()!.bytes, uncompressedBytesPerUpdate: traffic()!.plainBytes }),
-  };
-}
-
-/** The ranks of this job as those who score together. */
-export async function amongRanks({ collective }: Desk): Promise<Among> {
-  const { broadcastNumbers } = await import('../src/parallel/tell.ts');
-  const { rank, size } = collective;
-  return {
-    rank,
-    size,
-    spread: async (outputs, from) => (size === 1 ? outputs! : broadcastNumbers(collective, outputs, from)),
   };
 }

@@ -15,6 +15,9 @@ export interface Outcome {
   readonly missed?: readonly string[];
 }
 
+/** What a rank has to say that is not the first. */
+export const NOTHING: Outcome = { result: {}, shown: [] };
+
 export type Block =
   | { readonly kind: 'title'; readonly text: string }
   | { readonly kind: 'text'; readonly text: string }

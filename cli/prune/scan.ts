@@ -20,14 +20,16 @@ export async function scan(values: PruneValues, desk: Desk): Promise<Outcome> {
       expected: '--data SPEC',
     });
   const asked = { model: before.name, data: data.name, by: values.by, seed: values.seed };
-  const known = await readKnown(file, JSON.stringify(asked));
+  const lab = await desk.sharedLab();
+  const read = (): Promise<readonly SensitivityPoint[]> => readKnown(file, JSON.stringify(asked));
+  const known = await (lab.among ? lab.among.spread(0, read) : read());
   if (known.length > 0) desk.note(`${file} holds ${known.length} points of this scan: it goes on from there`);
   const write = (points: readonly SensitivityPoint[]): Promise<void> =>
     desk.writeText(file, `${JSON.stringify({ asked, points }, null, 1)}\n`);
   const points = await sensitivity(
     before.model,
     { data, by: criteria[values.by], samples: values.samples, known, onPoint: write },
-    await desk.lab(),
+    lab,
   );
   await write(points);
   const picture = `${file.replace(/\.json$/, '')}.svg`;

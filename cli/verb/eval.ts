@@ -2,7 +2,6 @@
 
 import { PareError } from '../../src/base/error.ts';
 import { number, path, required } from '../arg.ts';
-import { amongRanks } from '../parallel.ts';
 import { verb } from '../verb.ts';
 
 export const evalVerb = verb({
@@ -39,8 +38,8 @@ export const evalVerb = verb({
         },
       );
     }
-    const lab = await desk.lab();
-    const options = { among: await amongRanks(desk), ...(batch !== undefined && { batch }) };
+    const lab = await desk.sharedLab();
+    const options = batch === undefined ? {} : { batch };
     const score = reference
       ? { loss: null, ...(await agreement(subject, reference, evaluation, lab, options)) }
       : await evaluate(subject, evaluation, lab, options);

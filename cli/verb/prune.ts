@@ -7,7 +7,7 @@ import { flag, number, oneOf, path, required, text } from '../arg.ts';
 import { methodArgs } from '../finish.ts';
 import { budgetArgs } from '../prune/budget.ts';
 import { tuneArgs } from '../prune/tune.ts';
-import { verb } from '../verb.ts';
+import { NOTHING, verb } from '../verb.ts';
 
 const RANKS = { global: true, local: true, isomorphic: true } as const;
 const COMBINATIONS = { sum: true, mean: true, max: true } as const;
@@ -43,7 +43,10 @@ export const prune = verb({
   example: 'pare prune resnet18.onnx --keep-macs 50% --by taylor --data imagenet/val --out small.onnx',
   takes: { model: required(path('The ONNX model to prune.')) },
   args: pruneArgs,
+  isParallel: true,
   async run(values, desk) {
+    // A scan is shared by all ranks; a cut is the first one's.
+    if (desk.collective.rank > 0 && (values.explain || values.sensitivity === undefined)) return NOTHING;
     if (values.explain) return (await import('../prune/explain.ts')).explainGroups(values, desk);
     if (values.sensitivity !== undefined) return (await import('../prune/scan.ts')).scan(values, desk);
     if (values.zeros !== undefined) return (await import('../prune/zeros.ts')).makeZeros(values, desk);

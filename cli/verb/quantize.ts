@@ -15,7 +15,7 @@ import type { Desk } from '../desk.ts';
 import { finish, methodArgs, stopwatch } from '../finish.ts';
 import { writeHub } from '../hub.ts';
 import type { Sets } from '../sets.ts';
-import { type Outcome, verb } from '../verb.ts';
+import { NOTHING, type Outcome, verb } from '../verb.ts';
 
 const KERNELS = { measured: true, all: true } as const;
 const FORMATS = { qdq: true, qoperator: true } as const;
@@ -72,6 +72,7 @@ export const quantize = verb({
     portable: flag('Keep weights safe for processors that add 8-bit products in 16 bits, whatever this one does.'),
     ...methodArgs,
   },
+  isParallel: true,
   async run({ model: file, dtype, scheme: name, maxDrop, targetSize, report: page, ...request }, desk) {
     const scheme: Scheme = schemes[name];
     if (targetSize !== undefined && (name !== 'static' || request.bits !== undefined || dtype.length > 0)) {
@@ -85,20 +86,22 @@ export const quantize = verb({
       );
     }
     const before = await desk.read(file);
-    if (dtype.length > 0)
+    if (dtype.length > 0) {
+      if (desk.collective.rank > 0) return NOTHING;
       return await writeHub(
         desk,
         { ...before, file },
         dtype,
         given({ block: request.block, exclude: request.exclude }),
       );
+    }
     const sets = await desk.sets(before.model);
     const data = samplesFor(scheme, sets, desk);
     const seconds = stopwatch();
     const answer = await scheme.run(
       before.model,
       { ...request, data, judge: sets?.validation ?? data, maxDrop, maxBytes: targetSize },
-      await desk.lab(),
+      await desk.sharedLab(),
     );
     const { kept, quantized, details } = answer;
     const outcome = await finish(desk, {
@@ -129,6 +132,7 @@ export const quantize = verb({
         },
       ],
     });
+    if (desk.collective.rank > 0) return NOTHING;
     noteWorse(outcome, desk);
     return { ...outcome, missed: [...(outcome.missed ?? []), ...missedSize(outcome, targetSize)] };
   },

@@ -42,16 +42,16 @@ export function teacherRun(teacher: Model, data: Dataset, batch: number, lab: La
   return {
     dims,
     answers: async function* (from, lab) {
-      const { lanes, threads } = lanesOf(lab);
+      const { hands, threads } = lanesOf(lab);
       using session = await lab.engine.load(engineBytes(graph), { optimize: 'none', ...(threads && { threads }) });
       const ports = new Set(session.inputs.map(({ name }) => name));
       const columns = [...columnsOf(graph, form)];
-      const memories = Array.from({ length: lanes }, () =>
+      const memories = Array.from({ length: hands.lanes }, () =>
         columns.map(([name, { dtype, dims: size }]): [string, Tensor] => [name, zeros(dtype, size)]),
       );
       const weights = [...form.weights].filter(([name]) => ports.has(name));
       const lists = batches(own.size, { batch, shuffle: false, from: Math.floor(from / batch) });
-      const answers = inOrder(lists, lanes, {
+      const answers = inOrder(lists, hands, {
         async ready(list, lane) {
           stopIfAborted(lab.signal);
           const full =

@@ -3,13 +3,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { blobs, net } from '../../test/parallel/task.ts';
+import { PareError } from '../base/error.ts';
 import { cached, record } from '../distill/index.ts';
 import { writeModel } from '../onnx/index.ts';
 import { criteria, sensitivity as pruneSensitivity } from '../prune/index.ts';
 import { quantize } from '../quantize/index.ts';
 import { evaluate } from '../report/evaluate.ts';
-import { type Engine, type Lab, openEngine } from '../runtime/index.ts';
+import { type Engine, inOrder, type Lab, openEngine } from '../runtime/index.ts';
 import { accuracy, predictAll, scoreModel, scorer } from '../train/index.ts';
+import type { Collective } from './collective.ts';
+import { localGroup } from './local.ts';
+import { answering } from './tell.ts';
 
 let engine: Engine;
 const folder = mkdtempSync(join(tmpdir(), 'pare-answers-'));
@@ -54,5 +58,38 @@ describe('copies that answer at the same time give the very numbers of one', () 
       return { answer: await answers[name]!(lab, folder), progress };
     };
     expect(await worked('three', { threads: 3, replicas: 3 })).toEqual(await worked('one', { threads: 1 }));
+  });
+
+  it.each(Object.keys(answers).filter((name) => name !== 'a teacher on disk'))('%s, by two ranks', async (name) => {
+    const lab: Lab = { engine, seed: 1, threads: 1 };
+    const [alone, ...ranks] = await Promise.all([
+      answers[name]!(lab, 'alone'),
+      ...localGroup(2).map((group) =>
+        answers[name]!({ ...lab, replicas: 1 + group.rank, threads: 1, among: answering(group) }, 'ranks'),
+      ),
+    ]);
+    for (const answer of ranks) expect(answer).toEqual(alone);
+  });
+
+  it('ranks share the work, and hear of a failure wherever it was', async () => {
+    const done: number[][] = [[], []];
+    const go = async (group: Collective, fails: number): Promise<number[]> => {
+      const work = async (piece: number): Promise<number> => {
+        if (piece === fails) throw new PareError('data/shape', 'This one.', { where: `${piece}` });
+        done[group.rank]!.push(piece);
+        return piece ** 2;
+      };
+      const results: number[] = [];
+      for await (const result of inOrder([0, 1, 2, 3, 4], { lanes: 1, among: answering(group) }, { work }))
+        results.push(result);
+      return results;
+    };
+    expect(await Promise.all(localGroup(2).map((group) => go(group, -1)))).toEqual([0, 0].map(() => [0, 1, 4, 9, 16]));
+    expect(done).toEqual([
+      [0, 2, 4],
+      [1, 3],
+    ]);
+    const failed = await Promise.allSettled(localGroup(2).map((group) => go(group, 3)));
+    for (const each of failed) expect(each).toMatchObject({ reason: { code: 'data/shape', detail: { where: '3' } } });
   });
 });

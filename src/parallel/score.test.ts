@@ -5,7 +5,7 @@ import { classifier, dense, sequential, tanh } from '../nn/index.ts';
 import { evaluate } from '../report/evaluate.ts';
 import { openEngine } from '../runtime/index.ts';
 import { localGroup } from './local.ts';
-import { broadcastNumbers } from './tell.ts';
+import { answering } from './tell.ts';
 
 it.each([2, 3])('%i ranks that score together give the very score of one', async (size) => {
   using engine = await openEngine({ threads: 1 });
@@ -21,17 +21,7 @@ it.each([2, 3])('%i ranks that score together give the very score of one', async
   const subject = { name: 'net', model: sequential([dense(32), tanh(), classifier(4)], { input: [6] }) };
   const one = await evaluate(subject, data, { engine }, { batch: 10 });
   const all = await Promise.all(
-    localGroup(size).map((group) =>
-      evaluate(
-        subject,
-        data,
-        { engine },
-        {
-          batch: 10,
-          among: { rank: group.rank, size, spread: (outputs, from) => broadcastNumbers(group, outputs, from) },
-        },
-      ),
-    ),
+    localGroup(size).map((group) => evaluate(subject, data, { engine, among: answering(group) }, { batch: 10 })),
   );
   for (const score of all) expect(score).toEqual(one);
 });

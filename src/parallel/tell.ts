@@ -1,6 +1,7 @@
-/** Plain data between ranks: JSON, carried as bytes by the collectives. */
+/** Plain data between ranks, carried as bytes by the collectives. */
 
 import { asPareError, type ErrorDetail, PareError } from '../base/error.ts';
+import type { Among } from '../runtime/index.ts';
 import type { Collective } from './collective.ts';
 
 /** Bytes of a float32. */
@@ -81,18 +82,41 @@ type Told<T> =
 /** Rank 0 does the work; all ranks get its answer, plain data, or throw what it threw. */
 export async function tell<T>(collective: Collective, work: () => T | Promise<T>): Promise<T> {
   if (collective.size === 1) return work();
-  let own: unknown;
-  const attempt = async (): Promise<Told<T>> => {
-    try {
-      return { value: await work() };
-    } catch (thrown) {
-      own = thrown;
-      const { code, message, detail } = asPareError(thrown);
-      const { cause: _, ...rest } = detail;
-      return { code, message, detail: rest };
-    }
-  };
-  const told = await broadcastData(collective, collective.rank === 0 ? await attempt() : (undefined as never));
-  if (!('code' in told)) return told.value;
-  throw collective.rank === 0 ? own : new PareError(told.code, told.message, told.detail);
+  return heard(await broadcastData(collective, collective.rank === 0 ? await attempt(work) : (undefined as never)));
 }
+
+async function attempt<T>(work: () => T | Promise<T>): Promise<Told<T>> {
+  try {
+    return { value: await work() };
+  } catch (thrown) {
+    const { code, message, detail } = asPareError(thrown);
+    const { cause: _, ...rest } = detail;
+    return { code, message, detail: rest };
+  }
+}
+
+function heard<T>(told: Told<T>): T {
+  if (!('code' in told)) return told.value;
+  throw new PareError(told.code, told.message, told.detail);
+}
+
+/** The ranks of a group as those who answer together (`lab.among`): binary data travels as it is, to the bit. */
+export const answering = (collective: Collective): Among => ({
+  rank: collective.rank,
+  size: collective.size,
+  async spread(from, work) {
+    const { serialize, deserialize } = await import('node:v8');
+    const header = new Float32Array(HEADER);
+    let body: Float32Array | undefined;
+    if (collective.rank === from) {
+      const bytes = serialize(await attempt(work));
+      new Uint32Array(header.buffer)[0] = bytes.length;
+      body = room(header);
+      new Uint8Array(body.buffer).set(bytes);
+    }
+    await collective.broadcast(header, from);
+    body ??= room(header);
+    await collective.broadcast(body, from);
+    return heard(deserialize(new Uint8Array(body.buffer, 0, new Uint32Array(header.buffer)[0])) as Told<never>);
+  },
+});

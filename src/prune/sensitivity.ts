@@ -8,7 +8,7 @@ import { bind, type Dataset, LABELS, portsOf, take } from '../data/index.ts';
 import { factsOf, type TypedArray } from '../graph/dtype.ts';
 import type { Model } from '../graph/model.ts';
 import { logitsOf } from '../nn/index.ts';
-import { inOrder, type Lab, lanesOf, stopIfAborted } from '../runtime/index.ts';
+import { inOrder, type Lab, labOfPiece, lanesOf, stopIfAborted } from '../runtime/index.ts';
 import { predictAll } from '../train/index.ts';
 import { collect } from './collect.ts';
 import type { Criterion } from './criterion/criterion.ts';
@@ -61,8 +61,7 @@ export async function sensitivity(
   const scores = score(solved, evidence, by, { seed: lab.seed });
   const own = take(bind(data, portsOf(settled.graph)), Math.min(samples, data.size));
   const logits = logitsOf(settled.graph, settled.graph.outputs[0]!.name);
-  const { lanes, threads } = lanesOf(lab);
-  const quiet: Lab = { ...lab, replicas: 1, ...(threads !== undefined && { threads }), onProgress: () => undefined };
+  const quiet: Lab = { ...labOfPiece(lab), onProgress: () => undefined };
   const answersOf = async (asked: Model) =>
     rowsOf(await predictAll(asked, own, logits, { batch: 32 }, quiet), own.size);
   const dense = await answersOf(settled);
@@ -79,7 +78,7 @@ export async function sensitivity(
         : [{ group, removed, units: order.slice(0, count), done: i + 1 }];
     });
   });
-  const scans = inOrder(asked, lanes, {
+  const scans = inOrder(asked, lanesOf(lab).hands, {
     async work({ group, units, ...point }) {
       stopIfAborted(lab.signal);
       return { ...point, group: group.name, rows: await answersOf(cut(settled, solved, [{ group, units }])) };

@@ -35,37 +35,42 @@ const BATCH = 8;
 
 /** Runs a model on these samples and keeps inputs and outputs: few samples, please. Outputs that are not float32 are left out. */
 export async function record(model: Model, data: Dataset, samples: ArrayLike<number>, lab: Lab): Promise<Recorded> {
-  const batches: Recorded['batches'][number][] = [];
-  for await (const batch of runs(model, data, samples, lab)) batches.push(batch);
-  return { batches, first: model.graph.outputs[0]!.name };
-}
-
-async function* runs(
-  model: Model,
-  data: Dataset,
-  samples: ArrayLike<number>,
-  lab: Lab,
-): AsyncGenerator<Recorded['batches'][number]> {
-  const { lanes, ...how } = lanesOf(lab);
+  const { hands, ...how } = lanesOf(lab);
   using session = await loadModel(lab.engine, model, how);
-  const fixed = fixedBatch(model.graph);
-  const batch = fixed ?? BATCH;
-  const lists: number[][] = [];
-  for (let at = 0; at + (fixed ?? 1) <= samples.length; at += batch)
-    lists.push(Array.from({ length: Math.min(batch, samples.length - at) }, (_, i) => samples[at + i]!));
-  yield* inOrder(lists, lanes, {
+  const runs = inOrder(listsFor(model, samples), hands, {
     async work(indices) {
       stopIfAborted(lab.signal);
       const feeds = feedsFor(model.graph, data, indices);
       return { feeds, outputs: await session.run(feeds) };
     },
   });
+  const batches: Recorded['batches'][number][] = [];
+  for await (const batch of runs) batches.push(batch);
+  return { batches, first: model.graph.outputs[0]!.name };
+}
+
+/** Numbers of the samples of each run; a model with a fixed batch gets no others than fill it. */
+function listsFor({ graph }: Model, samples: ArrayLike<number>): number[][] {
+  const fixed = fixedBatch(graph);
+  const batch = fixed ?? BATCH;
+  const lists: number[][] = [];
+  for (let at = 0; at + (fixed ?? 1) <= samples.length; at += batch)
+    lists.push(Array.from({ length: Math.min(batch, samples.length - at) }, (_, i) => samples[at + i]!));
+  return lists;
 }
 
 /** Holds a model against a record. It must take the same inputs. */
 export async function against({ batches, first }: Recorded, other: Model, lab: Lab): Promise<Compared> {
   const tally = new Tally(first);
-  await tallied(tally, batches, other, lab);
+  const { hands, ...how } = lanesOf(lab);
+  using session = await loadModel(lab.engine, other, how);
+  const answers = inOrder(batches.entries(), hands, {
+    async work([i, { feeds }]) {
+      stopIfAborted(lab.signal);
+      return { i, answer: await session.run(feeds) };
+    },
+  });
+  for await (const { i, answer } of answers) tally.add(batches[i]!.outputs, answer);
   return tally.result();
 }
 
@@ -78,22 +83,18 @@ export async function compare(
   lab: Lab,
 ): Promise<Compared> {
   const tally = new Tally(reference.graph.outputs[0]!.name);
-  await tallied(tally, runs(reference, data, samples, lab), other, lab);
+  const { hands, ...how } = lanesOf(lab);
+  using one = await loadModel(lab.engine, reference, how);
+  using two = await loadModel(lab.engine, other, how);
+  const answers = inOrder(listsFor(reference, samples), hands, {
+    async work(indices) {
+      stopIfAborted(lab.signal);
+      const feeds = feedsFor(reference.graph, data, indices);
+      return [await one.run(feeds), await two.run(feeds)] as const;
+    },
+  });
+  for await (const [wanted, given] of answers) tally.add(wanted, given);
   return tally.result();
-}
-
-async function tallied(
-  tally: Tally,
-  batches: Iterable<Recorded['batches'][number]> | AsyncIterable<Recorded['batches'][number]>,
-  other: Model,
-  lab: Lab,
-): Promise<void> {
-  const { lanes: _, ...how } = lanesOf(lab);
-  using session = await loadModel(lab.engine, other, how);
-  for await (const { feeds, outputs } of batches) {
-    stopIfAborted(lab.signal);
-    tally.add(outputs, await session.run(feeds));
-  }
 }
 
 /** As `compare`, without each sample's answer. */

@@ -95,8 +95,8 @@ export async function observe(
   const total = inner.reduce((n, name) => n + bytes(name), 0);
   const batch =
     fixedBatch(graph) ?? asked ?? Math.max(1, Math.min(MOST_PER_RUN, Math.floor(ROOM / Math.max(1, total))));
-  const { lanes, threads } = lanesOf(lab);
-  const parts = partition(inner, (name) => bytes(name) * batch, ROOM / lanes);
+  const { hands, threads } = lanesOf(lab);
+  const parts = partition(inner, (name) => bytes(name) * batch, ROOM / hands.lanes);
   let done = 0;
   const all = parts.length * samples.length;
   for (const [i, part] of parts.entries()) {
@@ -107,15 +107,16 @@ export async function observe(
     const lists: number[][] = [];
     for (let at = 0; at + (fixedBatch(graph) ?? 1) <= samples.length; at += batch)
       lists.push(Array.from({ length: Math.min(batch, samples.length - at) }, (_, k) => samples[at + k]!));
-    const runs = inOrder(lists, lanes, {
+    const runs = inOrder(lists, hands, {
       async work(indices) {
         stopIfAborted(lab.signal);
         const feeds: Feeds = feedsFor(graph, data, indices);
-        return { indices, feeds, results: part.length > 0 ? await session.run(feeds, part, lab.signal) : {} };
+        const seen = Object.fromEntries(Object.entries(feeds).filter(([name]) => i === 0 && names.includes(name)));
+        return { indices, seen, results: part.length > 0 ? await session.run(feeds, part, lab.signal) : {} };
       },
     });
-    for await (const { indices, feeds, results } of runs) {
-      if (i === 0) for (const name of names) if (fed.has(name)) see(name, floats(feeds[name]!), feeds[name]!.dims);
+    for await (const { indices, seen, results } of runs) {
+      for (const [name, value] of Object.entries(seen)) see(name, floats(value), value.dims);
       for (const name of part) see(name, floats(results[name]!), results[name]!.dims);
       done += indices.length;
       lab.onProgress?.({ task, done, total: all });

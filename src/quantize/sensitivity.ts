@@ -5,7 +5,7 @@
  */
 
 import type { Dataset } from '../data/dataset.ts';
-import { inOrder, type Lab, lanesOf, stopIfAborted } from '../runtime/index.ts';
+import { inOrder, type Lab, labOfPiece, lanesOf, stopIfAborted } from '../runtime/index.ts';
 import { type Agreement, against, type Recorded, record } from './agreement.ts';
 import { labelOf, planOf } from './plan.ts';
 import { type Calibrated, type WriteOptions, write } from './quantize.ts';
@@ -39,9 +39,8 @@ export async function sensitivity(
   const { kernels } = planOf(calibrated.model.graph, calibrated.facts, options);
   const layers = [...kernels].flatMap(([node, { kind }]) => (kind === 'weighted' ? [node] : []));
   const measured: LayerSensitivity[] = [];
-  const { lanes, threads } = lanesOf(lab);
-  const own: Lab = { ...lab, replicas: 1, ...(threads !== undefined && { threads }) };
-  const scans = inOrder(layers, lanes, {
+  const own = labOfPiece(lab);
+  const scans = inOrder(layers, lanesOf(lab).hands, {
     async work(node) {
       stopIfAborted(lab.signal);
       const { written } = write(calibrated, { ...options, only: labelOf(node) });

@@ -117,8 +117,16 @@ function kindsOf(layers: readonly Node[], { initializers }: Graph): string[][] {
 const BATCHES = [1, 8];
 const ROUNDS = 9;
 
-/** Times models in turn on samples, on one thread: geometric mean over the batches, each over the first model's. */
-export const timedOn =
+/**
+ * Times models in turn on samples, on one thread: geometric mean over the batches, each over the first model's.
+ * Of several processes the first does, and all go by what it found.
+ */
+export function timedOn(data: Dataset, lab: Lab): SlowLayersOptions['time'] {
+  const time = timedHere(data, lab);
+  return (models) => (lab.among ? lab.among.spread(0, () => time(models)) : time(models));
+}
+
+const timedHere =
   (data: Dataset, lab: Lab): SlowLayersOptions['time'] =>
   async (models) => {
     const { graph } = models[0]!;

@@ -25,19 +25,7 @@ export interface EvaluateOptions {
   readonly batch?: number;
   /** What the progress is called. Default 'evaluate'. */
   readonly task?: string;
-  /** Ranks that run the batches in turn; each gets all outputs, in order, and so the very score of one. Default: this process alone. */
-  readonly among?: Among;
 }
-
-/** How ranks share outputs. */
-export interface Among {
-  readonly rank: number;
-  readonly size: number;
-  /** The outputs that rank `from` has, on all ranks. */
-  spread(outputs: Float64Array | undefined, from: number): Promise<Float64Array>;
-}
-
-const ALONE: Among = { rank: 0, size: 1, spread: async (outputs) => outputs! };
 
 export interface Evaluation {
   readonly samples: number;
@@ -163,12 +151,12 @@ async function eachBatch(
   subject: Subject,
   dataset: Dataset,
   lab: Lab,
-  { batch, task = 'evaluate', among = ALONE }: EvaluateOptions,
+  { batch, task = 'evaluate' }: EvaluateOptions,
   take: (outputs: Float64Array, indices: Int32Array) => void,
 ): Promise<void> {
   const fixed = fixedBatch(subject.model.graph);
   const size = fixed ?? batch ?? comfortableBatch(dataset);
-  const { lanes, threads } = lanesOf(lab);
+  const { hands, threads } = lanesOf(lab);
   using session: Session = await loadSubject(subject, { ...lab, ...(threads !== undefined && { threads }) });
   const first = answerOf(subject.model.graph);
   const countFrom = (from: number): number => Math.min(size, dataset.size - from);
@@ -176,44 +164,25 @@ async function eachBatch(
     Int32Array.from({ length: fixed ?? countFrom(from) }, (_, i) => from + Math.min(i, countFrom(from) - 1));
   const starts = Array.from({ length: Math.ceil(dataset.size / size) }, (_, i) => i * size);
   const feeds: Feeds[] = [];
-  const own = inOrder(
-    starts.filter((_, i) => i % among.size === among.rank),
-    lanes,
-    {
-      async ready(from, lane) {
-        stopIfAborted(lab.signal);
-        const rows = rowsFrom(from);
-        await dataset.prepare?.(rows);
-        feeds[lane] = feedsOf(dataset, rows);
-      },
-      async work(from, lane) {
-        const { [first]: output } = await session.run(feeds[lane]!, [first], lab.signal);
-        return rowsOf(output!, rowsFrom(from).length, countFrom(from), subject);
-      },
+  const runs = inOrder(starts, hands, {
+    async ready(from, lane) {
+      stopIfAborted(lab.signal);
+      const rows = rowsFrom(from);
+      await dataset.prepare?.(rows);
+      feeds[lane] = feedsOf(dataset, rows);
     },
-  );
-  // Asked for ahead: ranks work at the same time, and tell their outputs in turn.
-  const next = () => {
-    const coming = own.next();
-    coming.catch(() => undefined);
-    return coming;
-  };
-  let coming = next();
-  try {
-    for (const [i, from] of starts.entries()) {
-      const rank = i % among.size;
-      const mine = rank === among.rank ? (await coming).value : undefined;
-      if (mine) coming = next();
-      const outputs = await among.spread(mine || undefined, rank);
-      const count = countFrom(from);
-      take(
-        outputs,
-        Int32Array.from({ length: count }, (_, k) => from + k),
-      );
-      lab.onProgress?.({ task, done: from + count, total: dataset.size });
-    }
-  } finally {
-    await own.return();
+    async work(from, lane) {
+      const { [first]: output } = await session.run(feeds[lane]!, [first], lab.signal);
+      return { from, outputs: rowsOf(output!, rowsFrom(from).length, countFrom(from), subject) };
+    },
+  });
+  for await (const { from, outputs } of runs) {
+    const count = countFrom(from);
+    take(
+      outputs,
+      Int32Array.from({ length: count }, (_, k) => from + k),
+    );
+    lab.onProgress?.({ task, done: from + count, total: dataset.size });
   }
 }
 

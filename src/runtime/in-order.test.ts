@@ -29,7 +29,7 @@ describe('inOrder', () => {
             return i;
           },
         };
-        for await (const result of inOrder(pieces, lanes, work)) results.push(result);
+        for await (const result of inOrder(pieces, { lanes }, work)) results.push(result);
         expect(results).toEqual(pieces.map(({ i }) => i));
         expect(readied).toEqual(results);
         expect(most).toBeLessThanOrEqual(lanes);
@@ -48,7 +48,7 @@ describe('inOrder', () => {
         if (i === 1) throw new Error('one');
         return i;
       };
-      for await (const result of inOrder([0, 1, 2, 3, 4], 3, { work })) results.push(result);
+      for await (const result of inOrder([0, 1, 2, 3, 4], { lanes: 3 }, { work })) results.push(result);
     };
     await expect(go()).rejects.toThrow('one');
     expect(results).toEqual([0]);
@@ -61,7 +61,7 @@ describe('inOrder', () => {
       await turns(10);
       ended += 1;
     };
-    for await (const _ of inOrder([0, 1, 2, 3], 2, { work })) break;
+    for await (const _ of inOrder([0, 1, 2, 3], { lanes: 2 }, { work })) break;
     expect(ended).toBe(2);
   });
 });

@@ -1,6 +1,7 @@
 /** What a step works with besides its model: the engine, the seed, and how to tell the caller what is going on. */
 
 import type { Engine } from './engine.ts';
+import type { Among } from './in-order.ts';
 
 /** One step of long work done. */
 export interface Progress {
@@ -23,6 +24,11 @@ export interface Lab {
    * share of the threads. The results are those of one copy with as many threads as each has. Default 1.
    */
   readonly replicas?: number;
+  /**
+   * Processes that do the same with the same data, and deal out to each other what copies answer: all of them get all results, which
+   * are those of one process. Every one of them must be given every call. Default: none.
+   */
+  readonly among?: Among;
   /** Aborting ends long work between two steps; the step throws `work/aborted`. */
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: Progress) => void;

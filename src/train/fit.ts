@@ -117,7 +117,7 @@ export async function fit(
   given: Model,
   samples: Dataset,
   options: FitOptions,
-  lab: Lab,
+  { among: _, ...lab }: Lab, // who shares a training is for `workers` to say
 ): Promise<{ model: Model; report: FitReport }> {
   const { model, settle } = withMasters(given);
   const asFed = (set: Dataset): Dataset => (model === given ? set : bind(set, portsOf(model.graph)));

@@ -39,15 +39,15 @@ export async function* predict(
   const fixed = tensorType(feeds[0])?.dims?.[0];
   const batch = typeof fixed === 'number' ? fixed : Math.min(options.batch ?? 128, data.size);
   const named = outputs ? withOutputs(model, outputs) : model;
-  const { lanes, threads } = lanesOf(lab);
+  const { hands, threads } = lanesOf(lab);
   using session = await loadModel(lab.engine, named, threads ? { threads } : {});
-  const memories = Array.from({ length: lanes }, () => memoryFor(feeds, data, batch));
+  const memories = Array.from({ length: hands.lanes }, () => memoryFor(feeds, data, batch));
   const lists = [...batches(data.size, { batch, shuffle: false })].map((list) => ({
     count: list.length,
     indices: list.length === batch ? list : Int32Array.from({ length: batch }, (_, i) => list[i] ?? i % data.size),
   }));
   let done = 0;
-  const answers = inOrder(lists, lanes, {
+  const answers = inOrder(lists, hands, {
     async ready({ indices }, lane) {
       stopIfAborted(lab.signal);
       await data.prepare?.(indices);

@@ -63,7 +63,7 @@ export async function scorer(
   const forward = poolFirst(removeDead({ ...form.graph, outputs: [{ name: output }] }));
   const graph = withStatedOutputs(engineForm(forward, lab.engine));
   // A graph that ranks share is worked out by one copy: its sums meet in one order.
-  const { lanes, threads } = load === loadGraph ? lanesOf(lab) : { lanes: 1, threads: lab.threads };
+  const { hands, threads } = load === loadGraph ? lanesOf(lab) : { hands: { lanes: 1 }, threads: lab.threads };
   const session = await load(graph, { ...lab, ...(threads && { threads }) });
   const ports = new Set(session.inputs.map(({ name }) => name));
   const columns = [...columnsOf(graph, form)];
@@ -71,7 +71,7 @@ export async function scorer(
   const read = Object.fromEntries(
     [...form.weights].flatMap(([name, t]) => (ports.has(name) ? [[name, weights.get(name) ?? t]] : [])),
   );
-  const each = Array.from({ length: lanes }, () => {
+  const each = Array.from({ length: hands.lanes }, () => {
     const feeds = Object.fromEntries(columns.map(([name, { dtype, dims: size }]) => [name, zeros(dtype, size)]));
     const result = zeros('float32', dims);
     const binding = session.bind({ ...read, ...feeds }, { [output]: result });
@@ -81,7 +81,7 @@ export async function scorer(
   return {
     async run() {
       const count = metric.start();
-      const runs = inOrder(fullBatches(data, batch), lanes, {
+      const runs = inOrder(fullBatches(data, batch), hands, {
         async ready({ full }, lane) {
           stopIfAborted(lab.signal);
           await data.prepare?.(full);
@@ -89,8 +89,9 @@ export async function scorer(
           data.fill(LABELS, full, each[lane]!.labels);
         },
         async work({ list }, lane) {
-          await each[lane]!.binding.run();
-          return { list, ...each[lane]! };
+          const { binding, result, labels } = each[lane]!;
+          await binding.run();
+          return { list, result, labels };
         },
       });
       for await (const { list, result, labels } of runs)
