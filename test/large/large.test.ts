@@ -23,7 +23,7 @@ describe.skipIf(!hasRoom)('a model of gigabytes (skipped with less than 6 GB of 
   beforeAll(() => {
     folder = mkdtempSync(join(tmpdir(), 'pare-large-'));
     child = transpiled('test/large/child.ts', 'pare-large');
-  });
+  }, 240_000);
   afterAll(() => {
     child.remove();
     rmSync(folder, { recursive: true, force: true });
