@@ -9,10 +9,12 @@ import type { Trial } from './workshop.ts';
 const COMFORT = 0.2;
 const NEAR = 3;
 const EPOCHS = 6;
+/** For those further away. */
+const MANY_EPOCHS = 24;
 /** Share of the time left that one of them may learn for. */
 const SHARE = 0.5;
 
-/** Goes on until less than `reserveMs` is left, or nothing better than what held is near the bound. */
+/** Goes on until less than `reserveMs` is left, or nothing is better than what held. */
 export async function polish(quest: Quest, reserveMs: () => number, lab: Lab): Promise<void> {
   const done = new Set<string>();
   for (;;) {
@@ -20,27 +22,29 @@ export async function polish(quest: Quest, reserveMs: () => number, lab: Lab): P
     const next = mostPromising(quest, done);
     if (!next || openMs * SHARE < passMs(quest, next, quest.bench.learn!.size) * LEAST) return;
     done.add(next.key);
-    lab.onNote?.('a structure near the bound learns on');
-    await teach(quest, next, { epochs: EPOCHS, mostMs: openMs * SHARE });
+    lab.onNote?.('a structure learns on');
+    const isFar = next.drop > quest.maxDrop * NEAR;
+    await teach(quest, next, { epochs: isFar ? MANY_EPOCHS : EPOCHS, mostMs: openMs * SHARE, augments: isFar });
   }
 }
 
 /** A lesson from a smaller share of the samples helps nothing here. */
 const LEAST = 0.3;
 
-/** The best structure that could still hold, or hold more safely; of those that are not better than what holds safely, none. */
+/**
+ * The best structure that could still hold, or hold more safely; where none is near, the one that lost least. Of those that are not better than
+ * what holds safely, none.
+ */
 function mostPromising(quest: Quest, done: ReadonlySet<string>): Trial | undefined {
   const { maxDrop, workshop } = quest;
   const structures = leastOfEach(workshop.trials.filter(isStructure));
   const isSafe = ({ drop }: Trial): boolean => drop <= maxDrop * COMFORT;
   const safe = Math.min(1, ...structures.filter(isSafe).map((trial) => worthOf(quest, trial)));
-  return structures
-    .filter(
-      (trial) => !isSafe(trial) && !done.has(trial.key) && trial.drop <= maxDrop * NEAR && worthOf(quest, trial) < safe,
-    )
-    .sort(
-      (a, b) => Number(holdsCut(quest, b)) - Number(holdsCut(quest, a)) || worthOf(quest, a) - worthOf(quest, b),
-    )[0];
+  const open = structures.filter((trial) => !isSafe(trial) && !done.has(trial.key) && worthOf(quest, trial) < safe);
+  const [near] = open
+    .filter(({ drop }) => drop <= maxDrop * NEAR)
+    .sort((a, b) => Number(holdsCut(quest, b)) - Number(holdsCut(quest, a)) || worthOf(quest, a) - worthOf(quest, b));
+  return near ?? open.sort((a, b) => a.drop - b.drop)[0];
 }
 
 /** Of structures of the same size, the one that lost least. */
