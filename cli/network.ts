@@ -1,6 +1,8 @@
 /** What stands where a model is taken: a file, the name of a reference model, or a configuration's own words. */
 
+import { existsSync } from 'node:fs';
 import { PareError } from '../src/base/error.ts';
+import { nearest } from '../src/base/suggest.ts';
 import type { Data, Dataset } from '../src/data/index.ts';
 import { buildNetwork, type NetworkWords, networkNamed, networkNames } from '../src/nn/network.ts';
 import type { Subject } from '../src/report/subject.ts';
@@ -16,7 +18,14 @@ export const network = (about: string): Arg<NetworkSource> => ({
     const word = words.at(-1)!;
     if (word.startsWith('{')) return { network: JSON.parse(word) as NetworkWords };
     const name = networkNamed(word);
-    return name === undefined ? { file: word } : { network: name };
+    if (name !== undefined) return { network: name };
+    const near = /[./\\]/.test(word) || existsSync(word) ? undefined : nearest(word, networkNames);
+    if (near === undefined) return { file: word };
+    throw new PareError('usage/unknown-network', `"${word}" is neither a file nor a network by name.`, {
+      where: word,
+      expected: networkNames.join(', '),
+      hint: `did you mean "${near}"?`,
+    });
   },
 });
 
@@ -40,10 +49,11 @@ export async function subjectOf(
       got: Object.keys(data.inputs).join(', '),
     });
   }
+  const tokens = column.tokens ?? tokensIn(data);
   const model = buildNetwork(words, {
     input: column.dims,
     dtype: column.dtype,
-    ...(column.tokens !== undefined && { tokens: column.tokens }),
+    ...(tokens !== undefined && { tokens }),
     outputs: await outputsFor(data),
     ...(data.labels && data.task === 'regression' && { units: spreadOf(data) }),
     seed,
@@ -53,12 +63,39 @@ export async function subjectOf(
   return { name: named, model: { ...model, metadata } };
 }
 
+/** One more than the largest id, where the only input is a row of integers that are not negative. */
+function tokensIn(data: Dataset): number | undefined {
+  const [[name, { dims, dtype }]] = Object.entries(data.inputs) as [[string, Dataset['inputs'][string]]];
+  if (dims.length !== 1 || !/^int(32|64)$/.test(dtype)) return undefined;
+  const ids = new BigInt64Array(data.size * dims[0]!);
+  data.fill(
+    name,
+    Int32Array.from({ length: data.size }, (_, i) => i),
+    ids,
+  );
+  let most = 0n;
+  for (const id of ids) {
+    if (id < 0n) return undefined;
+    if (id > most) most = id;
+  }
+  return Number(most) + 1;
+}
+
 /** Classes, numbers to predict, or as many as the input has where there are no labels. */
 async function outputsFor(data: Dataset): Promise<number> {
   const sizeOf = (dims: readonly number[]): number => dims.reduce((n, dim) => n * dim, 1);
   if (!data.labels) return sizeOf(Object.values(data.inputs)[0]!.dims);
   if (data.task !== 'classification') return sizeOf(data.labels.dims);
-  if (data.classes) return data.classes.length;
   const { classesOf } = await import('../src/data/index.ts');
-  return classesOf(data).reduce((most, label) => Math.max(most, label), 0) + 1;
+  const classes = data.classes?.length ?? classesOf(data).reduce((most, label) => Math.max(most, label), 0) + 1;
+  if (classes > 1) return classes;
+  throw new PareError(
+    'data/classes',
+    `All samples of "${data.name}" are of one class: there is nothing to tell apart.`,
+    {
+      where: data.name,
+      expected: 'two classes or more',
+      got: data.classes?.[0] ?? '0',
+    },
+  );
 }

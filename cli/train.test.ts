@@ -271,7 +271,7 @@ describe('pare train', () => {
   });
 
   it.each([
-    [['resnet21', '--data', 'glyphs'], 'file/missing'],
+    [['resnet21', '--data', 'glyphs'], 'usage/unknown-network'],
     [['resnet20'], 'usage/missing'],
     [['resnet20', '--data', 'KINDS', '--label', 'kind'], 'network/shape'],
     [['{"layers":["rellu"]}', '--data', 'glyphs'], 'option/unknown'],

@@ -12,6 +12,7 @@ export const compare = verb({
   args: { samples: number('Samples to compare on.', { min: 1, whole: true }, 32) },
   async run({ a, b, samples }, desk) {
     const { compareModels } = await import('../../src/report/compare-models.ts');
+    const { lengthsThatRun } = await import('../../src/report/random-feeds.ts');
     const { adviceOn } = await import('../../src/report/advice.ts');
     const { noise, portsOf, take } = await import('../../src/data/index.ts');
     const [left, right] = [await desk.read(a), await desk.read(b)];
@@ -19,7 +20,11 @@ export const compare = verb({
     if (!sets) desk.note('inputs are random (--data names real ones): distances on real data may differ');
     const dataset = sets
       ? take(sets.evaluation, samples)
-      : noise(portsOf(left.model.graph), { size: samples, seed: desk.values.seed, dims: desk.dims });
+      : noise(portsOf(left.model.graph), {
+          size: samples,
+          seed: desk.values.seed,
+          dims: await lengthsThatRun(left, await desk.lab(), desk.dims),
+        });
     const { outputs, layers } = await compareModels(left, right, dataset, await desk.lab());
     const advice = adviceOn({ outputs, layers });
     const figures = ({ maxAbs, relL2, cosine, differs }: (typeof outputs)[number]): string[] =>

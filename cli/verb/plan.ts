@@ -19,12 +19,13 @@ export const plan = verb({
   },
   async run({ model: file, ranks, link, latency, batch }, desk) {
     const { measurePlan, planParallel } = await import('../../src/parallel/index.ts');
+    const { costOfAny } = await import('../../src/report/index.ts');
     const speed = { latencyUs: latency, gigabitsPerSecond: gigabits(link) };
     const counts = countsOf(ranks);
     const { model } = await desk.read(file);
     const { dearestShare, ...measured } = await measurePlan(
       model,
-      { batch, samples: openDims(model, desk.dims) },
+      { batch, samples: openDims(model, { ...costOfAny(model, desk.dims).lengths, ...desk.dims }) },
       await desk.lab(),
     );
     const input = { ...measured, ...(dearestShare && { dearestShare }), link: speed };

@@ -89,7 +89,7 @@ interface Counted {
   readonly layers: readonly LayerCost[];
   readonly unknown: readonly string[];
   readonly lengths: Lengths;
-  /** How many nodes are unknown for want of dimensions, not of a row. */
+  /** How many nodes are unknown for want of dimensions, not of a row, and how many values are empty. */
   readonly blurred: number;
 }
 
@@ -118,6 +118,8 @@ function count(graph: Graph, sizes: Lengths): Counted {
       dims: (facts.get(node.outputs[0] ?? '')?.dims ?? []).map((dim) => (typeof dim === 'number' ? dim : -1)),
     };
   });
+  // A map that was halved to nothing, for one, says that the lengths are too short.
+  for (const { dims } of facts.values()) if (dims?.includes(0)) blurred += 1;
   return { layers, unknown, lengths: sizes, blurred };
 }
 

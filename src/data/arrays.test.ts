@@ -88,6 +88,15 @@ describe('fromArrays', () => {
     expect(into).toEqual(Float32Array.of(51 / 255, 0));
   });
 
+  it('takes rows with a single 1 as classes, other rows as numbers', () => {
+    const x = { dtype: 'float32', dims: [2, 1], data: Float32Array.of(1, 2) } as const;
+    const y = (...data: number[]) => ({ dtype: 'float32', dims: [2, 3], data: Float32Array.from(data) }) as const;
+    expect([...classesOf(fromArrays('hot', { x, y: y(0, 0, 1, 1, 0, 0) }).train)]).toEqual([2, 0]);
+    for (const rows of [y(0, 0, 1, 1, 1, 0), y(0, 0, 0, 1, 0, 0), y(0, 0, 2, 1, 0, 0)]) {
+      expect(fromArrays('n', { x, y: rows }).train.task).toBe('regression');
+    }
+  });
+
   it('says what is missing', () => {
     const one = { dtype: 'int32', dims: [2], data: Int32Array.of(1, 2) } as const;
     expect(() => fromArrays('n', { y: one })).toThrow('nothing to feed');

@@ -11,7 +11,7 @@ import type { Splits } from './subset.ts';
 export interface ArrayOptions extends Pick<ImageOptions, 'preset' | 'mean' | 'std' | 'scale'> {
   /** The array that holds the targets. Default: `labels`, else `y`. */
   readonly label?: string;
-  /** Default: classification for integers in one axis, regression for the others. */
+  /** Default: classification for integers in one axis and for rows with a single 1, regression for the others. */
   readonly task?: Exclude<Task, 'unlabelled'>;
 }
 
@@ -96,9 +96,26 @@ export function inputColumn(array: NdArray, options: ArrayOptions): Stored {
 
 export function labelColumn(array: NdArray, forced: ArrayOptions['task']): { labels: Stored; task: Task } {
   const { dtype, dims, data } = widened(array);
+  const hot = forced === 'regression' ? undefined : oneHot(dims, data);
+  if (hot) return { labels: { dtype: 'int64', dims: [], data: hot }, task: 'classification' };
   const flat = dims.length === 2 && dims[1] === 1 && !dtype.startsWith('float') ? [] : dims.slice(1);
   const task = forced ?? (dtype.startsWith('float') || flat.length ? 'regression' : 'classification');
   return { labels: { dtype: task === 'regression' ? 'float32' : 'int64', dims: flat, data }, task };
+}
+
+/** The class of each row where all rows hold a single 1 and else 0. */
+function oneHot(dims: readonly number[], data: NdArray['data']): Int32Array | undefined {
+  const [rows, classes] = dims;
+  if (dims.length !== 2 || classes! < 2) return undefined;
+  const hot = new Int32Array(rows!).fill(-1);
+  for (let i = 0; i < data.length; i++) {
+    const value = Number(data[i]);
+    if (value === 0) continue;
+    const row = Math.floor(i / classes!);
+    if (value !== 1 || hot[row] !== -1) return undefined;
+    hot[row] = i % classes!;
+  }
+  return hot.includes(-1) ? undefined : hot;
 }
 
 /** Floats of 16 and 64 bits as float32; the rest as it is. */

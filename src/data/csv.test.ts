@@ -16,6 +16,11 @@ const values = (set: Dataset, column: string): number[] => {
 };
 
 describe('readTable', () => {
+  it.each([',', ';', '\t', '|'])('tells that %j parts the columns', (mark) => {
+    const table = { header: ['a', 'b,;'], rows: [['1.5', 'x']] };
+    expect(readTable(`a${mark}"b,;"\n1.5${mark}x\n`, 't.csv')).toEqual(table);
+  });
+
   it('reads quotes, tabs and files without a header', () => {
     expect(readTable('a,b\n1,"x, ""y"""\n', 't.csv')).toEqual({ header: ['a', 'b'], rows: [['1', 'x, "y"']] });
     expect(readTable('a\tb\n1\tthe "end\n', 't.tsv').rows).toEqual([['1', 'the "end']]);

@@ -33,13 +33,15 @@ export function portsOf(graph: Graph): Port[] {
  *
  * Ports without axes that the set knows nothing of get a setting (`settingOf`).
  *
- * A sample of other dims is reshaped when the port's are all known and hold as many elements; types are converted.
+ * A sample is reshaped where axes of it, or of the port, only fall apart ([784] for [1, 28, 28]), and images get their channels where
+ * the port has them; types are converted.
  *
  * Throws   data/inputs when a port finds no input; data/shape when the sample does not fit it.
  */
 export function bind(dataset: Dataset, ports: readonly Port[]): Dataset {
   const names = Object.keys(dataset.inputs);
   const source = new Map<string, string>();
+  const turns = new Map<string, Turn>();
   const inputs: Record<string, Column> = {};
   const candidates = names.length === 1 ? names : names.filter((name) => dataset.inputs[name]!.tokens !== undefined);
   const samplePorts = ports.filter(({ dims }) => dims.length > 0).length;
@@ -60,8 +62,10 @@ export function bind(dataset: Dataset, ports: readonly Port[]): Dataset {
       });
     }
     const { whole } = dataset.inputs[from]!;
-    inputs[port.name] = { dtype: port.dtype, dims: sampleDims(dataset, from, port), ...(whole && { whole }) };
+    const { dims, turn } = sampleDims(dataset, from, port);
+    inputs[port.name] = { dtype: port.dtype, dims, ...(whole && { whole }) };
     source.set(port.name, from);
+    if (turn) turns.set(port.name, turn);
   }
   return {
     ...dataset,
@@ -75,30 +79,69 @@ export function bind(dataset: Dataset, ports: readonly Port[]): Dataset {
       if (from === undefined) return dataset.fill(column, indices, into); // which says that there is no such column
       const given = from === LABELS ? dataset.labels : dataset.inputs[from];
       const wanted = from === LABELS ? dataset.labels : inputs[column];
-      if (!given || !wanted || given.dtype === wanted.dtype) return dataset.fill(from, indices, into);
+      const turn = turns.get(column);
+      if (!given || !wanted || (given.dtype === wanted.dtype && !turn)) return dataset.fill(from, indices, into);
       const scratch = new (factsOf(given.dtype).array as unknown as new (length: number) => TypedArray)(into.length);
       dataset.fill(from, indices, scratch);
-      recast(scratch, given.dtype, into, wanted.dtype);
+      recast(turn ? turned(scratch, given.dims, turn) : scratch, given.dtype, into, wanted.dtype);
     },
     ...(dataset.atEpoch && { atEpoch: (epoch: number) => bind(dataset.atEpoch!(epoch), ports) }),
   };
 }
 
-function sampleDims(dataset: Dataset, from: string, port: Port): readonly number[] {
-  const { dims } = dataset.inputs[from]!;
+/** Which way the channels of an image move. */
+type Turn = 'first' | 'last';
+
+function sampleDims(
+  dataset: Dataset,
+  from: string,
+  port: Port,
+): { readonly dims: readonly number[]; readonly turn?: Turn } {
+  const { dims, whole } = dataset.inputs[from]!;
   const wanted = port.dims.slice(1);
-  const matches =
-    wanted.length === dims.length && wanted.every((dim, axis) => typeof dim !== 'number' || dim === dims[axis]);
-  if (matches || dataset.inputs[from]!.whole) return dims;
+  const suits = (given: readonly number[]): boolean =>
+    wanted.length === given.length && wanted.every((dim, axis) => typeof dim !== 'number' || dim === given[axis]);
+  if (suits(dims) || whole) return { dims };
+  if (dims.length === 3) {
+    const [a, b, c] = dims as [number, number, number];
+    if (suits([c, a, b])) return { dims: [c, a, b], turn: 'first' };
+    if (suits([b, c, a])) return { dims: [b, c, a], turn: 'last' };
+  }
   const known = wanted.filter((dim) => typeof dim === 'number');
-  const turned = dims.length === 3 && [dims[1], dims[2], dims[0]].every((dim, axis) => dim === wanted[axis]);
-  if (known.length === wanted.length && sizeOf(known) === sizeOf(dims) && !turned) return known;
+  if (known.length === wanted.length && (fallsApart(dims, known) || fallsApart(known, dims))) return { dims: known };
   throw new PareError('data/shape', `A sample of "${dataset.name}" does not fit the model's input "${port.name}".`, {
     where: port.name,
     expected: `[${wanted.map((dim) => dim ?? '?').join(', ')}]`,
     got: `[${dims.join(', ')}]`,
-    ...(turned && { hint: 'the model takes its channels last: layout nhwc' }),
   });
+}
+
+/** Whether each axis of `whole` is the product of neighbouring axes of `parts`, in order; axes of one do not count. */
+function fallsApart(whole: readonly number[], parts: readonly number[]): boolean {
+  if (sizeOf(whole) !== sizeOf(parts)) return false;
+  let at = 0;
+  return whole.every((dim) => {
+    let product = 1;
+    while (product < dim && at < parts.length) product *= parts[at++]!;
+    return product === dim;
+  });
+}
+
+/** Samples [rows, columns] by their transposes: channels are the columns, or the rows. */
+function turned(samples: TypedArray, dims: readonly number[], turn: Turn): TypedArray {
+  const size = sizeOf(dims);
+  const channels = turn === 'first' ? dims.at(-1)! : dims[0]!;
+  const rows = turn === 'first' ? size / channels : channels;
+  const columns = size / rows;
+  const out = samples.slice();
+  for (let start = 0; start < samples.length; start += size) {
+    for (let row = 0; row < rows; row++) {
+      for (let column = 0; column < columns; column++) {
+        out[start + column * rows + row] = samples[start + row * columns + column]!;
+      }
+    }
+  }
+  return out;
 }
 
 /** Numbers of one type written as another. */

@@ -2,6 +2,7 @@
 
 import { PareError } from '../base/error.ts';
 import { nearest } from '../base/suggest.ts';
+import type { Dim } from '../graph/model.ts';
 import { type ArrayOptions, fromArrays } from './arrays.ts';
 import { readTable } from './csv.ts';
 import type { Dataset } from './dataset.ts';
@@ -16,7 +17,7 @@ import { readNpy, readNpz } from './npy.ts';
 import { isLarge, openNpyFile, openNpyFolder } from './npy-folder.ts';
 import { readParquet } from './parquet.ts';
 import { bind, type Port } from './port.ts';
-import type { ImageOptions } from './preprocess.ts';
+import type { ImageOptions, Layout } from './preprocess.ts';
 import { readSafetensors } from './safetensors.ts';
 import { siblingsOf } from './siblings.ts';
 import { fromTable, type SplitTableOptions } from './split-table.ts';
@@ -86,7 +87,12 @@ const NAMES: Readonly<Record<string, Opener>> = {
   ...Object.fromEntries(Object.keys(KNOWN).map((name): [string, Opener] => [name, openKnown])),
 };
 
-const text = async (path: string): Promise<string> => new TextDecoder().decode(await readBytes(path));
+/** A text in UTF-8, or in the UTF-16 that its first two bytes tell. */
+async function text(path: string): Promise<string> {
+  const bytes = await readBytes(path);
+  const mark = (bytes[0]! << 8) | bytes[1]!;
+  return new TextDecoder(mark === 0xfffe ? 'utf-16le' : mark === 0xfeff ? 'utf-16be' : 'utf-8').decode(bytes);
+}
 
 /** Tables, by what reads them; files beside a training table that are called test or dev are its other parts. */
 const table =
@@ -157,8 +163,9 @@ const ENDINGS: Readonly<Record<string, Opener>> = {
  *          folder; and what the reader of the source throws.
  */
 export async function openData(spec: string, options: DataOptions = {}): Promise<Data> {
-  const opened = await openSpec(spec, options);
   const { ports } = options;
+  const layout = options.layout ?? layoutOf(ports);
+  const opened = await openSpec(spec, { ...options, ...(layout && { layout }) });
   const bound = (dataset: Dataset | undefined): Dataset | undefined =>
     dataset && ports ? bind(dataset, ports) : dataset;
   const [validation, test] = [bound(opened.validation), bound(opened.test)];
@@ -201,6 +208,15 @@ async function openFolder(folder: string, options: DataOptions): Promise<Opened>
     expected: 'IDX or NPY files, a folder of images per class, or images',
     got: files.length ? `${files.length} other files, such as ${join(folder, files[0]!)}` : 'an empty folder',
   });
+}
+
+/** Channels last, where the only input is of images and says so: [N, H, W, 3]. */
+function layoutOf(ports: readonly Port[] | undefined): Layout | undefined {
+  const [first, ...others] = ports?.map(({ dims }) => dims) ?? [];
+  const isChannels = (dim: Dim | undefined): boolean => dim === 1 || dim === 3;
+  return first?.length === 4 && others.length === 0 && isChannels(first[3]) && !isChannels(first[1])
+    ? 'nhwc'
+    : undefined;
 }
 
 /** Without a size, images take the one that the model states (imagenet: shorter side to 256 / 224 of it, then cut). */

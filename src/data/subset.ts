@@ -68,6 +68,7 @@ export function split(dataset: Dataset, options: SplitOptions = {}): Splits {
       where: dataset.name,
       expected: 'shares of 0 to 1 that leave something to train on, and a sample for each part',
       got: `validation ${validation}, test ${test}, of ${dataset.size} samples`,
+      ...(dataset.size < parts && { hint: 'more samples, or a set of its own to score on (--eval)' }),
     });
   }
   const order = random(seed, 'split').shuffle(Int32Array.from({ length: dataset.size }, (_, i) => i));
@@ -76,7 +77,11 @@ export function split(dataset: Dataset, options: SplitOptions = {}): Splits {
   const tests = Math.min(count(test), dataset.size - parts + 1);
   const validations = Math.min(count(validation), dataset.size - tests - 1);
   const part = (from: number, to: number, name: string): Dataset =>
-    subset(dataset, line.slice(from, to).sort(), `${dataset.name} (${name})`);
+    subset(
+      dataset,
+      line.slice(from, to).sort(),
+      `${dataset.name.replace(/ \((train|validation|test)\)$/, '')} (${name})`,
+    );
   return {
     train: part(tests + validations, dataset.size, 'train'),
     ...(validations && { validation: part(tests, tests + validations, 'validation') }),

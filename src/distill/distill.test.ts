@@ -208,6 +208,20 @@ it('losses add up by weight, labels have their share, and the loss is chosen whe
   ]);
 });
 
+it('axes of one behind the classes change no loss, and a student with other outputs is refused', async () => {
+  const wide = (flat: boolean, seed: number, classes = 4): Model =>
+    sequential([conv2d(classes, 8), ...(flat ? [flatten()] : [])], { input: INPUT, seed });
+  const lossOf = async (flat: boolean): Promise<number> => {
+    const still = { epochs: 1, batch: 20, optimizer: sgd({ lr: 0 }), loss: 'soft-targets' as const };
+    return (await distill(wide(flat, 1), wide(flat, 2), data(20, false), still, lab)).report.epochs[0]!.loss;
+  };
+  expect(await lossOf(true)).toBeGreaterThan(0.01);
+  expect(await lossOf(false)).toBeCloseTo(await lossOf(true), 5);
+  await expect(distill(wide(true, 1, 5), wide(true, 2), data(20, false), { epochs: 1 }, lab)).rejects.toMatchObject({
+    code: 'distill/outputs',
+  });
+});
+
 it('samples that change from epoch to epoch have the teacher beside the student', async () => {
   const set = { ...data(40), atEpoch: () => data(40) };
   const notes: string[] = [];

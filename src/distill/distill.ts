@@ -1,9 +1,11 @@
 /** A small network learns from a large one (or several): from recorded outputs, or beside it in one graph. */
 
+import { PareError } from '../base/error.ts';
 import { pick } from '../base/suggest.ts';
 import { bind, type Dataset, portsOf } from '../data/index.ts';
 import { beside } from '../graph/beside.ts';
 import type { Graph, Model } from '../graph/model.ts';
+import { sizeOf } from '../graph/tensor.ts';
 import { modernize } from '../ops/modern.ts';
 import type { Lab } from '../runtime/index.ts';
 import { type FitOptions, type FitReport, fit } from '../train/fit.ts';
@@ -11,7 +13,7 @@ import { crossEntropy } from '../train/loss/cross-entropy.ts';
 import { type Loss, weightedSum } from '../train/loss/loss.ts';
 import { meanSquaredError } from '../train/loss/mean-squared-error.ts';
 import { atPlaces, IGNORED } from '../train/places.ts';
-import { placesFor } from '../train/task.ts';
+import { outputWidth, placesFor } from '../train/task.ts';
 import { withAdapters } from './adapter.ts';
 import { type CacheOptions, cached } from './cache.ts';
 import { chooseLoss } from './choose-loss.ts';
@@ -98,7 +100,7 @@ export async function distill(
   const loss = terms.length === 1 && terms[0]![0] === 1 ? terms[0]![1] : weightedSum(...terms);
   const { model, report } = live
     ? await besideTeacher(learner, teacher, [...wanted], data, { ...rest, loss }, lab)
-    : await fit(learner, withTeacher(data, await recordedBy()), { ...rest, loss }, lab);
+    : await fit(learner, withTeacher(data, answering(student, data, await recordedBy())), { ...rest, loss }, lab);
   return { model: onlyStudent(learner === student ? student : modernize(student), model), report };
 
   async function recordedBy(): Promise<Recorded | Recording> {
@@ -106,6 +108,17 @@ export async function distill(
     if (cache) return await cached(teacher, data, { batch: rest.batch, ...cache, features: [...wanted] }, lab);
     return await record(teacher, data, lab, { features: [...wanted], batch: rest.batch });
   }
+}
+
+/** What was recorded, if the student answers with as many numbers. Throws distill/outputs. */
+function answering<T extends Recorded | Recording>(student: Model, data: Dataset, recorded: T): T {
+  const [own, theirs] = [outputWidth(student, data), sizeOf(recorded.dims)];
+  if (own === theirs || own === 0) return recorded;
+  throw new PareError('distill/outputs', 'The student answers with another number of values than the teacher.', {
+    expected: `${theirs} numbers per sample: [${recorded.dims.join(', ')}]`,
+    got: `${own}`,
+    hint: 'a student for this teacher: auto, or a model with the same output',
+  });
 }
 
 /** The losses on the output, the labels' share among them. */
@@ -123,7 +136,7 @@ function outputTerms(
   if (share >= 1) return [[1, hard!()]];
   const soft = (): (readonly [number, Loss])[] => {
     if (asked === 'auto') {
-      const { name, why } = chooseLoss(teacher.graph, data);
+      const { name, why } = chooseLoss(teacher, data);
       lab.onNote?.(`the student learns by ${name}: ${why}`);
       return [[1 - share, outputLoss(name, data)]];
     }

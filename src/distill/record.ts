@@ -2,6 +2,7 @@
 
 import { PareError } from '../base/error.ts';
 import type { Dataset } from '../data/dataset.ts';
+import { bind, portsOf } from '../data/port.ts';
 import type { TypedArray } from '../graph/dtype.ts';
 import { feedsOf, tensorType } from '../graph/model.ts';
 import { floats, sizeOf } from '../graph/tensor.ts';
@@ -93,7 +94,7 @@ async function asUsed(
   const { model } = only!;
   return await predictAll(
     model,
-    data,
+    bind(data, portsOf(model.graph)),
     logitsOf(model.graph, model.graph.outputs[0]!.name),
     { task: 'record teacher' },
     lab,

@@ -50,7 +50,10 @@ export const targets = {
 export type TargetName = keyof typeof targets;
 
 /** The target that this engine is: by trying where it can be tried. */
-export async function targetOf(engine: Engine, arch = globalThis.process?.arch): Promise<TargetName> {
+export async function targetOf(
+  engine: Engine,
+  arch: string | undefined = globalThis.process?.arch,
+): Promise<TargetName> {
   if (engine.device === 'webgpu') return 'webgpu';
   if (engine.name === 'wasm') return 'wasm';
   if (arch === 'arm64' || arch === 'arm') return 'arm';

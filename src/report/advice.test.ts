@@ -22,3 +22,12 @@ it('tells an error that grows from one that jumps', () => {
   const layers = Array.from({ length: 12 }, (_, i) => layer(`l${i}`, 0.012 * 1.3 ** i));
   expect(adviceOn({ outputs: [output(0.3)], layers }).sentences.at(-1)).toContain('grows little by little');
 });
+
+it('does not call outputs alike that are no numbers', () => {
+  const { startsAt, sentences } = adviceOn({
+    outputs: [output(Number.NaN)],
+    layers: [layer('a', 0), layer('b', Number.NaN)],
+  });
+  expect(startsAt).toBe('b');
+  expect(sentences.join(' ')).toContain('"y" of one of the two is no number, first seen at Conv "b"');
+});

@@ -20,6 +20,16 @@ export function adviceOn({ outputs, layers }: Pick<Comparison, 'outputs' | 'laye
   if (outputs.some(({ differs }) => differs !== undefined)) {
     return { sentences: ['The outputs have different dimensions: these are not two forms of one model.'] };
   }
+  const broken = outputs.find(({ maxAbs }) => Number.isNaN(maxAbs));
+  if (broken) {
+    const first = layers.find(({ maxAbs, differs }) => differs === undefined && Number.isNaN(maxAbs));
+    return {
+      ...(first && { startsAt: first.name }),
+      sentences: [
+        `Output "${broken.name}" of one of the two is no number${first ? `, first seen at ${first.op} "${first.name}"` : ''}: no distance can be told.`,
+      ],
+    };
+  }
   if (worst < USUAL) return { sentences: ['The outputs agree within what 8-bit rounding gives.'] };
   const start = known.find(({ relL2 }) => relL2 >= USUAL);
   const jumps = known.flatMap((layer, i) => {

@@ -4,6 +4,7 @@ import type { Dataset } from '../data/index.ts';
 import { sizeOf, tensorBytes } from '../graph/tensor.ts';
 import type { Lab } from '../runtime/lab.ts';
 import { agreement, evaluate, type Metric } from './evaluate.ts';
+import { lengthsIn } from './feeds.ts';
 import { compareLayers, type LayerChange } from './layers.ts';
 import { type MeasureModelsOptions, measureModels } from './measure-models.ts';
 import type { Subject } from './subject.ts';
@@ -54,10 +55,11 @@ export async function beforeAfter(
   lab: Lab,
   { eval: dataset, scored, reference, ...timing }: BeforeAfterOptions = {},
 ): Promise<BeforeAfter> {
+  const dims = { ...(dataset && lengthsIn(before.model.graph, dataset)), ...timing.dims };
   const isLarge = timing.batches?.length !== 0 && loadedBytes(before) + loadedBytes(after) > SIDE_BY_SIDE;
   if (isLarge)
     lab.onNote?.('both models at once may not fit in memory: they are not timed here (pare bench times them)');
-  const [old, now] = await measureModels([before, after], lab, isLarge ? { ...timing, batches: [] } : timing);
+  const [old, now] = await measureModels([before, after], lab, { ...timing, dims, ...(isLarge && { batches: [] }) });
   const known = scored && [scored.before, scored.after].map((value): Metric => ({ name: scored.name, value }));
   const [oldMetric, nowMetric] = known ?? (dataset ? await scores(before, after, dataset, reference, lab) : []);
   const steps = [

@@ -1,8 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { noise, portsOf } from '../data/index.ts';
+import { bind, inMemory, noise, portsOf } from '../data/index.ts';
 import type { Model } from '../graph/model.ts';
 import { floats, tensor } from '../graph/tensor.ts';
 import { dense, relu, sequential } from '../nn/index.ts';
+import { draft } from '../ops/builder.ts';
+import type { Value } from '../ops/op.ts';
 import { type Engine, openEngine } from '../runtime/index.ts';
 import { compareModels } from './compare-models.ts';
 
@@ -43,6 +45,27 @@ describe('compareModels', () => {
     expect(outputs[0]!.top1Agreement).toBe(1);
     for (const { maxAbs } of layers) expect(maxAbs).toBe(0);
     expect(layers.map(({ op }) => op)).toContain('Relu');
+  });
+
+  it.each(['float16', 'float32'] as const)('feeds each model what it takes (samples of %s)', async (dtype) => {
+    const twice = (given: 'float16' | 'float32'): Model => {
+      const building = draft<Value>();
+      const { g } = building;
+      const x = g.input('x', given, ['N', 3]);
+      const y = g.Mul(given === 'float32' ? x : g.Cast(x, { to: 1 }), g.constant(tensor('float32', [], [2]), 'two'));
+      const graph = building.finish([{ name: y.name, type: { kind: 'tensor', dtype: 'float32', dims: ['N', 3] } }]);
+      return { ...model, graph };
+    };
+    const models = [twice(dtype), twice(dtype === 'float16' ? 'float32' : 'float16')] as const;
+    const ints = inMemory({
+      name: 'ints',
+      inputs: { x: { dtype: 'float32', dims: [3], data: Float32Array.of(1, -2, 3) } },
+    });
+    const samples = bind(ints, portsOf(models[0].graph));
+    const { outputs } = await compareModels({ name: 'a', model: models[0] }, { name: 'b', model: models[1] }, samples, {
+      engine,
+    });
+    expect(outputs).toMatchObject([{ maxAbs: 0, cosine: 1 }]);
   });
 
   it('says which layers have another shape', async () => {

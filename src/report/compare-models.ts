@@ -6,10 +6,12 @@
 
 import { PareError } from '../base/error.ts';
 import type { Dataset } from '../data/index.ts';
-import { isFloat } from '../graph/dtype.ts';
+import { recast } from '../data/port.ts';
+import { type DType, isFloat } from '../graph/dtype.ts';
 import type { Graph, Model } from '../graph/model.ts';
-import { numbers, type Tensor } from '../graph/tensor.ts';
+import { elements, numbers, type Tensor, zeros } from '../graph/tensor.ts';
 import { stopIfAborted } from '../runtime/aborted.ts';
+import type { Port } from '../runtime/engine.ts';
 import type { Lab } from '../runtime/lab.ts';
 import { loadModel } from '../runtime/load-model.ts';
 import { feedsOf, fixedBatch } from './feeds.ts';
@@ -95,15 +97,7 @@ export async function compareModels(
     const feeds = feedsOf(dataset, indices);
     const [own, other] = [
       await left.run(feeds, undefined, lab.signal),
-      await right.run(
-        renamed(
-          feeds,
-          port,
-          right.inputs.map(({ name }) => name),
-        ),
-        undefined,
-        lab.signal,
-      ),
+      await right.run(renamed(feeds, port, right.inputs), undefined, lab.signal),
     ];
     for (const [x, y] of [...outputs, ...inner.map(({ value }) => [value, value] as const)]) {
       add(tallies, x, own[x], other[y], indices.length, count);
@@ -148,13 +142,25 @@ const exposing = (model: Model, values: readonly string[]): Model => ({
   graph: { ...model.graph, outputs: [...model.graph.outputs, ...values.map((name) => ({ name }))] },
 });
 
-/** The feeds under the other model's names, where those differ. */
+/** The feeds under the other model's names and in its types, where those differ. */
 const renamed = (
   feeds: Readonly<Record<string, Tensor>>,
   from: readonly string[],
-  to: readonly string[],
+  to: readonly Port[],
 ): Record<string, Tensor> =>
-  Object.fromEntries(to.map((name, i) => [name, feeds[name] ?? feeds[from[i]!]!]).filter(([, tensor]) => tensor));
+  Object.fromEntries(
+    to.flatMap(({ name, dtype }, i) => {
+      const fed = feeds[name] ?? feeds[from[i]!];
+      if (!fed) return [];
+      return [[name, dtype === undefined || fed.dtype === dtype ? fed : cast(fed, dtype)]];
+    }),
+  );
+
+function cast(given: Tensor, dtype: DType): Tensor {
+  const made = zeros(dtype, given.dims);
+  recast(elements(given), given.dtype, elements(made), dtype);
+  return made;
+}
 
 function add(
   tallies: Map<string, Tally>,

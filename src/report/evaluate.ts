@@ -10,7 +10,7 @@ import { inOrder, lanesOf } from '../runtime/in-order.ts';
 import type { Lab } from '../runtime/lab.ts';
 import { type Places, rowsAt } from '../train/places.ts';
 import { placesFor } from '../train/task.ts';
-import { comfortableBatch, feedsOf, fixedBatch, labelsOf } from './feeds.ts';
+import { asTaken, comfortableBatch, feedsOf, fixedBatch, labelsOf } from './feeds.ts';
 import { answersOf, lossOf, type Scale, scaleOf } from './scoring.ts';
 import { loadSubject, type Subject } from './subject.ts';
 
@@ -159,6 +159,7 @@ async function eachBatch(
   const { hands, threads } = lanesOf(lab);
   using session: Session = await loadSubject(subject, { ...lab, ...(threads !== undefined && { threads }) });
   const first = answerOf(subject.model.graph);
+  const fed = asTaken(dataset, subject.model.graph);
   const countFrom = (from: number): number => Math.min(size, dataset.size - from);
   const rowsFrom = (from: number): Int32Array =>
     Int32Array.from({ length: fixed ?? countFrom(from) }, (_, i) => from + Math.min(i, countFrom(from) - 1));
@@ -168,8 +169,8 @@ async function eachBatch(
     async ready(from, lane) {
       stopIfAborted(lab.signal);
       const rows = rowsFrom(from);
-      await dataset.prepare?.(rows);
-      feeds[lane] = feedsOf(dataset, rows);
+      await fed.prepare?.(rows);
+      feeds[lane] = feedsOf(fed, rows);
     },
     async work(from, lane) {
       const { [first]: output } = await session.run(feeds[lane]!, [first], lab.signal);

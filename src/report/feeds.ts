@@ -1,6 +1,6 @@
 /** Samples as a model takes them: a batch of a data set, under the model's input names. */
 
-import { batchDims, type Dataset, LABELS, portsOf } from '../data/index.ts';
+import { batchDims, bind, type Dataset, LABELS, portsOf } from '../data/index.ts';
 import { byteLength } from '../graph/dtype.ts';
 import type { Graph } from '../graph/model.ts';
 import { elements, sizeOf, type Tensor } from '../graph/tensor.ts';
@@ -35,4 +35,23 @@ export function comfortableBatch(dataset: Dataset): number {
     0,
   );
   return Math.max(1, Math.min(128, dataset.size, Math.floor(2 ** 25 / Math.max(1, bytes))));
+}
+
+/** The samples under the model's own input names and in its types: those that were read for another model too. Throws what bind throws. */
+export function asTaken(dataset: Dataset, graph: Graph): Dataset {
+  const ports = portsOf(graph);
+  return ports.every(({ name, dtype }) => dataset.inputs[name]?.dtype === dtype) ? dataset : bind(dataset, ports);
+}
+
+/** Lengths of the model's open axes by symbol, as these samples (under its input names) have them; the batch's is not among them. */
+export function lengthsIn(graph: Graph, { inputs }: Pick<Dataset, 'inputs'>): Record<string, number> {
+  const ports = portsOf(graph);
+  const batch = ports.map(({ dims }) => dims[0]);
+  const found = ports.flatMap(({ name, dims }) =>
+    dims.slice(1).flatMap((dim, axis): [string, number][] => {
+      const length = inputs[name]?.dims[axis];
+      return typeof dim === 'string' && length !== undefined && !batch.includes(dim) ? [[dim, length]] : [];
+    }),
+  );
+  return Object.fromEntries(found);
 }

@@ -1,7 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Model } from '../graph/model.ts';
+import { tensor } from '../graph/tensor.ts';
 import { dense, relu, sequential } from '../nn/index.ts';
 import { writeModel } from '../onnx/index.ts';
+import { draft } from '../ops/builder.ts';
+import type { Value } from '../ops/op.ts';
 import { type Engine, openEngine } from '../runtime/index.ts';
 import { costOfAny, measureModels } from './measure-models.ts';
 
@@ -51,6 +54,20 @@ describe('measureModels', () => {
     expect(any!.timings.map(({ batch }) => batch)).toEqual([1, 32]);
     expect(four!.timings.map(({ batch, against }) => [batch, against])).toEqual([[4, 'four']]);
     expect(one!.timings.map(({ batch, against }) => [batch, against])).toEqual([[1, 'any']]);
+  });
+
+  it('counts at lengths that leave something of a map', () => {
+    const building = draft<Value>();
+    const { g } = building;
+    const x = g.input('x', 'float32', ['N', 1, 'H', 'W']);
+    const w = g.constant(tensor('float32', [1, 1, 2, 2], [1, 1, 1, 1]), 'w');
+    const half = g.MaxPool(x, { kernel_shape: [2, 2], strides: [2, 2] });
+    const y = g.Conv(half, w);
+    const graph = building.finish([{ name: y.name }]);
+    const { lengths, macs } = costOfAny({ ...small, graph });
+    expect(lengths).toMatchObject({ H: 64, W: 64 });
+    expect(macs).toBe(31 * 31 * 4);
+    expect(costOfAny({ ...small, graph }, { H: 8, W: 8 }).macs).toBe(3 * 3 * 4);
   });
 
   it('counts the parameters of the model as it is, in any opset', () => {

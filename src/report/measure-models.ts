@@ -130,7 +130,7 @@ export async function measureModels(
   }
   return Promise.all(
     models.map(async (subject, i) => {
-      const { parameters, macs, unknown } = costOfAny(subject.model);
+      const { parameters, macs, unknown } = costOfAny(subject.model, dims);
       return {
         name: subject.name,
         bytes: await subjectBytes(subject),

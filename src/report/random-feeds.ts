@@ -7,7 +7,8 @@ import { lengthChoices } from '../graph/open-lengths.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import type { Session } from '../runtime/engine.ts';
 import type { Lab } from '../runtime/lab.ts';
-import { feedsOf } from './feeds.ts';
+import { feedsOf, lengthsIn } from './feeds.ts';
+import { loadSubject, type Subject } from './subject.ts';
 
 /** Lengths of open axes to try: tables of positions may be shorter than the first, windows over sound longer. */
 const LENGTHS = [16, 8, 4, 1, 64, 256, 1024];
@@ -75,4 +76,24 @@ export async function randomRun(
     }
   }
   throw complaint;
+}
+
+/** Lengths of open axes by symbol at which the model runs: `dims`, and for the others the first that the engine takes. Throws what randomRun throws. */
+export async function lengthsThatRun(
+  subject: Subject,
+  lab: Lab,
+  dims: Readonly<Record<string, number>> = {},
+): Promise<Readonly<Record<string, number>>> {
+  const { graph } = subject.model;
+  const symbol = batchSymbol(portsOf(graph));
+  const isOpen = portsOf(graph).some((port) =>
+    port.dims.slice(1).some((dim) => typeof dim === 'string' && dim !== symbol),
+  );
+  if (!isOpen) return dims;
+  using session = await loadSubject(subject, lab);
+  const { feeds } = await randomRun(session, graph, 1, lab, dims);
+  const inputs = Object.entries(feeds).map(
+    ([name, { dtype, dims: all }]) => [name, { dtype, dims: all.slice(1) }] as const,
+  );
+  return { ...lengthsIn(graph, { inputs: Object.fromEntries(inputs) }), ...dims };
 }

@@ -1,5 +1,8 @@
 /** The one door to whoever does the arithmetic. Nothing above this room knows which engine runs. */
 
+// Disposable is among the types that callers see, whatever they compile for.
+/// <reference lib="esnext.disposable" preserve="true" />
+
 import type { DType } from '../graph/dtype.ts';
 import type { Tensor } from '../graph/tensor.ts';
 

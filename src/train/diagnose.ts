@@ -33,22 +33,27 @@ export interface Place {
   readonly step: number;
 }
 
-/** The error that tells what went wrong at a step: code train/diverged. */
+/** The error that tells what went wrong at a step: code train/diverged, or data/number where the samples themselves are no numbers. */
 export async function diagnose(scene: Scene, place: Place, lab: Lab): Promise<PareError> {
   const { epoch, update, samples } = place;
-  const { where, got, hint } = badFeed(scene, samples) ??
+  const fed = badFeed(scene, samples);
+  const { where, got, hint } = fed ??
     badWeight(scene) ??
     (await badNode(scene, place.step, lab).catch(() => undefined)) ?? {
       where: 'the loss',
       got: 'no finite number',
       hint: 'a smaller learning rate, or gradient clipping',
     };
-  return new PareError('train/diverged', `The loss is no longer a number in epoch ${epoch + 1}, step ${update + 1}.`, {
-    where,
-    expected: 'finite numbers',
-    got,
-    hint,
-  });
+  return new PareError(
+    fed ? 'data/number' : 'train/diverged',
+    `The loss is no longer a number in epoch ${epoch + 1}, step ${update + 1}.`,
+    {
+      where,
+      expected: 'finite numbers',
+      got,
+      hint,
+    },
+  );
 }
 
 interface Finding {

@@ -227,7 +227,7 @@ describe('checkpoints', () => {
 describe('a loss that is no number', () => {
   it('names the sample that brought it', async () => {
     const error = await codeOf(fit(net(), products(64, { bad: 37 }), { batch: 8 }, { engine }));
-    expect(error.code).toBe('train/diverged');
+    expect(error.code).toBe('data/number');
     expect(error.detail.where).toBe('column "x", sample 37');
   });
 

@@ -14,7 +14,7 @@ export const TEACHER = 'teacher';
  *
  *   L = T² / N · Σ_k p_k (log p_k − log q_k),   p = softmax(t / T), q = softmax(s / T);   dL/ds = T (q − p) / N
  *
- * Shapes   student and teacher logits [N, ..., K]; the teacher's come from the data set's column `teacher`.
+ * Shapes   student and teacher logits [N, ..., K], or [N, K, 1, 1]; the teacher's come from the data set's column `teacher`.
  * Source   Hinton et al. 2015, arXiv:1503.02531.
  */
 export const softTargets =
@@ -22,10 +22,13 @@ export const softTargets =
   (g, { logits, column }) =>
     softened(g, logits, column(TEACHER, 'float32', logits.dims.slice(1)), T);
 
-/** The loss of `softTargets` on two values [N, ..., K]. */
+/** The loss of `softTargets` on two values [N, ..., K]; axes of one behind the classes do not count. */
 export function softened(g: Builder, student: StaticValue, teacher: StaticValue, T: number): StaticValue {
-  const logP = g.LogSoftmax(g.Mul(teacher, 1 / T)); // [N, ..., K]
-  const logQ = g.LogSoftmax(g.Mul(student, 1 / T)); // [N, ..., K]
+  const classes = student.dims.findLastIndex((dim, axis) => dim !== 1 || axis === 1);
+  const flat = (x: StaticValue): StaticValue =>
+    classes === x.dims.length - 1 ? x : g.reshape(x, x.dims.slice(0, classes + 1));
+  const logP = g.LogSoftmax(g.Mul(flat(teacher), 1 / T)); // [N, ..., K]
+  const logQ = g.LogSoftmax(g.Mul(flat(student), 1 / T)); // [N, ..., K]
   const kl = g.ReduceSum(g.Mul(g.Exp(logP), g.Sub(logP, logQ)), { keepdims: 0 }); // []
-  return g.Mul(kl, (T * T) / sizeOf(student.dims.slice(0, -1)));
+  return g.Mul(kl, (T * T) / sizeOf(student.dims.slice(0, classes)));
 }

@@ -180,7 +180,7 @@ describe('a run that stays with the engine', () => {
         before = new Map([...trainer.weights()].map(([name, t]) => [name, floats(t).slice()]));
       }
     };
-    await expect(drain()).rejects.toMatchObject({ code: 'train/diverged', detail: { where: 'column "x", sample 40' } });
+    await expect(drain()).rejects.toMatchObject({ code: 'data/number', detail: { where: 'column "x", sample 40' } });
     for (const [name, t] of trainer.weights()) if (before.size > 0) expect(floats(t)).toEqual(before.get(name));
   });
 
