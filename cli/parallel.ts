@@ -113,6 +113,12 @@ export async function workersOf(
   });
 }
 
+/** The ranks of this job as copies that train together; undefined where there is one. */
+export async function workersOfRanks({ collective }: Desk): Promise<ParallelWorkers | undefined> {
+  if (collective.size === 1) return undefined;
+  return (await import('../src/parallel/fit.ts')).workersFor({ collective });
+}
+
 /** How the work was shared, for the result; undefined when it was not. */
 export function sharingOf(
   { stages = 1, balance = 'cost', tensor = 1, syncNorm, compressGradients, syncEvery }: ParallelValues,

@@ -10,6 +10,7 @@ import type { PruneValues } from './values.ts';
 
 export async function scan(values: PruneValues, desk: Desk): Promise<Outcome> {
   const { criteria, sensitivity } = await import('../../src/prune/index.ts');
+  const { byFirst } = await import('../../src/runtime/index.ts');
   const { sensitivityPlot } = await import('../../src/report/html/sensitivity-plot.ts');
   const file = values.sensitivity!;
   const before = await desk.read(values.model);
@@ -21,8 +22,7 @@ export async function scan(values: PruneValues, desk: Desk): Promise<Outcome> {
     });
   const asked = { model: before.name, data: data.name, by: values.by, seed: values.seed };
   const lab = await desk.sharedLab();
-  const read = (): Promise<readonly SensitivityPoint[]> => readKnown(file, JSON.stringify(asked));
-  const known = await (lab.among ? lab.among.spread(0, read) : read());
+  const known = await byFirst(lab, () => readKnown(file, JSON.stringify(asked)));
   if (known.length > 0) desk.note(`${file} holds ${known.length} points of this scan: it goes on from there`);
   const write = (points: readonly SensitivityPoint[]): Promise<void> =>
     desk.writeText(file, `${JSON.stringify({ asked, points }, null, 1)}\n`);

@@ -18,7 +18,8 @@ import { type Call, called, calledMany } from '../call.ts';
 import type { Desk } from '../desk.ts';
 import { finish, methodArgs, stopwatch } from '../finish.ts';
 import { fitOptions, learningArgs } from '../learning.ts';
-import { verb } from '../verb.ts';
+import { workersOfRanks } from '../parallel.ts';
+import { NOTHING, verb } from '../verb.ts';
 
 /** Options of each loss on the outputs; what stands alone is the first. */
 const LOSSES = {
@@ -72,6 +73,7 @@ export const distill = verb({
     depth: percent('For the student auto: share of the MACs that stays as runs of layers become single layers.'),
     ...methodArgs,
   },
+  isParallel: true,
   async run(values, desk) {
     const [{ distill: distillModel, selfDistill }, { split }] = await Promise.all([
       import('../../src/distill/index.ts'),
@@ -97,7 +99,8 @@ export const distill = verb({
     const parts =
       sets.validation || !isLabelled ? sets : split(sets.train, { validation: 0.1, seed: desk.values.seed });
     const train = parts.train ?? sets.train;
-    const lab = await desk.lab();
+    const lab = await desk.sharedLab();
+    const workers = await workersOfRanks(desk);
     const seconds = stopwatch();
     const before = given ?? (await madeFrom(teacher, values, train, desk));
     const teachers: Teacher[] = [
@@ -112,12 +115,14 @@ export const distill = verb({
       ...(values.cache !== undefined && { cache: { folder: values.cache, keep: keepOf(values.cacheKeep) } }),
       ...(values.live && { live: true }),
       ...(parts.validation && { validation: parts.validation }),
+      ...(workers && { workers }),
     };
     const { model, report } = isSelf
       ? await selfDistill(before.model, train, ownLesson(values, options), lab)
       : await distillModel(before.model, teachers, train, options, lab);
+    if (desk.collective.rank > 0) return NOTHING;
     const { measureModels } = await import('../../src/report/index.ts');
-    const [measured] = await measureModels([teacher], lab, { rounds: 9, dims: desk.dims });
+    const [measured] = await measureModels([teacher], await desk.lab(), { rounds: 9, dims: desk.dims });
     const { name: _, timings, unknown: __, ...sizes } = measured!;
     return finish(desk, {
       before,

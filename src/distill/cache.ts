@@ -5,7 +5,7 @@ import { showBytes } from '../base/unit.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { floats, sizeOf } from '../graph/tensor.ts';
 import { modelPieces } from '../onnx/index.ts';
-import type { Lab } from '../runtime/index.ts';
+import { byFirst, type Lab } from '../runtime/index.ts';
 import { fingerprint } from './fingerprint.ts';
 import { TEACHER } from './loss/soft-targets.ts';
 import { type Keep, type Packing, packing } from './packing.ts';
@@ -49,7 +49,8 @@ export const recordingBytes = (samples: number, width: number, keep: Keep = 'flo
  * The file's name is a hash of the teachers (content and weights), the samples, the lab's seed, the packing, the inner
  * values and the note: another model or another set is another file. How many bytes it will take is told (onNote)
  * before the first is written. Rows have one size, so a run that was broken off goes on after its last whole row.
- * Throws   distill/cache-size when it would pass `maxBytes`; distill/shape when the outputs' shapes are not known ahead.
+ * Of several processes (`lab.among`) the first writes, and all read.
+ * Throws   distill/cache-size when it would pass `maxBytes`; distill/cache-place where the folder is another for other ranks; distill/shape when the outputs' shapes are not known ahead.
  */
 export async function cached(
   teachers: Teacher | readonly Teacher[],
@@ -76,9 +77,12 @@ export async function cached(
   }
   const path = join(folder, `${hash.digest('hex').slice(0, 32)}.teacher`);
   const bytes = data.size * rowBytes;
-  fs.mkdirSync(folder, { recursive: true });
+  const isFirst = (lab.among?.rank ?? 0) === 0;
 
-  const there = fs.existsSync(path) ? Math.min(data.size, Math.floor(fs.statSync(path).size / rowBytes)) : 0;
+  const there = await byFirst(lab, async () => {
+    fs.mkdirSync(folder, { recursive: true });
+    return fs.existsSync(path) ? Math.min(data.size, Math.floor(fs.statSync(path).size / rowBytes)) : 0;
+  });
   if (there < data.size) {
     if (maxBytes !== undefined && bytes > maxBytes) {
       throw new PareError('distill/cache-size', `The recording would take ${showBytes(bytes)}.`, {
@@ -92,9 +96,10 @@ export async function cached(
     );
     // Runs begin at whole batches, so that a sample's answer does not depend on where a run was broken off.
     let at = Math.floor(there / batch) * batch;
-    const file = fs.openSync(path, there ? 'r+' : 'w');
+    const file = isFirst ? fs.openSync(path, there ? 'r+' : 'w') : undefined;
     try {
       for await (const { count, values } of run.answers(at, lab)) {
+        if (file === undefined) continue;
         const block = new DataView(new ArrayBuffer(count * rowBytes));
         for (const { name, width, at: begin, pack } of columns) {
           const answers = floats(values[name]!);
@@ -105,8 +110,15 @@ export async function cached(
         at += count;
       }
     } finally {
-      fs.closeSync(file);
+      if (file !== undefined) fs.closeSync(file);
     }
+    await byFirst(lab, async () => undefined); // the file is whole
+  }
+  if (!isFirst && !fs.existsSync(path)) {
+    throw new PareError('distill/cache-place', 'The recording is not in this folder as this machine sees it.', {
+      where: path,
+      expected: 'a folder that all ranks see',
+    });
   }
 
   const file = bytes > WHOLE ? fs.openSync(path, 'r') : undefined;

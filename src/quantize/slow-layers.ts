@@ -9,7 +9,7 @@
 import type { Dataset } from '../data/dataset.ts';
 import type { Graph, Model, Node } from '../graph/model.ts';
 import { writeModel } from '../onnx/write.ts';
-import { type Lab, measure, stopIfAborted } from '../runtime/index.ts';
+import { byFirst, type Lab, measure, stopIfAborted } from '../runtime/index.ts';
 import { feedsFor, fixedBatch } from './observe.ts';
 import { labelOf, type Plan } from './plan.ts';
 import { type Calibrated, type WriteOptions, write } from './quantize.ts';
@@ -123,7 +123,7 @@ const ROUNDS = 9;
  */
 export function timedOn(data: Dataset, lab: Lab): SlowLayersOptions['time'] {
   const time = timedHere(data, lab);
-  return (models) => (lab.among ? lab.among.spread(0, () => time(models)) : time(models));
+  return (models) => byFirst(lab, () => time(models));
 }
 
 const timedHere =

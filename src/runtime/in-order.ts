@@ -44,6 +44,10 @@ export function labOfPiece(lab: Lab): Lab {
   return { ...own, replicas: 1, ...(threads !== undefined && { threads }) };
 }
 
+/** What the first process makes of it, on all; what a clock or a disk says is then the same everywhere. */
+export const byFirst = <T>({ among }: Pick<Lab, 'among'>, work: () => Promise<T>): Promise<T> =>
+  among ? among.spread(0, work) : work();
+
 /**
  * Results in the order of `pieces`. A lane (0 … `lanes` − 1) takes its next piece once the caller asks for the result after its last
  * one: its memory may be read until then.

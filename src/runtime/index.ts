@@ -15,7 +15,7 @@ export type {
   SessionOptions,
   Values,
 } from './engine.ts';
-export { type Among, inOrder, labOfPiece, lanesOf } from './in-order.ts';
+export { type Among, byFirst, inOrder, labOfPiece, lanesOf } from './in-order.ts';
 export type { Lab, Progress } from './lab.ts';
 export { type Case, type Latency, type MeasureOptions, measure, quantile } from './measure.ts';
 export { type OpenOptions, openEngine } from './open.ts';
