@@ -2,9 +2,9 @@
 
 import { asPareError } from '../base/error.ts';
 import { modernize } from '../ops/modern.ts';
+import { calibratorOf } from '../quantize/calibrated.ts';
 import { type CalibratorName, calibrate, quantize, saturates } from '../quantize/index.ts';
 import { prepare } from '../quantize/prepare.ts';
-import { calibratorOf } from '../quantize/quantize.ts';
 import { type Speed, slowLayers } from '../quantize/slow-layers.ts';
 import { storeWeights } from '../quantize/store.ts';
 import type { StepCall } from '../recipe/index.ts';

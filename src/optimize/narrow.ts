@@ -1,9 +1,9 @@
 /** Which layers' weights may have 4 bits: as many as the bound allows, those first that save most bytes for what they lose. */
 
 import { modernize } from '../ops/modern.ts';
+import { calibratorOf, chooseSamples, readyFor } from '../quantize/calibrated.ts';
 import { type CalibratorName, calibrate, saturates, sensitivity, write } from '../quantize/index.ts';
 import { cheapToNarrow, NARROW_BITS, narrowing } from '../quantize/narrow.ts';
-import { calibratorOf, chooseSamples, readyFor } from '../quantize/quantize.ts';
 import type { Lab } from '../runtime/index.ts';
 import type { Judge } from './judge.ts';
 import type { Quest } from './quest.ts';

@@ -4,7 +4,8 @@ import type { Dataset } from '../data/dataset.ts';
 import type { Lab } from '../runtime/index.ts';
 import { dropOf, judged } from './accuracy.ts';
 import { against, record } from './agreement.ts';
-import { type Calibrated, chooseSamples, type Escalation, type WriteOptions, write } from './quantize.ts';
+import { type Calibrated, chooseSamples, type WriteOptions, write } from './calibrated.ts';
+import type { Escalation } from './quantize.ts';
 import { sensitivity } from './sensitivity.ts';
 
 /** Samples for ranking layers, and for judging the whole model. */

@@ -15,6 +15,7 @@ export {
   mse,
   percentile,
 } from './calibrate/index.ts';
+export { type Calibrated, calibrate, write } from './calibrated.ts';
 export { type CorrectionName, corrections } from './correct/index.ts';
 export { type Dtype, type DtypeName, type DtypeOptions, dtypes } from './dtype.ts';
 export { type DynamicOptions, quantizeDynamic, type WeightReport } from './dynamic.ts';
@@ -30,15 +31,12 @@ export type { Kept } from './plan.ts';
 export { type QatOptions, type QatReport, quantizeAware } from './qat.ts';
 export { toQOperators } from './qoperator.ts';
 export {
-  type Calibrated,
-  calibrate,
   type Escalation,
   type Quantized,
   type QuantizeOptions,
   type QuantizeReport,
   quantize,
   type Size,
-  write,
 } from './quantize.ts';
 export type { Range } from './range.ts';
 export { type RoundingName, roundings } from './round/index.ts';

@@ -5,8 +5,8 @@ import type { Graph, Model } from '../graph/model.ts';
 import { sizeOf } from '../graph/tensor.ts';
 import { modelBytes } from '../onnx/write.ts';
 import type { Lab } from '../runtime/index.ts';
+import { type Calibrated, chooseSamples, type WriteOptions, write } from './calibrated.ts';
 import { labelOf } from './plan.ts';
-import { type Calibrated, chooseSamples, type WriteOptions, write } from './quantize.ts';
 import { type LayerSensitivity, sensitivity } from './sensitivity.ts';
 
 export const NARROW_BITS = 4;

@@ -18,9 +18,9 @@ import type { Loss } from '../train/loss/loss.ts';
 import { adam } from '../train/optim/adam.ts';
 import { predictAll } from '../train/predict.ts';
 import { cosine } from '../train/schedule/cosine.ts';
+import { type Calibrated, calibrate, calibratorOf, chooseSamples, write } from './calibrated.ts';
 import { columnsOf } from './observe.ts';
 import { prepare } from './prepare.ts';
-import { type Calibrated, calibrate, calibratorOf, chooseSamples, write } from './quantize.ts';
 import { saturates } from './saturate.ts';
 import { type SimulateOptions, simulate } from './simulate.ts';
 

@@ -9,8 +9,9 @@ import { readModel, writeModel } from '../onnx/index.ts';
 import { type Builder, draft } from '../ops/builder.ts';
 import type { StaticValue } from '../ops/op.ts';
 import { type Engine, openEngine } from '../runtime/index.ts';
+import { calibrate, calibratorOf, write } from './calibrated.ts';
 import { prepare } from './prepare.ts';
-import { calibrate, calibratorOf, quantize, write } from './quantize.ts';
+import { quantize } from './quantize.ts';
 import { sensitivity } from './sensitivity.ts';
 
 let engine: Engine;

@@ -1,31 +1,22 @@
 /** Static int8: from a float model and a few samples to a model that runs on integers. */
 
 import { PareError } from '../base/error.ts';
-import { random } from '../base/random.ts';
 import { pick } from '../base/suggest.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { isFloat } from '../graph/dtype.ts';
 import type { Model } from '../graph/model.ts';
 import { sizeOf } from '../graph/tensor.ts';
 import { modelBytes } from '../onnx/write.ts';
-import { type Facts, infer } from '../ops/infer.ts';
 import type { Lab } from '../runtime/index.ts';
-import { absorbBiases } from './absorb.ts';
 import { type Agreement, agreement } from './agreement.ts';
-import { type Calibrator, type CalibratorName, calibrators } from './calibrate/index.ts';
+import type { Calibrator, CalibratorName } from './calibrate/index.ts';
+import { calibrate, calibratorOf, chooseSamples, readyFor, type WriteOptions } from './calibrated.ts';
 import { type Correction, type CorrectionName, corrections } from './correct/index.ts';
-import { addChannels, type ChannelSums, layerInputs, meansOf } from './correct/means.ts';
 import { type EngineView, viewOf } from './engine-view.ts';
-import { equalize } from './equalize.ts';
 import { escalate } from './escalate.ts';
 import { given } from './given.ts';
-import { type Grid, gridOf } from './grid.ts';
-import { type Inserted, type InsertOptions, insertPairs } from './insert.ts';
 import { NARROW_BITS, type Narrowed, narrowToSize } from './narrow.ts';
-import { observe } from './observe.ts';
-import { candidatesOf, type Kept, type Plan, type PlanOptions, planOf } from './plan.ts';
-import { prepare, restore } from './prepare.ts';
-import type { Range } from './range.ts';
+import { type Kept, type PlanOptions, planOf } from './plan.ts';
 import { type Rounding, type RoundingName, roundings } from './round/index.ts';
 import { saturates } from './saturate.ts';
 import type { LayerSensitivity } from './sensitivity.ts';
@@ -135,15 +126,6 @@ export interface Quantized {
   readonly report: QuantizeReport;
 }
 
-/** A model ready to be quantised, again and again: its form, its plan and the ranges it showed. */
-export interface Calibrated {
-  readonly model: Model;
-  readonly facts: Facts;
-  readonly ranges: ReadonlyMap<string, Range>;
-  /** Means by input channel of what layers read; only where bias correction asked for them. */
-  readonly inputMeans?: ReadonlyMap<string, ArrayLike<number>>;
-}
-
 const CHECKED = 64;
 
 /** Below this share of the original's time, integers are fast enough for all layers. */
@@ -233,16 +215,6 @@ export async function quantize(model: Model, options: QuantizeOptions, lab: Lab)
   };
 }
 
-/** The form that is quantised: layers merged, and with `equalize` the channels of neighbours evened out. */
-export const readyFor = async (
-  model: Model,
-  equalized: boolean,
-  data: Dataset,
-  samples: Int32Array,
-  lab: Lab,
-): Promise<Model> =>
-  equalized ? (await absorbBiases(equalize(model).model, data, samples, lab)).model : prepare(model);
-
 /** Elements of all weights. Integers replace them one by one, so the prepared float model is the one to count. */
 export const parametersOf = ({ graph }: Model): number =>
   [...graph.initializers.values()].reduce((n, { dtype, dims }) => n + (isFloat(dtype) ? sizeOf(dims) : 0), 0);
@@ -251,69 +223,3 @@ const correctionNameOf = (asked: CorrectionName | boolean | undefined, { settles
   if (typeof asked === 'string') return asked;
   return (asked ?? !settlesBias) ? 'fast' : 'none';
 };
-
-export const calibratorOf = (named: CalibratorName | Calibrator = 'minmax'): Calibrator =>
-  typeof named === 'string' ? pick(calibrators, named, 'calibrator')() : named;
-
-/** Some of the samples, the same for the same seed; all when there are no more. */
-export function chooseSamples(data: Dataset, count: number, seed = 0): Int32Array {
-  const all = Int32Array.from({ length: data.size }, (_, i) => i);
-  if (data.size <= count) return all;
-  return random(seed, 'calibrate').shuffle(all).slice(0, count).sort();
-}
-
-/**
- * Runs the samples through the prepared model and notes the range of every value that the plan quantises, or with
- * `everywhere` of every value that any plan with more exclusions could quantise.
- */
-export async function calibrate(
-  model: Model,
-  calibrator: Calibrator,
-  data: Dataset,
-  samples: Int32Array,
-  lab: Lab,
-  {
-    everywhere = false,
-    biasCorrect = true,
-    ...options
-  }: PlanOptions & { everywhere?: boolean; biasCorrect?: boolean } = {},
-): Promise<Calibrated> {
-  const facts = infer(model.graph);
-  const plan = planOf(model.graph, facts, options);
-  const names = [...new Set([...plan.watch.values(), ...(everywhere ? candidatesOf(model.graph, facts, plan) : [])])];
-  const states = new Map(names.map((name) => [name, calibrator.start()]));
-  const inputs = biasCorrect ? layerInputs(plan) : new Map<string, boolean>();
-  const sums = new Map<string, ChannelSums>();
-  const see = (name: string, x: Float32Array, dims: readonly number[]): void => {
-    const state = states.get(name);
-    if (state !== undefined) calibrator.see(state, x);
-    const isProduct = inputs.get(name);
-    if (isProduct !== undefined) sums.set(name, addChannels(sums.get(name), x, dims, isProduct));
-  };
-  await observe(model, [...new Set([...names, ...inputs.keys()])], data, see, { samples, task: 'calibrate' }, lab);
-  const ranges = new Map([...states].map(([name, seen]) => [name, calibrator.range(seen)]));
-  const inputMeans = new Map([...sums].map(([name, state]) => [name, meansOf(state)]));
-  return { model, facts, ranges, ...(biasCorrect && { inputMeans }) };
-}
-
-export interface WriteOptions extends PlanOptions, InsertOptions {
-  /** Grids to use instead of what the ranges say, by the name of the group: learned ones. */
-  grids?: ReadonlyMap<string, Grid>;
-}
-
-/** The quantised model of a calibrated one. Cheap: nothing is run. */
-export function write(
-  { model, facts, ranges, inputMeans }: Calibrated,
-  options: WriteOptions,
-): { plan: Plan; written: Model; raw: Inserted['raw'] } {
-  const plan = planOf(model.graph, facts, options);
-  const grids = new Map<string, Grid>();
-  for (const [group, watched] of plan.watch) {
-    grids.set(group, options.grids?.get(group) ?? gridOf(ranges.get(watched)!, watched));
-  }
-  const { graph, raw } = insertPairs(model.graph, facts, plan, grids, {
-    ...(inputMeans && { inputMeans }),
-    ...options,
-  });
-  return { plan, raw, written: restore({ ...model, producer: { name: 'pare', version: '' }, graph }) };
-}

@@ -7,8 +7,8 @@
 import type { Dataset } from '../data/dataset.ts';
 import { inOrder, type Lab, labOfPiece, lanesOf, stopIfAborted } from '../runtime/index.ts';
 import { type Agreement, against, type Recorded, record } from './agreement.ts';
+import { type Calibrated, type WriteOptions, write } from './calibrated.ts';
 import { labelOf, planOf } from './plan.ts';
-import { type Calibrated, type WriteOptions, write } from './quantize.ts';
 
 export interface LayerSensitivity {
   readonly node: string;

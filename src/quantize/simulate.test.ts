@@ -11,10 +11,11 @@ import { writeModel } from '../onnx/index.ts';
 import { draft } from '../ops/builder.ts';
 import { infer } from '../ops/infer.ts';
 import { type Engine, openEngine } from '../runtime/index.ts';
+import { calibrate, calibratorOf, write } from './calibrated.ts';
 import { fakeQuantize } from './fake-quantize.ts';
 import { prepare } from './prepare.ts';
 import { quantizeAware } from './qat.ts';
-import { calibrate, calibratorOf, quantize, write } from './quantize.ts';
+import { quantize } from './quantize.ts';
 import { simulate } from './simulate.ts';
 
 let engine: Engine;

@@ -10,9 +10,9 @@ import type { Dataset } from '../data/dataset.ts';
 import type { Graph, Model, Node } from '../graph/model.ts';
 import { writeModel } from '../onnx/write.ts';
 import { byFirst, type Lab, measure, stopIfAborted } from '../runtime/index.ts';
+import { type Calibrated, type WriteOptions, write } from './calibrated.ts';
 import { feedsFor, fixedBatch } from './observe.ts';
 import { labelOf, type Plan } from './plan.ts';
-import { type Calibrated, type WriteOptions, write } from './quantize.ts';
 import { storeWeights } from './store.ts';
 
 export interface Speed {

@@ -13,11 +13,12 @@ import type { Lab } from '../runtime/index.ts';
 import { scaleForBlocks } from './awq.ts';
 import { type BlockedMethod, type BlockedMethodName, blockedMethods } from './blocked/index.ts';
 import { type BlockBits, type BlockShape, type Blocks, blockCount, packCodes, packZeros } from './blocks.ts';
+import { chooseSamples } from './calibrated.ts';
 import type { WeightReport } from './dynamic.ts';
 import { quantizeEmbeddings } from './embeddings.ts';
 import { type MatrixOptions, matrixLayersOf, type Pen, prepareMatrices, replaceMatrixLayers } from './matrix-layers.ts';
 import { secondMoments } from './moments.ts';
-import { chooseSamples, parametersOf } from './quantize.ts';
+import { parametersOf } from './quantize.ts';
 import { packInt4 } from './weight.ts';
 
 export interface WeightOnlyOptions extends MatrixOptions {

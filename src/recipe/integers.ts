@@ -3,9 +3,9 @@
 import type { Dataset } from '../data/index.ts';
 import type { Model } from '../graph/model.ts';
 import { modernize } from '../ops/modern.ts';
+import { calibratorOf, chooseSamples } from '../quantize/calibrated.ts';
 import { type CalibratorName, calibrate, saturates } from '../quantize/index.ts';
 import { prepare } from '../quantize/prepare.ts';
-import { calibratorOf, chooseSamples } from '../quantize/quantize.ts';
 import { mixture, slowLayers } from '../quantize/slow-layers.ts';
 import { storeWeights } from '../quantize/store.ts';
 import type { Lab } from '../runtime/index.ts';

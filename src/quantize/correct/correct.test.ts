@@ -6,8 +6,9 @@ import { batchNorm, conv2d, dense, flatten, relu, sequential } from '../../nn/in
 import { writeModel } from '../../onnx/index.ts';
 import { type Engine, openEngine } from '../../runtime/index.ts';
 import { absorbBiases } from '../absorb.ts';
+import { calibrate, calibratorOf, type WriteOptions, write } from '../calibrated.ts';
 import { prepare } from '../prepare.ts';
-import { calibrate, calibratorOf, quantize, type WriteOptions, write } from '../quantize.ts';
+import { quantize } from '../quantize.ts';
 import { valuesOf } from '../round/values.ts';
 import { clippedMean, meansFromNorms } from './analytic.ts';
 import { corrections } from './index.ts';

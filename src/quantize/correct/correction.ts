@@ -3,8 +3,8 @@
 import type { Dataset } from '../../data/dataset.ts';
 import type { Model } from '../../graph/model.ts';
 import type { Lab } from '../../runtime/index.ts';
+import type { Calibrated, WriteOptions } from '../calibrated.ts';
 import type { InsertOptions } from '../insert.ts';
-import type { Calibrated, WriteOptions } from '../quantize.ts';
 
 export interface CorrectionTask {
   /** The model as it came, before batch norms were folded. */

@@ -10,9 +10,9 @@
 import { removeDead } from '../../graph/edit.ts';
 import type { Model } from '../../graph/model.ts';
 import { stopIfAborted } from '../../runtime/index.ts';
+import { write } from '../calibrated.ts';
 import { observe } from '../observe.ts';
 import { planOf } from '../plan.ts';
-import { write } from '../quantize.ts';
 import type { Correction } from './correction.ts';
 import { addChannels, type ChannelSums, meansOf } from './means.ts';
 

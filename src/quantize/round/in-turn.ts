@@ -1,9 +1,9 @@
 /** Reconstructs units one after the other, each on what the network quantised so far gives it. */
 
 import { type Lab, stopIfAborted } from '../../runtime/index.ts';
+import { write } from '../calibrated.ts';
 import type { Weights } from '../pair-safe.ts';
 import { planOf } from '../plan.ts';
-import { write } from '../quantize.ts';
 import { type Layer, layersOf } from './layer.ts';
 import { reconstruct } from './reconstruct.ts';
 import type { RoundingTask } from './rounding.ts';

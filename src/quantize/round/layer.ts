@@ -2,8 +2,8 @@
 
 import type { Node } from '../../graph/model.ts';
 import { floats } from '../../graph/tensor.ts';
+import type { Calibrated, WriteOptions } from '../calibrated.ts';
 import { planOf } from '../plan.ts';
-import type { Calibrated, WriteOptions } from '../quantize.ts';
 import type { Role } from '../role.ts';
 
 export interface Layer {

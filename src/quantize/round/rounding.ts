@@ -2,8 +2,8 @@
 
 import type { Dataset } from '../../data/dataset.ts';
 import type { Lab } from '../../runtime/index.ts';
+import type { Calibrated, WriteOptions } from '../calibrated.ts';
 import type { Weights } from '../pair-safe.ts';
-import type { Calibrated, WriteOptions } from '../quantize.ts';
 
 /** What a rounding works on. */
 export interface RoundingTask {

@@ -1,7 +1,7 @@
 /** Scales to start from: of several shares of the largest weight, the one with the least squared error. */
 
+import type { WriteOptions } from '../calibrated.ts';
 import type { Weights } from '../pair-safe.ts';
-import type { WriteOptions } from '../quantize.ts';
 import { along, dequantizeWeight, limitOf, quantizeWeight, weightScales } from '../weight.ts';
 import type { Layer } from './layer.ts';
 

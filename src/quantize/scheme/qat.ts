@@ -1,7 +1,7 @@
 import { agreement } from '../agreement.ts';
+import { chooseSamples } from '../calibrated.ts';
 import { given } from '../given.ts';
 import { quantizeAware } from '../qat.ts';
-import { chooseSamples } from '../quantize.ts';
 import { targets } from '../target.ts';
 import type { Scheme } from './scheme.ts';
 
