@@ -49,7 +49,7 @@ export interface Finish {
 export async function finish(desk: Desk, what: Finish): Promise<Outcome> {
   if (desk.collective.rank > 0) return NOTHING;
   const { before, model, tag, evaluation, scored, maxDrop, report, seconds, curves = [] } = what;
-  const [{ beforeAfter }, { chanceNote }, { hardware }, { summaryTable }] = await Promise.all([
+  const [{ beforeAfter }, { chanceNote, LEARNT }, { hardware }, { summaryTable }] = await Promise.all([
     import('../src/report/before-after.ts'),
     import('../src/report/chance.ts'),
     import('../src/runtime/profile.ts'),
@@ -69,7 +69,7 @@ export async function finish(desk: Desk, what: Finish): Promise<Outcome> {
     }),
   );
   const best = [compared.before.metric, compared.after.metric].flatMap((metric) => metric ?? []);
-  const chances = best.map((metric) => chanceNote(metric, evaluation!));
+  const chances = best.map((metric) => chanceNote(metric, evaluation!, tag === 'trained' ? LEARNT : undefined));
   if (chances.length > 0 && chances.every((note) => note !== undefined)) desk.note(chances[0]!);
   const [first, last] = compared.steps;
   const summary: Summary = {

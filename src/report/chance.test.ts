@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { inMemory } from '../data/index.ts';
-import { chanceNote } from './chance.ts';
+import { chanceNote, LEARNT } from './chance.ts';
 
 const labelled = (labels: readonly number[]) =>
   inMemory({
@@ -16,6 +16,10 @@ it('tells a score that one answer for all samples reaches as well', () => {
   expect(
     chanceNote({ name: 'accuracy', value: 0.75 }, labelled([...Array(90).fill(0), ...Array(10).fill(1)])),
   ).toContain('90.00 %');
+});
+
+it('asks of a model that has just learnt for more lessons', () => {
+  expect(chanceNote({ name: 'accuracy', value: 0.1 }, tenths, LEARNT)).toMatch(/10\.00 %\): more epochs/);
 });
 
 it('says nothing of other scores, of one class alone, or of few samples', () => {

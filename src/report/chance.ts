@@ -9,8 +9,13 @@ const ERRORS = 3;
 /** With fewer samples nothing is said. */
 const LEAST = 30;
 
-/** What to tell of an accuracy no better than that of one answer for all samples; undefined for any other score. */
-export function chanceNote({ name, value }: Metric, data: Dataset): string | undefined {
+const PREPARED =
+  'are the samples prepared as they were for training (--preset, --mean, --std, --scale, --layout), and the classes in the same order?';
+/** For a model that has just learnt. */
+export const LEARNT = 'more epochs, or another learning rate (--lr auto)?';
+
+/** What to tell of an accuracy no better than that of one answer for all samples; undefined for any other score. `advice` is what to look at. */
+export function chanceNote({ name, value }: Metric, data: Dataset, advice = PREPARED): string | undefined {
   if (name !== 'accuracy' || data.task !== 'classification' || data.labels?.dims.length !== 0) return undefined;
   if (data.size < LEAST) return undefined;
   const counts = new Map<number, number>();
@@ -18,5 +23,5 @@ export function chanceNote({ name, value }: Metric, data: Dataset): string | und
   if (counts.size < 2) return undefined;
   const most = Math.max(...counts.values()) / data.size;
   if (value > most + ERRORS * Math.sqrt((most * (1 - most)) / data.size)) return undefined;
-  return `an accuracy of ${showShare(value)} is no better than one answer for all (${showShare(most)}): are the samples prepared as they were for training (--preset, --mean, --std, --scale, --layout), and the classes in the same order?`;
+  return `an accuracy of ${showShare(value)} is no better than one answer for all (${showShare(most)}): ${advice}`;
 }
