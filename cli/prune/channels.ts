@@ -77,7 +77,7 @@ export async function cutChannels(values: PruneValues, desk: Desk): Promise<Outc
       share,
       isMet,
       roundTo: multiple,
-      error,
+      maskedError: error,
       ...(fault !== undefined && { fault }),
       ...(reconstructed && { reconstructed }),
       ...(epochs.length > 0 && { epochs }),
