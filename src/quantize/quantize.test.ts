@@ -292,3 +292,12 @@ it('brings the file below a bound by 4 bits for as few layers as it takes, and s
   expect(never.report.narrowed).toMatchObject({ held: false });
   expect(never.report.after.bytes).toBeLessThan(report.after.bytes + 1);
 });
+
+it('says of a model on integers that it is quantised already', async () => {
+  const data = samples();
+  const { model } = await quantize(net(seed), { data }, { engine });
+  await expect(quantize(model, { data }, { engine })).rejects.toMatchObject({
+    code: 'quantize/nothing',
+    detail: { hint: expect.stringContaining('integers already') },
+  });
+});

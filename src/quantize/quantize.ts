@@ -187,6 +187,9 @@ export async function quantize(model: Model, options: QuantizeOptions, lab: Lab)
       where: model.graph.name,
       expected: 'convolutions or matrix products with float32 weights',
       ...(plan.kept[0] && { got: `${plan.kept[0].op} "${plan.kept[0].node}": ${plan.kept[0].why}` }),
+      ...(holdsIntegers(model) && {
+        hint: 'its weights are integers already; quantise the float model that it came from',
+      }),
     });
   }
   const fused = await viewOf(written, lab);
@@ -214,6 +217,9 @@ export async function quantize(model: Model, options: QuantizeOptions, lab: Lab)
     },
   };
 }
+
+const holdsIntegers = ({ graph }: Model): boolean =>
+  [...graph.initializers.values()].some(({ dtype, dims }) => /^u?int[48]$/.test(dtype) && dims.length > 1);
 
 /** Elements of all weights. Integers replace them one by one, so the prepared float model is the one to count. */
 export const parametersOf = ({ graph }: Model): number =>
