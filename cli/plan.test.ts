@@ -4,16 +4,20 @@ import { join } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
 import { dense, relu, sequential } from '../src/nn/index.ts';
 import { writeModel } from '../src/onnx/index.ts';
+import { toHalfStorage } from '../src/quantize/index.ts';
 import { run } from './run.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'pare-plan-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const network = sequential([dense(16), relu(), dense(8)], { input: [16] });
 const file = join(folder, 'mlp.onnx');
-writeFileSync(file, writeModel(sequential([dense(8), relu(), dense(3)], { input: [4] })));
+writeFileSync(file, writeModel(network));
 
-async function plan(...flags: string[]) {
+const plan = (...flags: string[]) => planOf(file, ...flags);
+
+async function planOf(model: string, ...flags: string[]) {
   const said = { out: '', err: '' };
-  const code = await run(['plan', file, '--json', '--quiet', '--batch', '16', ...flags], {
+  const code = await run(['plan', model, '--json', '--quiet', '--batch', '16', ...flags], {
     stdout: { write: (text) => (said.out += text) },
     stderr: { write: (text) => (said.err += text) },
     env: {},
@@ -38,4 +42,12 @@ it('predicts for each number of ranks, the best way first', async () => {
 it('says what a link and a range look like', async () => {
   expect(await plan('--link', 'fast')).toMatchObject({ code: 2, err: expect.stringContaining('10Gb') });
   expect(await plan('--ranks', 'many')).toMatchObject({ code: 2, err: expect.stringContaining('1..1024') });
+});
+
+it('plans for a model whose weights are stored narrow as it would learn', async () => {
+  const narrow = join(folder, 'narrow.onnx');
+  writeFileSync(narrow, writeModel(toHalfStorage(network).model));
+  const { code, result } = await planOf(narrow, '--ranks', '2');
+  expect(code).toBe(0);
+  expect(result.plans[0].ranks).toBe(2);
 });

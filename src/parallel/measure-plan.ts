@@ -10,6 +10,7 @@ import { infer } from '../ops/infer.ts';
 import { type Lab, stopIfAborted } from '../runtime/index.ts';
 import { adam, createArena, crossEntropy, type Loss, meanSquaredError } from '../train/index.ts';
 import { learningForm } from '../train/learning-form.ts';
+import { withMasters } from '../train/masters.ts';
 import { bindStep, type StepGraph, stepGraph, withLoss } from '../train/program.ts';
 import { costsOf, cutStages } from './pipeline/cut.ts';
 import type { PlanInput } from './plan.ts';
@@ -34,7 +35,8 @@ const MOST_TENSOR = 8;
  *
  * Throws   what `stepGraph` throws; work/aborted.
  */
-export async function measurePlan(model: Model, options: MeasurePlanOptions, lab: Lab): Promise<PlanInput> {
+export async function measurePlan(given: Model, options: MeasurePlanOptions, lab: Lab): Promise<PlanInput> {
+  const { model } = withMasters(given); // as it learns
   const { batch = 64, samples = {}, rounds = 5 } = options;
   const loss = lossFor(model, { batch: 1, samples }, lab);
   const sizes = [...new Set([batch, Math.max(1, Math.round(batch / 4))])];
