@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
 import { dense, relu, sequential } from '../src/nn/index.ts';
 import { writeModel } from '../src/onnx/index.ts';
-import { storeWeights } from '../src/quantize/store.ts';
+import { toHalfStorage } from '../src/quantize/index.ts';
 import { run } from './run.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'pare-plan-'));
@@ -46,7 +46,7 @@ it('says what a link and a range look like', async () => {
 
 it('plans for a model whose weights are stored narrow as it would learn', async () => {
   const narrow = join(folder, 'narrow.onnx');
-  writeFileSync(narrow, writeModel(storeWeights(network)));
+  writeFileSync(narrow, writeModel(toHalfStorage(network).model));
   const { code, result } = await planOf(narrow, '--ranks', '2');
   expect(code).toBe(0);
   expect(result.measured.parameters).toBe(2 * 64 * 65);
