@@ -6,6 +6,8 @@
  *   speed-up = time(1 × 1) / time(2 × 1)       efficiency = speed-up / 2       ratios within a round, median over rounds
  */
 
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 import type { Model } from '../../src/graph/model.ts';
@@ -42,11 +44,20 @@ interface Contender {
   end(): void | Promise<void>;
 }
 
+/** A port that nobody listens on: the system's choice. */
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  return port;
+}
+
 /** PyTorch as so many processes; the first answers for all. */
 async function torchRunner(name: string, shape: (typeof SHAPES)[number], batch: number): Promise<Contender> {
   const python = await pythonWith('torch');
   if (!python) throw new Error('no Python with torch found: see bench/peers/requirements.txt');
-  const port = `${20000 + Math.floor(Math.random() * 20000)}`;
+  const port = `${await freePort()}`;
   const { replicas, threads } = shape;
   const env = { OMP_NUM_THREADS: `${threads}`, OPENBLAS_NUM_THREADS: `${threads}`, MASTER_PORT: port };
   const ranks: PeerProcess[] = await Promise.all(
