@@ -3,19 +3,21 @@
 import { random } from '../base/random.ts';
 import { pick } from '../base/suggest.ts';
 import type { Dataset } from '../data/dataset.ts';
-import type { Model } from '../graph/model.ts';
+import type { Graph, Model } from '../graph/model.ts';
 import { type Facts, infer } from '../ops/infer.ts';
 import type { Lab } from '../runtime/index.ts';
 import { absorbBiases } from './absorb.ts';
 import { type Calibrator, type CalibratorName, calibrators } from './calibrate/index.ts';
 import { addChannels, type ChannelSums, layerInputs, meansOf } from './correct/means.ts';
+import { digest } from './digest.ts';
 import { equalize } from './equalize.ts';
 import { type Grid, gridOf } from './grid.ts';
 import { type Inserted, type InsertOptions, insertPairs } from './insert.ts';
-import { observe } from './observe.ts';
+import { batchFor, observe } from './observe.ts';
 import { candidatesOf, type Plan, type PlanOptions, planOf } from './plan.ts';
 import { prepare, restore } from './prepare.ts';
 import type { Range } from './range.ts';
+import { roleOf } from './role.ts';
 
 /** A model ready to be quantised, again and again: its form, its plan and the ranges it showed. */
 export interface Calibrated {
@@ -68,17 +70,35 @@ export async function calibrate(
   const states = new Map(names.map((name) => [name, calibrator.start()]));
   const inputs = biasCorrect ? layerInputs(plan) : new Map<string, boolean>();
   const sums = new Map<string, ChannelSums>();
+  const watched = [...new Set([...names, ...inputs.keys()])];
+  const above = nonNegative(model.graph, facts);
+  const wanted = watched.map((name) => ({
+    name,
+    ends: states.has(name),
+    ...(inputs.has(name) && { means: inputs.get(name) ? ('last' as const) : ('second' as const) }),
+    isNonNegative: above.has(name),
+  }));
+  const { model: shown, tells } = digest(model, facts, wanted, calibrator.endsOnly === true);
   const see = (name: string, x: Float32Array, dims: readonly number[]): void => {
-    const state = states.get(name);
-    if (state !== undefined) calibrator.see(state, x);
-    const isProduct = inputs.get(name);
-    if (isProduct !== undefined) sums.set(name, addChannels(sums.get(name), x, dims, isProduct));
+    const { of, ends, means } = tells.get(name)!;
+    if (ends) calibrator.see(states.get(of), x);
+    if (means) sums.set(of, addChannels(sums.get(of), x, dims, inputs.get(of)!));
   };
-  await observe(model, [...new Set([...names, ...inputs.keys()])], data, see, { samples, task: 'calibrate' }, lab);
+  const how = { samples, task: 'calibrate', batch: batchFor(model.graph, watched) };
+  await observe(shown, [...tells.keys()], data, see, how, lab);
   const ranges = new Map([...states].map(([name, seen]) => [name, calibrator.range(seen)]));
   const inputMeans = new Map([...sums].map(([name, state]) => [name, meansOf(state)]));
   return { model, facts, ranges, ...(biasCorrect && { inputMeans }) };
 }
+
+/** What a clamp keeps from falling below 0. */
+const nonNegative = (graph: Graph, facts: Facts): Set<string> =>
+  new Set(
+    graph.nodes.flatMap((node) => {
+      const role = roleOf(node, graph, facts);
+      return role.kind === 'clamps' && role.to.lo >= 0 ? node.outputs : [];
+    }),
+  );
 
 export interface WriteOptions extends PlanOptions, InsertOptions {
   /** Grids to use instead of what the ranges say, by the name of the group: learned ones. */

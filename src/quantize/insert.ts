@@ -201,7 +201,8 @@ export function insertPairs(
     if (options.biasShifts) return options.biasShifts.get(maker.outputs[0]!);
     const means = options.inputMeans?.get(maker.inputs[input]!);
     if (!means) return undefined;
-    const difference = dequantizeWeight(codes, scales, along(dims, axis)).map((v, i) => v - w[i]!);
+    const difference = dequantizeWeight(codes, scales, along(dims, axis));
+    for (let i = 0; i < difference.length; i++) difference[i]! -= w[i]!;
     return meanShift(difference, dims, axis, means);
   };
 

@@ -7,7 +7,7 @@ import { valueInfo } from '../graph/edit.ts';
 import { type Dim, feedsOf, type Graph, type Model, tensorType } from '../graph/model.ts';
 import { floats, sizeOf, type Tensor } from '../graph/tensor.ts';
 import { infer } from '../ops/infer.ts';
-import { type Feeds, inOrder, type Lab, lanesOf, stopIfAborted } from '../runtime/index.ts';
+import { type Feeds, inOrder, type Lab, lanesOf, type Session, stopIfAborted } from '../runtime/index.ts';
 import { loadModel } from '../runtime/load-model.ts';
 
 /** Bytes of inner values that one run may hand out. */
@@ -74,8 +74,16 @@ export interface ObserveOptions {
   readonly batch?: number;
 }
 
+/** Samples per run at which these values keep within the room. */
+export function batchFor(graph: Graph, names: readonly string[]): number {
+  const bytes = bytesPerSample(graph);
+  const total = names.reduce((n, name) => n + bytes(name), 0);
+  return fixedBatch(graph) ?? Math.max(1, Math.min(MOST_PER_RUN, Math.floor(ROOM / Math.max(1, total))));
+}
+
 /**
- * Shows `see` every batch of the named values: graph inputs, inner values or outputs, all float32.
+ * Shows `see` every batch of the named values: graph inputs, inner values or outputs, all float32. The next batch may take the memory of the
+ * last one.
  *
  * Memory   at most about 128 MB of values at a time, however many samples there are; one value of one batch at the least.
  * Throws   data/port; work/aborted.
@@ -91,10 +99,10 @@ export async function observe(
   const { graph } = model;
   const fed = new Set(feedsOf(graph).map(({ name }) => name));
   const inner = names.filter((name) => !fed.has(name));
-  const bytes = bytesPerSample(graph);
-  const total = inner.reduce((n, name) => n + bytes(name), 0);
-  const batch =
-    fixedBatch(graph) ?? asked ?? Math.max(1, Math.min(MOST_PER_RUN, Math.floor(ROOM / Math.max(1, total))));
+  const facts = infer(graph);
+  const steady = (name: string): boolean => facts.get(name)?.dims.every((dim) => dim !== null) === true;
+  const bytes = bytesPerSample(graph, facts);
+  const batch = fixedBatch(graph) ?? asked ?? batchFor(graph, inner);
   const { hands, threads } = lanesOf(lab);
   const parts = partition(inner, (name) => bytes(name) * batch, ROOM / hands.lanes);
   let done = 0;
@@ -107,12 +115,13 @@ export async function observe(
     const lists: number[][] = [];
     for (let at = 0; at + (fixedBatch(graph) ?? 1) <= samples.length; at += batch)
       lists.push(Array.from({ length: Math.min(batch, samples.length - at) }, (_, k) => samples[at + k]!));
+    const answer = answering(session, part, part.every(steady), lab.signal);
     const runs = inOrder(lists, hands, {
-      async work(indices) {
+      async work(indices, lane) {
         stopIfAborted(lab.signal);
         const feeds: Feeds = feedsFor(graph, data, indices);
         const seen = Object.fromEntries(Object.entries(feeds).filter(([name]) => i === 0 && names.includes(name)));
-        return { indices, seen, results: part.length > 0 ? await session.run(feeds, part, lab.signal) : {} };
+        return { indices, seen, results: part.length > 0 ? await answer(feeds, lane) : {} };
       },
     });
     for await (const { indices, seen, results } of runs) {
@@ -122,6 +131,23 @@ export async function observe(
       lab.onProgress?.({ task, done, total: all });
     }
   }
+}
+
+/** Runs that write over what the same lane's last run gave, where sizes follow from those of the inputs: fresh memory takes longer than the copy. */
+function answering(session: Session, names: readonly string[], isSteady: boolean, signal: AbortSignal | undefined) {
+  const memory = new Map<string, Record<string, Tensor>>();
+  return async (feeds: Feeds, lane: number): Promise<Record<string, Tensor>> => {
+    const key = [lane, ...Object.values(feeds).map(({ dims }) => dims)].join(' ');
+    const own = memory.get(key);
+    if (!own) {
+      const fresh = await session.run(feeds, names, signal);
+      if (isSteady) memory.set(key, fresh);
+      return fresh;
+    }
+    using binding = session.bind(feeds, own);
+    await binding.run(signal);
+    return own;
+  };
 }
 
 /** Values in parts that fit into the room; at least one part. */
@@ -141,8 +167,7 @@ function partition(names: readonly string[], size: (name: string) => number, roo
 }
 
 /** Bytes of a value for one sample; unknown dimensions count as 1. */
-function bytesPerSample(graph: Graph): (name: string) => number {
-  const facts = infer(graph);
+function bytesPerSample(graph: Graph, facts = infer(graph)): (name: string) => number {
   const fixed = fixedBatch(graph) ?? 1;
   return (name) =>
     (4 / fixed) *

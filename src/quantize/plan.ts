@@ -192,11 +192,12 @@ export function planOf(
   return { kernels, movers, dropped, groupOf, stretch, watch, kept };
 }
 
-/** Every value that a plan with more exclusions could give a grid of its own. */
+/** Every value that a plan with more exclusions could give a grid of its own: whoever keeps a kernel drops the clamp behind it too. */
 export function candidatesOf(graph: Graph, facts: Facts, { kernels, movers, dropped }: Plan): string[] {
+  const within = new Set([...dropped].map(({ inputs }) => inputs[0]!));
   const names = [...kernels.keys(), ...movers.keys(), ...dropped].flatMap((node) => [...node.inputs, ...node.outputs]);
   return [...new Set(names)].filter(
-    (name) => name !== '' && !graph.initializers.has(name) && facts.get(name)?.dtype === 'float32',
+    (name) => name !== '' && !within.has(name) && !graph.initializers.has(name) && facts.get(name)?.dtype === 'float32',
   );
 }
 

@@ -117,7 +117,7 @@ export interface QuantizeReport {
   readonly narrowed?: Narrowed;
   /** What timing found; only where it was asked for. */
   readonly speed?: Speed;
-  /** How close the answers are to the float model's, on up to 64 of the samples. */
+  /** How close the answers are to the float model's, on up to 32 of the samples. */
   readonly agreement: Agreement;
 }
 
@@ -126,7 +126,7 @@ export interface Quantized {
   readonly report: QuantizeReport;
 }
 
-const CHECKED = 64;
+const CHECKED = 32;
 
 /** Below this share of the original's time, integers are fast enough for all layers. */
 const CLEARLY = 0.8;

@@ -72,5 +72,10 @@ export function quantizeWeight(
 
 /** The floats that integers stand for. */
 export function dequantizeWeight(q: Int8Array, scales: Float32Array, { channels, inner }: Along): Float32Array {
-  return Float32Array.from(q, (step, at) => step * scales[Math.floor(at / inner) % channels]!);
+  const w = new Float32Array(q.length);
+  for (let i = 0, at = 0; at < q.length; i++) {
+    const scale = scales[i % channels]!;
+    for (const end = at + inner; at < end; at++) w[at] = q[at]! * scale;
+  }
+  return w;
 }

@@ -6,6 +6,8 @@ import type { Range } from '../range.ts';
 export interface Calibrator<S = unknown> {
   /** With its settings, as a report shows it. */
   readonly name: string;
+  /** Does it look at nothing but the least and the largest value of a batch? Then the engine finds them, and `see` gets few values with these ends. */
+  readonly endsOnly?: boolean;
   readonly start: () => S;
   /** Looks at the values of one batch. */
   readonly see: (seen: S, x: ArrayLike<number>) => void;

@@ -10,6 +10,7 @@ import type { Calibrator } from './calibrator.ts';
  */
 export const movingAverage = ({ momentum = 0.9 } = {}): Calibrator<Range[]> => ({
   name: `moving-average ${momentum}`,
+  endsOnly: true,
   start: () => [],
   see: (seen, x) => {
     if (x.length > 0) seen.push(rangeOf(x));

@@ -1,0 +1,100 @@
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { random } from '../base/random.ts';
+import { inMemory } from '../data/index.ts';
+import { valueInfo } from '../graph/edit.ts';
+import type { Model } from '../graph/model.ts';
+import { draft } from '../ops/builder.ts';
+import { infer } from '../ops/infer.ts';
+import { type Engine, openEngine } from '../runtime/index.ts';
+import { calibrators } from './calibrate/index.ts';
+import { calibrate } from './calibrated.ts';
+import { digest } from './digest.ts';
+import { observe } from './observe.ts';
+import { prepare } from './prepare.ts';
+import { rangeOf } from './range.ts';
+
+let engine: Engine;
+beforeAll(async () => {
+  engine = await openEngine({ threads: 1 });
+});
+afterAll(() => engine[Symbol.dispose]());
+
+const source = random(3, 'digest');
+const noise = (count: number): Float32Array => Float32Array.from({ length: count }, () => source.normal() - 0.3);
+
+/** x of this shape, 3 · x, and what is above 0 of it. */
+function tripled(dims: readonly number[]): Model {
+  const { g, finish } = draft();
+  const y = g.Mul(g.input('x', 'float32', ['N', ...dims] as unknown as number[]), 3);
+  const z = g.Relu(y);
+  const outputs = [y, z].map(({ name }) => valueInfo(name, 'float32', ['N', ...dims]));
+  const graph = { ...finish(outputs), values: new Map() };
+  return { ir: 10, opsets: { '': 21 }, producer: { name: '', version: '' }, metadata: {}, graph };
+}
+
+/** Means by channel in float64. */
+function meansOf(x: Float32Array, dims: readonly number[], axis: number): number[] {
+  const inner = dims.slice(axis + 1).reduce((n, dim) => n * dim, 1);
+  const sums = new Array<number>(dims[axis]!).fill(0);
+  x.forEach((value, i) => {
+    sums[Math.floor(i / inner) % dims[axis]!]! += value;
+  });
+  return sums.map((sum) => (sum * dims[axis]!) / x.length);
+}
+
+it.each([[[5, 4, 3]], [[16, 7, 7]], [[6, 5]], [[9]], [[4, 3, 2, 5]]])(
+  'finds ends and means of values [N, %s] as a look at all of them does',
+  async (dims) => {
+    const model = tripled(dims);
+    const rows = 6;
+    const x = noise(rows * dims.reduce((a, b) => a * b, 1));
+    const data = inMemory({ name: 'x', inputs: { x: { dtype: 'float32', dims, data: x } } });
+    const y = x.map((value) => 3 * value);
+    const shape = [rows, ...dims];
+    const [first, second] = model.graph.outputs.map(({ name }) => name) as [string, string];
+    for (const means of ['second', 'last'] as const) {
+      const wanted = [
+        { name: first, ends: true, means, isNonNegative: false },
+        { name: second, ends: true, isNonNegative: true },
+      ];
+      const { model: shown, tells } = digest(model, infer(model.graph), wanted, true);
+      const seen = new Map<string, { x: Float32Array; dims: readonly number[] }>();
+      const see = (name: string, value: Float32Array, at: readonly number[]): void => {
+        const { of, ends, means: isMean } = tells.get(name)!;
+        if (ends) seen.set(`${of} ends`, { x: value.slice(), dims: at });
+        if (isMean) seen.set(`${of} means`, { x: value.slice(), dims: at });
+      };
+      await observe(shown, [...tells.keys()], data, see, { samples: [0, 1, 2, 3, 4, 5], task: 'see' }, { engine });
+      expect(rangeOf(seen.get(`${first} ends`)!.x)).toEqual(rangeOf(y));
+      expect(rangeOf(seen.get(`${second} ends`)!.x).hi).toBe(rangeOf(y).hi);
+      const found = seen.get(`${first} means`)!;
+      const axis = means === 'second' ? 1 : shape.length - 1;
+      const own = meansOf(found.x, found.dims, means === 'second' ? 1 : found.dims.length - 1);
+      meansOf(y, shape, axis).forEach((mean, c) => {
+        expect(own[c]).toBeCloseTo(mean, 5);
+      });
+    }
+  },
+);
+
+it('shows whole values to a calibrator that counts them', async () => {
+  const dims = [16, 9, 9];
+  const { g, finish } = draft();
+  const x = g.input('x', 'float32', ['N', ...dims] as unknown as number[]);
+  const w = g.constant({ dtype: 'float32', dims: [8, 16, 1, 1], bytes: new Uint8Array(noise(128).buffer) });
+  const y = g.Conv(x, w, null);
+  const graph = { ...finish([valueInfo(y.name, 'float32', ['N', 8, 9, 9])]), values: new Map() };
+  const model = prepare({ ir: 10, opsets: { '': 21 }, producer: { name: '', version: '' }, metadata: {}, graph });
+  const data = inMemory({ name: 'x', inputs: { x: { dtype: 'float32', dims, data: noise(8 * 16 * 81) } } });
+  const calibrator = calibrators.percentile();
+  let count = 0;
+  const counting = {
+    ...calibrator,
+    see: (state: never, seen: ArrayLike<number>) => {
+      count += seen.length;
+      calibrator.see(state, seen);
+    },
+  };
+  await calibrate(model, counting as never, data, Int32Array.from([0, 1, 2, 3, 4, 5, 6, 7]), { engine });
+  expect(count).toBe(8 * 16 * 81 + 8 * 8 * 81);
+});
