@@ -2,14 +2,14 @@
  * Down to smaller structures, rung by rung.
  *
  *   rung       a structure with a share of the multiply-accumulates: pruned, factorised or collapsed
- *   halving    all ways to a rung are tried without learning; the better half learns from few samples; the best learns on,
- *              and longer where it is near the bound
+ *   halving    all ways to a rung are tried without learning; the better half learns from few samples; the best learns for long
  *   stem       the smallest structure that held the bound; the next rung starts from it
  *   back off   a rung that loses too much is tried again nearer to the stem; one that lost hardly anything makes the next bolder
  */
 
 import type { StepCall } from '../recipe/index.ts';
 import type { Lab } from '../runtime/index.ts';
+import { mannerFor } from './manner.ts';
 import { leftMs, passMs, type Quest, worthOf } from './quest.ts';
 import { holdsCut, TEACHING, teach } from './teach.ts';
 import type { Trial } from './workshop.ts';
@@ -21,9 +21,9 @@ const CAREFUL = 0.6;
 const LEAST_STEP = 0.85;
 /** A structure that is not at least this much better in the objective goes behind those that are. */
 const BETTER = 0.96;
-/** Passes of a rung at first, and those that follow where it lost at most so many times what it may. */
-const EPOCHS = 4;
-const MORE_EPOCHS = 8;
+/** Passes of a rung: few long lessons make more than many short ones. Those that follow where it lost at most so many times what it may. */
+const EPOCHS = 9;
+const MORE_EPOCHS = 12;
 const NEAR = 4;
 /** Share of the time left that one rung may learn for. */
 const RUNG = 0.4;
@@ -93,7 +93,7 @@ async function climb(
   if (holdsCut(quest, first) || first.drop > quest.maxDrop * NEAR || openMs() * RUNG < passMs(quest, first, size)) {
     return { trial: first, isEasy: first.drop <= 0.2 * quest.maxDrop };
   }
-  const longer = await teach(quest, first, { epochs: MORE_EPOCHS, mostMs: openMs() * RUNG, augments: true });
+  const longer = await teach(quest, first, { epochs: MORE_EPOCHS, mostMs: openMs() * RUNG });
   return { trial: longer && longer.drop < first.drop ? longer : first, isEasy: false };
 }
 
@@ -105,7 +105,8 @@ async function shortlist(quest: Quest, cuts: readonly Trial[], openMs: () => num
   if (half.length === 1 || needed > openMs() * 0.15 || samples < TEACHING) return cuts[0]!;
   const short: { cut: Trial; drop: number }[] = [];
   for (const cut of half) {
-    const taught = await quest.workshop.grow(cut, { step: 'distill', epochs: 1, samples });
+    const manner = await mannerFor('distill', quest, cut, openMs());
+    const taught = await quest.workshop.grow(cut, { step: 'distill', epochs: 1, samples, ...manner });
     if (taught) short.push({ cut, drop: taught.drop });
   }
   return short.sort((a, b) => a.drop - b.drop)[0]?.cut ?? cuts[0]!;
@@ -121,5 +122,7 @@ function waysDown(stem: Trial, stepDown: number, root: Trial): StepCall[] {
   const before = stem.calls.findLast(({ step }) => step === 'prune')?.['by'];
   const criteria = before === undefined ? ['wanda', 'fpgm', 'taylor'] : [`${before}`];
   const prunings: StepCall[] = criteria.map((by) => ({ step: 'prune', by, ...both }));
-  return stem === root ? [...prunings, { step: 'factorize', keepMacs }, { step: 'collapse', keepMacs }] : prunings;
+  return stem.macs === root.macs
+    ? [...prunings, { step: 'factorize', keepMacs }, { step: 'collapse', keepMacs }]
+    : prunings;
 }

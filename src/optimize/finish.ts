@@ -1,17 +1,14 @@
 /** From a model in floats to its ends: the same layers with integers, or with weights stored in fewer bits. */
 
-import { asPareError } from '../base/error.ts';
-import { modernize } from '../ops/modern.ts';
-import { calibratorOf } from '../quantize/calibrated.ts';
-import { type CalibratorName, calibrate, quantize, saturates } from '../quantize/index.ts';
-import { prepare } from '../quantize/prepare.ts';
-import { type Speed, slowLayers } from '../quantize/slow-layers.ts';
-import { storeWeights } from '../quantize/store.ts';
+import type { CalibratorName } from '../quantize/index.ts';
 import type { StepCall } from '../recipe/index.ts';
 import type { Lab } from '../runtime/index.ts';
 import type { Judge } from './judge.ts';
-import { narrowLayers, type Ranked } from './narrow.ts';
+import { kernelsOf } from './kernels.ts';
+import { isNearer } from './manner.ts';
+import { narrowLayers } from './narrow.ts';
 import { leftMs, passMs, type Quest } from './quest.ts';
+import { type IntegerOptions, orNone, rankLayers } from './rank.ts';
 import { TEACHING } from './teach.ts';
 import type { Trial } from './workshop.ts';
 
@@ -23,49 +20,61 @@ const CALIBRATIONS: readonly Readonly<Record<string, unknown>>[] = [
   { equalize: true, calibrate: 'mse' },
   { round: 'seq-mse', calibrate: 'mse' },
 ];
-const SAMPLES = 300;
-/** Samples for timing kernels: weights do not matter there. */
-const ROUGH = 8;
-const ROUNDS = 9;
 /** Share of the bound that leaves room for samples other than those of the search. */
 const SAFE = 0.5;
-/** So many search samples tell a safe loss from luck; with fewer, all calibrations are tried, and halves to retreat to. */
+/** So many search samples tell a safe loss from luck; with fewer, all calibrations are tried, and mixtures and halves to retreat to. */
 const TELLING = 500;
 /** What 4 bits may spend of the bound; and where samples are few, how far they may move the outputs, over what 8 bits do. */
 const NARROW = { drop: 0.75, distance: 1.3 };
+/** Share of the layers up to which the most sensitive ones may compute in floats: 1, 2, 4, … of them. */
+const MOST_FLOATS = 0.5;
 /** Passes of learning while rounding, what they take over a pass in floats, and their share of the time left. */
 const QAT = { epochs: 2, times: 2.5, share: 0.3 };
+
+export interface FinishOptions {
+  /** May it learn while it rounds, where nothing else is safe? Default true. */
+  readonly learns?: boolean;
+}
 
 /**
  * Adds the ends of `stem` to the trials; the best that holds the bound, or undefined.
  *
  * Always weights that are only stored in 8 bits, else in 16. Then integers with the kernels that pay here, calibrated in
- * one way after the other, and 4 bits for the weights of as many layers as the bound allows; where none is safely within
- * the bound, the network learns while it rounds, and the most sensitive layers go back to floats.
+ * one way after the other, and 4 bits for the weights of as many layers as the bound allows. Where none is safely within
+ * the bound, or samples are too few to tell, mixtures: the most sensitive layers in floats, more and more of them. Where that is no help
+ * either, the network learns while it rounds.
  */
-export async function finish(stem: Trial, quest: Quest, judge: Judge, lab: Lab): Promise<Trial | undefined> {
+export async function finish(
+  stem: Trial,
+  quest: Quest,
+  judge: Judge,
+  lab: Lab,
+  { learns = true }: FinishOptions = {},
+): Promise<Trial | undefined> {
   const { workshop, maxDrop } = quest;
   const left = (): boolean => leftMs(quest) > 0;
   const lean = (await workshop.grow(stem, { step: 'simplify' })) ?? stem;
   const holds = (trial: Trial | undefined): trial is Trial => trial !== undefined && trial.drop <= maxDrop;
-  const isSafe = (trial: Trial): boolean => trial.drop <= maxDrop * SAFE;
+  const isTold = judge.data.size >= TELLING;
+  /** Nothing needs to be tried beyond this. */
+  const isSafe = (trial: Trial | undefined): boolean => trial !== undefined && trial.drop <= maxDrop * SAFE && isTold;
   const made: Trial[] = [];
   const grow = async (call: StepCall): Promise<Trial | undefined> => {
     const trial = await workshop.grow(lean, call);
     if (trial) made.push(trial);
     return trial;
   };
+  const result = (): Trial | undefined => best(made.filter(holds));
 
   const stored = await grow({ step: 'store', as: 'int8' });
-  const isTold = judge.data.size >= TELLING;
   if (!(holds(stored) && isTold) && left()) await grow({ step: 'store', as: 'float16' });
-  if (!left()) return best(made.filter(holds));
+  if (!left()) return result();
 
-  const kernels = await kernelsOf(lean, quest, lab, left);
-  if (kernels.fast.length === 0) return best(made.filter(holds));
+  const { fast, slow } = await kernelsOf(lean, quest, lab);
+  if (fast.length === 0) return result();
   const isPairSafe = quest.stopwatch.isPairSafe;
   const where = {
-    ...(kernels.slow.length > 0 && { exclude: kernels.slow }),
+    ...(slow.length > 0 && { exclude: slow }),
     ...(isPairSafe !== undefined && { pairSafe: isPairSafe }),
   };
   const integers: Trial[] = [];
@@ -73,29 +82,46 @@ export async function finish(stem: Trial, quest: Quest, judge: Judge, lab: Lab):
     const trial = await grow({ step: 'quantize', ...calibration, ...where });
     if (!trial) break;
     integers.push(trial);
-    if (!left() || (isSafe(trial) && isTold)) break;
+    if (!left() || isSafe(trial)) break;
   }
-  if (integers.length === 0 || !left()) return best(made.filter(holds));
+  if (integers.length === 0 || !left()) return result();
 
-  const least = integers.reduce((a, b) => (nearer(b, a) ? b : a));
-  const { step: _, ...options } = least.calls.at(-1)!;
+  const least = integers.reduce((a, b) => (isNearer(b, a) ? b : a));
+  const call = least.calls.at(-1)!;
+  const how: IntegerOptions = {
+    calibrate: call['calibrate'] as CalibratorName | undefined,
+    equalize: call['equalize'] === true,
+    exclude: slow,
+  };
   if (holds(least)) {
-    const { layers: narrow, losses } = await narrowed(lean, least, options, kernels, quest, judge, lab);
+    const bounds = {
+      drop: maxDrop * NARROW.drop,
+      distance: isTold ? Number.POSITIVE_INFINITY : least.distance * NARROW.distance,
+    };
+    const { layers: narrow, losses } = await workshop.once(`${lean.key} narrow`, () =>
+      orNone(() => narrowLayers(lean, { ...how, ...bounds }, quest, judge, lab), { layers: [], losses: [] }),
+    );
     quest.losses.set(stem.key, losses);
-    if (narrow.length > 0) await grow({ ...least.calls.at(-1)!, round: 'seq-mse', narrow });
+    if (narrow.length > 0) await grow({ ...call, round: 'seq-mse', narrow });
   }
-  if (isSafe(least) || !left()) return best(made.filter(holds));
-  const taught = await roundAware(quest, lean, options, grow);
-  if ((taught && isSafe(taught)) || !left()) return best(made.filter(holds));
-  const { layers: reverted, losses } = await sensitiveLayers(lean, kernels, options, quest, judge, lab);
-  quest.losses.set(stem.key, losses);
-  if (reverted.length > 0) await grow({ ...least.calls.at(-1)!, exclude: [...kernels.slow, ...reverted] });
-  return best(made.filter(holds));
-}
+  if (isSafe(least) || !left()) return result();
 
-/** Did this lose less, or with the same loss, do its outputs lie nearer to the original's? */
-export const nearer = (a: Trial, b: Trial): boolean =>
-  a.drop < b.drop || (a.drop === b.drop && a.distance < b.distance);
+  const ranked = await workshop.once(`${lean.key} sensitive`, () =>
+    orNone(
+      async () => (await rankLayers(lean, how, 8, quest, lab)).ranked.map(({ node, loss }) => ({ node, loss })),
+      [],
+    ),
+  );
+  quest.losses.set(stem.key, ranked);
+  // where 8-bit weights alone lose too much, layers in floats need more bits, too
+  const floats = isSafe(stored) ? {} : { floats: 'float16' };
+  for (let count = 1; count <= ranked.length * MOST_FLOATS && left(); count *= 2) {
+    const exclude = [...slow, ...ranked.slice(0, count).map(({ node }) => node)];
+    if (isSafe(await grow({ ...call, exclude, ...floats }))) return result();
+  }
+  if (learns && left()) await roundAware(quest, lean, call, grow);
+  return result();
+}
 
 const best = (trials: readonly Trial[]): Trial | undefined =>
   trials.length === 0
@@ -106,111 +132,14 @@ const best = (trials: readonly Trial[]): Trial | undefined =>
 async function roundAware(
   quest: Quest,
   lean: Trial,
-  options: Readonly<Record<string, unknown>>,
+  { equalize: _, round: __, ...call }: StepCall,
   grow: (call: StepCall) => Promise<Trial | undefined>,
 ): Promise<Trial | undefined> {
   const size = quest.bench.learn!.size;
-  const mostMs = leftMs(quest) * QAT.share;
-  const pass = passMs(quest, lean, size) * QAT.times;
-  const affordable = mostMs / pass;
+  const affordable = (leftMs(quest) * QAT.share) / (passMs(quest, lean, size) * QAT.times);
   const learnFrom = Math.floor(size * affordable);
   if (size < TEACHING || learnFrom < TEACHING) return undefined;
   const epochs = Math.max(1, Math.min(QAT.epochs, Math.floor(affordable)));
-  const { equalize: _, round: __, ...rest } = options;
-  return await grow({ step: 'quantize', ...rest, epochs, ...(affordable < 1 && { learnFrom }) });
+  const optimizer = quest.manners.get('distill')?.optimizer ?? 'lamb';
+  return await grow({ ...call, step: 'quantize', epochs, optimizer, ...(affordable < 1 && { learnFrom }) });
 }
-
-/** The kernels that pay for this structure; weights do not matter. */
-const kernelsOf = (lean: Trial, quest: Quest, lab: Lab, left: () => boolean): Promise<Speed> =>
-  quest.workshop.once(`${lean.key} kernels`, async () => {
-    const { workshop, bench, stopwatch } = quest;
-    try {
-      const data = bench.learn!;
-      const samples = Int32Array.from({ length: Math.min(ROUGH, data.size) }, (_, i) => i);
-      const model = prepare(modernize(await workshop.modelOf(lean)));
-      const how = { everywhere: true, biasCorrect: false };
-      const calibrated = await calibrate(
-        model,
-        calibratorOf('minmax'),
-        data,
-        samples,
-        { ...lab, onProgress: () => {} },
-        how,
-      );
-      const pairSafe = stopwatch.isPairSafe ?? (await saturates(lab.engine));
-      return await slowLayers(
-        {
-          original: storeWeights(model),
-          calibrated,
-          write: { perChannel: true, weightBits: 8, pairSafe },
-          time: async (models) => (await stopwatch.time(models, ROUNDS)).map(({ ratio }) => ratio),
-          left,
-        },
-        { ...lab, onProgress: () => {} },
-      );
-    } catch (thrown) {
-      const error = asPareError(thrown);
-      if (error.code === 'work/aborted') throw error;
-      return { fast: [], slow: [], ratio: 1 };
-    }
-  });
-
-/** The layers whose weights may have 4 bits. */
-const narrowed = (
-  lean: Trial,
-  { distance }: Trial,
-  options: Readonly<Record<string, unknown>>,
-  { slow: exclude }: Speed,
-  quest: Quest,
-  judge: Judge,
-  lab: Lab,
-): Promise<Ranked> =>
-  quest.workshop.once(`${lean.key} narrow`, async () => {
-    const bounds = {
-      drop: quest.maxDrop * NARROW.drop,
-      distance: judge.data.size >= TELLING ? Number.POSITIVE_INFINITY : distance * NARROW.distance,
-    };
-    const how = { calibrate: options['calibrate'] as CalibratorName, equalize: options['equalize'] === true };
-    return await orNone(() => narrowLayers(lean, { ...how, exclude, ...bounds }, quest, judge, lab));
-  });
-
-/** What a search beside the trials finds; nothing where it fails, unless it was stopped. */
-async function orNone(find: () => Promise<Ranked>): Promise<Ranked> {
-  try {
-    return await find();
-  } catch (thrown) {
-    const error = asPareError(thrown);
-    if (error.code === 'work/aborted') throw error;
-    return { layers: [], losses: [] };
-  }
-}
-
-/** The layers that must compute in floats for the bound to hold on the search samples. */
-const sensitiveLayers = (
-  lean: Trial,
-  kernels: Speed,
-  options: Readonly<Record<string, unknown>>,
-  { workshop, bench, maxDrop }: Quest,
-  judge: Judge,
-  lab: Lab,
-): Promise<Ranked> =>
-  workshop.once(`${lean.key} sensitive`, () =>
-    orNone(async () => {
-      const data = bench.learn!;
-      const { report } = await quantize(
-        await workshop.modelOf(lean),
-        {
-          data,
-          calibrate: (options['calibrate'] as CalibratorName | undefined) ?? 'minmax',
-          samples: Math.min(SAMPLES, data.size),
-          exclude: kernels.slow,
-          pairSafe: options['pairSafe'] === true,
-          maxDrop: maxDrop * SAFE,
-          judge: judge.data,
-        },
-        lab,
-      );
-      const { reverted = [], sensitivity = [] } = report.escalation ?? {};
-      return { layers: reverted, losses: sensitivity.map(({ node, loss }) => ({ node, loss })) };
-    }),
-  );

@@ -1,33 +1,17 @@
 /** Which layers' weights may have 4 bits: as many as the bound allows, those first that save most bytes for what they lose. */
 
-import { modernize } from '../ops/modern.ts';
-import { calibratorOf, chooseSamples, readyFor } from '../quantize/calibrated.ts';
-import { type CalibratorName, calibrate, saturates, sensitivity, write } from '../quantize/index.ts';
+import { write } from '../quantize/index.ts';
 import { cheapToNarrow, NARROW_BITS, narrowing } from '../quantize/narrow.ts';
 import type { Lab } from '../runtime/index.ts';
 import type { Judge } from './judge.ts';
 import type { Quest } from './quest.ts';
+import { type IntegerOptions, type LayerLoss, rankLayers } from './rank.ts';
 import type { Trial } from './workshop.ts';
 
-export interface NarrowOptions {
-  readonly calibrate?: CalibratorName | undefined;
-  readonly equalize?: boolean | undefined;
-  /** Layers that compute in floats. */
-  readonly exclude: readonly string[];
-  readonly pairSafe?: boolean | undefined;
+export interface NarrowOptions extends IntegerOptions {
   /** Most that may be lost, and how far outputs may move. */
   readonly drop: number;
   readonly distance: number;
-}
-
-/** Samples to calibrate on, and to rank layers on. */
-const CALIBRATED = 64;
-const RANKED = 32;
-
-/** What integers cost a layer when it alone has them: KL divergence of the answers, or noise over signal. */
-export interface LayerLoss {
-  readonly node: string;
-  readonly loss: number;
 }
 
 /** Layers that something was decided for, and what each loses. */
@@ -40,21 +24,11 @@ export interface Ranked {
 export async function narrowLayers(
   lean: Trial,
   options: NarrowOptions,
-  { workshop, bench, stopwatch }: Quest,
+  quest: Quest,
   judge: Judge,
   lab: Lab,
 ): Promise<Ranked> {
-  const data = bench.learn!;
-  const quiet: Lab = { ...lab, onProgress: () => {} };
-  const floats = modernize(await workshop.modelOf(lean));
-  const samples = chooseSamples(data, CALIBRATED, lab.seed);
-  const model = await readyFor(floats, options.equalize === true, data, samples, quiet);
-  const calibrated = await calibrate(model, calibratorOf(options.calibrate), data, samples, quiet, {
-    everywhere: true,
-  });
-  const pairSafe = options.pairSafe ?? stopwatch.isPairSafe ?? (await saturates(lab.engine));
-  const how = { exclude: options.exclude, perChannel: true, weightBits: NARROW_BITS, pairSafe };
-  const ranked = await sensitivity(calibrated, how, data, chooseSamples(data, RANKED, lab.seed), quiet);
+  const { calibrated, how, ranked } = await rankLayers(lean, options, NARROW_BITS, quest, lab);
   const cheap = cheapToNarrow(ranked, calibrated.model.graph);
   const holds = async (count: number): Promise<boolean> => {
     const narrow = narrowing(calibrated.model, cheap.slice(0, count));

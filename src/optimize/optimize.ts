@@ -14,8 +14,8 @@ import { frontierOf } from './frontier.ts';
 import { digest, type Journal, memoryJournal } from './journal.ts';
 import { judgeOf } from './judge.ts';
 import { missedBy } from './missed.ts';
-import type { LayerLoss } from './narrow.ts';
 import type { Quest } from './quest.ts';
+import type { LayerLoss } from './rank.ts';
 import { search } from './search.ts';
 import type { Stopwatch } from './stopwatch.ts';
 import type { Profile } from './target/profile.ts';
@@ -122,7 +122,10 @@ export async function optimize(model: Model, options: OptimizeOptions = {}, lab?
     told.onNote?.(`the journal remembers ${journal.found} measurements: the search goes on from there`);
   const objective: Objective = budget.objective ?? 'latency';
   const losses: Quest['losses'] = new Map();
-  await search({ workshop, budget, objective, maxDrop, timeMs, bench, judge, stopwatch, losses }, told);
+  await search(
+    { workshop, budget, objective, maxDrop, timeMs, bench, judge, stopwatch, losses, manners: new Map() },
+    told,
+  );
 
   const first = await choose({ workshop, budget, maxDrop, objective, parts, stopwatch, original: model }, told);
   const { choice, evidence } = await confirm(model, first, evaluation, workshop, maxDrop, told);

@@ -24,7 +24,7 @@ export async function polish(quest: Quest, reserveMs: () => number, lab: Lab): P
     done.add(next.key);
     lab.onNote?.('a structure learns on');
     const isFar = next.drop > quest.maxDrop * NEAR;
-    await teach(quest, next, { epochs: isFar ? MANY_EPOCHS : EPOCHS, mostMs: openMs * SHARE, augments: isFar });
+    await teach(quest, next, { epochs: isFar ? MANY_EPOCHS : EPOCHS, mostMs: openMs * SHARE });
   }
 }
 

@@ -3,7 +3,8 @@
 import type { Bench } from '../recipe/index.ts';
 import { type Budget, measureOf, type Objective } from './budget.ts';
 import type { Judge } from './judge.ts';
-import type { LayerLoss } from './narrow.ts';
+import type { Manner } from './manner.ts';
+import type { LayerLoss } from './rank.ts';
 import type { Stopwatch } from './stopwatch.ts';
 import type { Trial, Workshop } from './workshop.ts';
 
@@ -18,6 +19,8 @@ export interface Quest {
   readonly stopwatch: Stopwatch;
   /** What integers cost each layer, by the key of the structure: filled as the search finds it out. */
   readonly losses: Map<string, readonly LayerLoss[]>;
+  /** How networks learn here, by the step: filled when the first of them learns. */
+  readonly manners: Map<string, Manner>;
 }
 
 /** Share of the time for everything before the finals. */
@@ -32,11 +35,14 @@ export const leftMs = ({ timeMs, workshop }: Quest): number => timeMs * SEARCHIN
 export const worthOf = ({ objective, workshop }: Quest, trial: Trial): number =>
   measureOf(objective, trial, workshop.root);
 
+/** Steps that do little but learn. */
+const LEARNING: ReadonlySet<string> = new Set(['distill', 'tune']);
+
 /** Milliseconds that one pass of `samples` takes a network to learn from, as the last trials showed. */
 export function passMs({ workshop, bench }: Quest, { macs }: Trial, samples: number): number {
-  const last = workshop.trials.findLast(({ calls }) => calls.at(-1)?.step === 'distill');
+  const last = workshop.trials.findLast(({ calls }) => LEARNING.has(calls.at(-1)?.step ?? ''));
   const call = last?.calls.at(-1);
-  const each = call?.['augment'] === undefined ? 1 : 1 + Number(call['copies'] ?? 0);
+  const each = 1 + Number(call?.['copies'] ?? 0);
   const seen = Number(call?.['epochs'] ?? 3) * each * Number(call?.['samples'] ?? bench.learn?.size ?? 0);
   const speed = last && last.seconds > 0 ? (last.macs * seen) / last.seconds : GUESSED_MACS;
   return (macs * samples * 1000) / Math.max(1, speed);

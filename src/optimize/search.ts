@@ -1,6 +1,7 @@
 /**
  * The search: integers of the whole model first, then smaller and smaller structures, then the ends of the smallest.
  *
+ *   tune         where there are labels and time, the original learns from them and teaches what follows
  *   descend      rungs of less and less arithmetic, each taught by the original
  *   merge        runs of layers behind the cuts become single layers
  *   polish       what is near the bound learns on, for the rest of the time
@@ -15,6 +16,7 @@ import { merge } from './merge.ts';
 import { leastOfEach, polish } from './polish.ts';
 import { leftMs, type Quest, worthOf } from './quest.ts';
 import { isStructure, TEACHING } from './teach.ts';
+import { tuned } from './tune.ts';
 import type { Trial, Workshop } from './workshop.ts';
 
 /** Structures whose ends are made: the best, and those to retreat to. */
@@ -38,15 +40,15 @@ export async function search(quest: Quest, lab: Lab): Promise<void> {
       figures: { trials: workshop.trials.length },
     });
   const rootMs = workshop.spentMs();
-  const ends = async (stem: Trial): Promise<Trial | undefined> => {
-    const end = await finish(stem, quest, judge, lab);
+  const ends = async (stem: Trial, learns = true): Promise<Trial | undefined> => {
+    const end = await finish(stem, quest, judge, lab, { learns });
     tell();
     return end;
   };
   const isEnough = async (end: Trial | undefined): Promise<boolean> =>
     end !== undefined && missesOf(budget, end).length === 0;
 
-  if ((await isEnough(await ends(root))) && hasTarget(budget)) return;
+  if ((await isEnough(await ends(root, !judge.isLabelled))) && hasTarget(budget)) return;
   const endsMs = workshop.spentMs() - rootMs;
   if (bench.learn.size < TEACHING) {
     lab.onNote?.(`${bench.learn.size} samples are too few to teach a cut network: cuts are only mended`);
@@ -54,7 +56,9 @@ export async function search(quest: Quest, lab: Lab): Promise<void> {
 
   const reserveMs = (): number => Math.min(endsMs * ENDS, timeMs * MOST_ENDS);
   const mergeMs = (): number => reserveMs() + timeMs * MERGING;
-  for (let at: Descent | undefined = startDescent(root); at; ) {
+  const teacher = await tuned(quest, lab);
+  tell();
+  for (let at: Descent | undefined = startDescent(teacher ?? root); at; ) {
     at = await descend(quest, at, mergeMs, lab);
     tell();
     if (!at) break;
@@ -68,6 +72,7 @@ export async function search(quest: Quest, lab: Lab): Promise<void> {
     if (leftMs(quest) <= 0) break;
     await ends(stem);
   }
+  if (leftMs(quest) > 0) await ends(root);
 }
 
 /** Structures within the bound, the best first. */

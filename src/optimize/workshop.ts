@@ -3,7 +3,7 @@
 import { asPareError } from '../base/error.ts';
 import type { Model } from '../graph/model.ts';
 import { modelBytes, modelPieces } from '../onnx/index.ts';
-import { type Bench, followStep, type StepCall } from '../recipe/index.ts';
+import { type Bench, follow, followStep, type StepCall, stepOf, taughtBy } from '../recipe/index.ts';
 import { costOfAny } from '../report/index.ts';
 import { type Lab, stopIfAborted } from '../runtime/index.ts';
 import type { Cost } from './budget.ts';
@@ -114,10 +114,21 @@ export async function openWorkshop(options: WorkshopOptions, lab: Lab): Promise<
     if (trial.calls.length === 0) return original;
     const kept = await journal.model(trial.key);
     if (kept) return kept;
-    let model = original;
-    for (const call of trial.calls) ({ model } = await followStep(model, call, bench, lab));
+    const model = await follow(original, trial.calls, bench, lab);
     await journal.keep(trial.key, model);
     return model;
+  };
+
+  const benches = new Map<string, Bench>();
+  /** With the teacher that the last step that teaches made. */
+  const benchOf = async ({ calls }: Trial): Promise<Bench> => {
+    const last = calls.findLastIndex((call) => stepOf(call).step.teaches);
+    if (last < 0) return bench;
+    const wanted = JSON.stringify(calls.slice(0, last + 1));
+    const teacher = trials.find((trial) => JSON.stringify(trial.calls) === wanted)!;
+    const known = benches.get(teacher.key) ?? taughtBy(await modelOf(teacher), bench);
+    benches.set(teacher.key, known);
+    return known;
   };
 
   return {
@@ -140,7 +151,7 @@ export async function openWorkshop(options: WorkshopOptions, lab: Lab): Promise<
             signal: untilLate(lab.signal, timeMs, spent),
             onNote: (note) => void said.push(note),
           };
-          const { model, call: settled, notes } = await followStep(from, call, bench, own);
+          const { model, call: settled, notes } = await followStep(from, call, await benchOf(parent), own);
           const cost = await measure(model, false);
           await journal.keep(key, model);
           return {

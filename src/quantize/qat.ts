@@ -16,6 +16,7 @@ import type { Lab } from '../runtime/index.ts';
 import { type EpochReport, fit } from '../train/fit.ts';
 import type { Loss } from '../train/loss/loss.ts';
 import { adam } from '../train/optim/adam.ts';
+import type { Optimizer } from '../train/optim/transform.ts';
 import { predictAll } from '../train/predict.ts';
 import { cosine } from '../train/schedule/cosine.ts';
 import { type Calibrated, calibrate, calibratorOf, chooseSamples, write } from './calibrated.ts';
@@ -36,6 +37,8 @@ export interface QatOptions extends SimulateOptions {
   batch?: number;
   /** Peak learning rate of Adam, along a cosine. Default 1e-4 from 8 to 6 bits, 1e-3 below. */
   lr?: number;
+  /** In place of Adam, for a run of so many updates. */
+  optimizer?: ((updates: number) => Optimizer) | undefined;
 }
 
 export interface QatReport {
@@ -85,7 +88,7 @@ export async function quantizeAware(
       batch,
       learns,
       loss: likeFloat(targets.dims),
-      optimizer: (updates) => adam({ lr: cosine(lr, updates) }),
+      optimizer: options.optimizer ?? ((updates) => adam({ lr: cosine(lr, updates) })),
     },
     lab,
   );

@@ -49,6 +49,14 @@ export function storeWeights(model: Model, except: ReadonlySet<string> = new Set
   return { ...model, graph: next };
 }
 
+/** The float weights that layers which multiply read as they are: not those behind a dequantiser. */
+export function floatWeights(graph: Graph): string[] {
+  const readers = consumers(graph);
+  return [...graph.initializers].flatMap(([name, weight]) =>
+    channelAxis(name, weight, readers.get(name) ?? []) === undefined ? [] : [name],
+  );
+}
+
 /** The output-channel axis of a weight that some layer multiplies with, or undefined where packing is not worthwhile or not known. */
 function channelAxis(name: string, weight: Tensor, readers: readonly Node[]): number | undefined {
   if (weight.dtype !== 'float32' || weight.dims.length < 2 || sizeOf(weight.dims) < WORTHWHILE) return undefined;

@@ -10,15 +10,21 @@ export const changes: Readonly<Record<'shift' | 'flip', (side: number) => readon
 };
 export type ChangeName = keyof typeof changes;
 
+/** The column that holds images, and what this change means for their size. */
+export function transformsFor({ inputs }: Dataset, change: ChangeName) {
+  const [column] = Object.entries(inputs).find(([, { dims }]) => dims.length === 3) ?? [];
+  const side = column === undefined ? 0 : inputs[column]!.dims[1]!;
+  return { column, transforms: changes[change](side) };
+}
+
 /**
  * The samples as they are, then `copies` times changed: sample i of N stands at i, N + i, 2N + i, …
  *
  * Throws   data/augment for samples that are no images [C, H, W].
  */
 export function withCopies(data: Dataset, change: ChangeName, copies: number, seed = 0): Dataset {
-  const [column] = Object.entries(data.inputs).find(([, { dims }]) => dims.length === 3) ?? [];
-  const side = column === undefined ? 0 : data.inputs[column]!.dims[1]!;
-  const changed = augment(data, changes[change](side), { seed, ...(column !== undefined && { column }) });
+  const { column, transforms } = transformsFor(data, change);
+  const changed = augment(data, transforms, { seed, ...(column !== undefined && { column }) });
   const parts = [data, ...Array.from({ length: copies }, (_, i) => changed.atEpoch!(i + 1))];
   const { size } = data;
   return {

@@ -2,6 +2,7 @@
 
 import type { Model } from '../graph/model.ts';
 import { type Lab, stopIfAborted } from '../runtime/index.ts';
+import { answersOf } from './answers.ts';
 import { type StepCall, stepOf } from './recipe.ts';
 import type { Bench } from './step.ts';
 
@@ -20,6 +21,13 @@ export async function followStep(model: Model, call: StepCall, bench: Bench, lab
   return { model: made, call: { ...call, ...settled }, notes };
 }
 
+/** The bench of the steps behind one that teaches. */
+export const taughtBy = (teacher: Model, bench: Bench): Bench => ({
+  ...bench,
+  original: teacher,
+  answers: answersOf(teacher),
+});
+
 /**
  * All steps. The same model, samples, seed and thread count give the same bytes.
  *
@@ -27,9 +35,10 @@ export async function followStep(model: Model, call: StepCall, bench: Bench, lab
  * const small = await follow(model, recipe.steps, { original: model, learn }, lab);
  */
 export async function follow(model: Model, calls: readonly StepCall[], bench: Bench, lab: Lab): Promise<Model> {
-  let now = model;
+  let [now, at] = [model, bench];
   for (const [i, call] of calls.entries()) {
-    ({ model: now } = await followStep(now, call, bench, lab));
+    ({ model: now } = await followStep(now, call, at, lab));
+    if (stepOf(call).step.teaches) at = taughtBy(now, bench);
     lab.onProgress?.({ task: 'recipe', done: i + 1, total: calls.length });
   }
   return now;

@@ -10,7 +10,7 @@ import type { Options, ValuesOf } from './option.ts';
 
 /** What steps have at hand besides the model. */
 export interface Bench {
-  /** The model that the recipe began with: the teacher. */
+  /** The teacher: the model that the recipe began with, or what a step that teaches made of it. */
   readonly original: Model;
   /** Samples to learn from and to calibrate on; absent where there are none, or only random ones. */
   readonly learn?: Dataset | undefined;
@@ -33,6 +33,8 @@ export interface StepSpec<O extends Options> {
   readonly options: O;
   /** Does it look at samples? Then it is left out where there are none. */
   readonly needsSamples: boolean;
+  /** Is what it makes the teacher of the steps that follow? Default false. */
+  readonly teaches?: boolean;
   readonly run: (model: Model, options: ValuesOf<O>, bench: Bench, lab: Lab) => Promise<StepResult>;
 }
 

@@ -8,6 +8,10 @@ import { prune } from './prune.ts';
 import { quantize } from './quantize.ts';
 import { simplify } from './simplify.ts';
 import { store } from './store.ts';
+import { tune } from './tune.ts';
 
-export const steps = { simplify, prune, collapse, factorize, distill, quantize, store } satisfies Record<string, Step>;
+export const steps = { simplify, tune, prune, collapse, factorize, distill, quantize, store } satisfies Record<
+  string,
+  Step
+>;
 export type StepName = keyof typeof steps;

@@ -2,13 +2,35 @@
 
 import { PareError } from '../../base/error.ts';
 import { take } from '../../data/index.ts';
+import type { Model } from '../../graph/model.ts';
 import { modernize } from '../../ops/modern.ts';
-import { calibrators, quantizeAware, quantize as quantizeModel, roundings, saturates } from '../../quantize/index.ts';
+import {
+  calibrators,
+  quantizeAware,
+  quantize as quantizeModel,
+  roundings,
+  saturates,
+  toHalfStorage,
+} from '../../quantize/index.ts';
 import { narrowing } from '../../quantize/narrow.ts';
 import { prepare } from '../../quantize/prepare.ts';
-import { storeWeights } from '../../quantize/store.ts';
-import { count, flag, names, oneOf } from '../option.ts';
+import { floatWeights, storeWeights } from '../../quantize/store.ts';
+import { amount, count, flag, names, oneOf } from '../option.ts';
 import { step } from '../step.ts';
+import { tuners } from '../tuner.ts';
+
+/** What learns while it rounds is almost right already: it moves at this share of an optimiser's rate. */
+const GENTLE = 0.1;
+
+/** How weights of what computes in floats are stored. */
+const STORED: Readonly<Record<'int8' | 'float16', (model: Model) => Model>> = {
+  int8: storeWeights,
+  float16: (model) => {
+    const weights = new Set(floatWeights(model.graph));
+    const exclude = [...model.graph.initializers.keys()].filter((name) => !weights.has(name));
+    return toHalfStorage(model, { exclude }).model;
+  },
+};
 
 export const quantize = step({
   about: '8-bit integers: weights and activations, calibrated on samples',
@@ -19,6 +41,8 @@ export const quantize = step({
     narrow: names('layers whose weights have 4 bits', []),
     equalize: flag('even out the channels of neighbouring layers first', false),
     epochs: count('passes over the samples in which the network learns while it rounds; default: none'),
+    optimizer: oneOf(tuners, 'how weights move, with epochs', 'adam'),
+    lr: amount("peak learning rate, with epochs; default: a tenth of the optimiser's own"),
     learnFrom: count('samples to learn from at most, with epochs'),
     exclude: names('nodes or ops that compute in floats', []),
     perChannel: flag('a weight scale per channel', true),
@@ -26,10 +50,16 @@ export const quantize = step({
     pairSafe: flag(
       'keep pairs of weights safe for processors that add products in 16 bits; default: as this one needs',
     ),
-    store: flag('store the weights of what stays float as integers too', true),
+    store: flag('store the weights of what stays float in fewer bits too', true),
+    floats: oneOf(STORED, 'in what form', 'int8'),
   },
   needsSamples: true,
-  async run(model, { store, pairSafe, samples, epochs, learnFrom, narrow, ...options }, { learn }, lab) {
+  async run(
+    model,
+    { store, floats, pairSafe, samples, epochs, optimizer, lr, learnFrom, narrow, ...options },
+    { learn },
+    lab,
+  ) {
     if (!learn) throw new PareError('recipe/data', 'The step "quantize" needs samples.', { expected: '--data SPEC' });
     const safe = pairSafe ?? (await saturates(lab.engine));
     const how = {
@@ -40,11 +70,11 @@ export const quantize = step({
     };
     try {
       const { model: made, notes } = epochs === undefined ? await calibrated() : await learnt(epochs);
-      return { model: store ? storeWeights(made) : made, settled: { pairSafe: safe }, notes };
+      return { model: store ? STORED[floats](made) : made, settled: { pairSafe: safe }, notes };
     } catch (thrown) {
       if (!(thrown instanceof PareError) || thrown.code !== 'quantize/nothing' || !store) throw thrown;
       return {
-        model: storeWeights(modernize(model)),
+        model: STORED[floats](modernize(model)),
         settled: { pairSafe: safe },
         notes: ['no node can run on integers'],
       };
@@ -62,7 +92,11 @@ export const quantize = step({
       const { round: _, equalize: __, ...rest } = how;
       const { model: made, report } = await quantizeAware(
         model,
-        { ...rest, data, epochs: passes, batch: Math.min(64, data.size), samples: Math.min(samples, data.size) },
+        {
+          ...rest,
+          ...{ data, epochs: passes, batch: Math.min(64, data.size), samples: Math.min(samples, data.size) },
+          optimizer: (updates) => tuners[optimizer].make(lr ?? tuners[optimizer].lr * GENTLE, updates),
+        },
         lab,
       );
       const last = report.epochs.at(-1);

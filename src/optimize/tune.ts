@@ -1,0 +1,29 @@
+/** Where labels say more than the original knows, it learns from them first: it is then the stem, and the teacher of all that follows. */
+
+import type { Lab } from '../runtime/index.ts';
+import { mannerFor } from './manner.ts';
+import { leftMs, passMs, type Quest } from './quest.ts';
+import { changeFor, TEACHING } from './teach.ts';
+import type { Trial } from './workshop.ts';
+
+/** Share of the time left that it may learn for, and passes. */
+const SHARE = 0.3;
+const EPOCHS = { least: 2, most: 8 };
+/** A gain below this, as a share of the samples, is luck. */
+const GAIN = 0.005;
+
+/** The original after a lesson from labels; undefined where there are none, or no time, or where that does not make it better. */
+export async function tuned(quest: Quest, lab: Lab): Promise<Trial | undefined> {
+  const { workshop, bench, judge } = quest;
+  const { root } = workshop;
+  const learn = bench.learn!;
+  const mostMs = leftMs(quest) * SHARE;
+  const epochs = Math.min(EPOCHS.most, Math.floor(mostMs / passMs(quest, root, learn.size)));
+  if (!judge?.isLabelled || learn.size < TEACHING || epochs < EPOCHS.least) return undefined;
+  const { optimizer } = await mannerFor('tune', quest, root, mostMs);
+  lab.onNote?.('the original learns from the labels first');
+  const change = changeFor(learn);
+  const call = { step: 'tune', epochs, optimizer, ...(change && { augment: change }) } as const;
+  const trial = await workshop.grow(root, call);
+  return trial && trial.drop < -GAIN ? trial : undefined;
+}
