@@ -2,7 +2,7 @@
 
 import { basename, dirname, join, resolve } from 'node:path';
 import { PareError } from '../src/base/error.ts';
-import { showShare } from '../src/base/unit.ts';
+import { isWithin, showShare } from '../src/base/unit.ts';
 import type { Dataset } from '../src/data/index.ts';
 import type { Model } from '../src/graph/model.ts';
 import type { BeforeAfter } from '../src/report/before-after.ts';
@@ -146,7 +146,7 @@ function missedDrop({ before, after }: BeforeAfter, maxDrop: number | undefined)
   const drop = isError
     ? (after.metric.value - before.metric.value) / before.metric.value
     : before.metric.value - after.metric.value;
-  if (drop <= maxDrop) return undefined;
+  if (isWithin(drop, maxDrop)) return undefined;
   return `--max-drop ${showShare(maxDrop)}: ${before.metric.name} ${isError ? 'rose' : 'fell'} by ${showShare(drop)}`;
 }
 

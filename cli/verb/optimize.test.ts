@@ -146,6 +146,17 @@ describe('pare optimize', () => {
     expect([unknown.code, unknown.err]).toEqual([2, expect.stringContaining('did you mean "wasm"?')]);
   });
 
+  it('takes an end by name, beside preprocessing of its own', async () => {
+    const args = ['optimize', at('mlp.onnx'), '--data', at('many.csv'), ...SHORT, '--out', at('p.onnx')];
+    const tiny = await pare(...args, '--preset', 'tiny', '--preset', 'unit');
+    expect([tiny.code, tiny.json.after.bytes < tiny.json.before.bytes]).toEqual([0, true]);
+    expect(JSON.parse(readFileSync(at('p.recipe.json'), 'utf8')).flags.preset).toBe('unit');
+    const web = await pare('optimize', at('relu.onnx'), '--preset', 'web', ...SHORT, '--out', at('w.onnx'));
+    expect(web.json.latency).toContain('wasm');
+    const wrong = await pare(...args, '--preset', 'tyni');
+    expect([wrong.code, wrong.err]).toEqual([2, expect.stringContaining('did you mean "tiny"?')]);
+  });
+
   it('refuses what is no quantity', async () => {
     const { code, err } = await pare('optimize', at('mlp.onnx'), '--target-size', '5ms');
     expect([code, err]).toEqual([2, expect.stringContaining('--target-size takes a number with its unit')]);

@@ -3,10 +3,15 @@
 import { readFile, rm } from 'node:fs/promises';
 import { extname } from 'node:path';
 import { PareError } from '../../src/base/error.ts';
+import { PRESETS, type PresetName } from '../../src/data/preprocess.ts';
 import type { Budget, OptimizeOptions } from '../../src/optimize/index.ts';
-import { oneOf, path, percent, quantity, required, text } from '../arg.ts';
+import { presets, type RecipeName } from '../../src/recipe/preset.ts';
+import { many, oneOf, path, percent, quantity, required, text } from '../arg.ts';
 import { tellSearch } from '../optimized.ts';
 import { type Outcome, verb } from '../verb.ts';
+
+/** Preprocessing and ends share a flag, and no name. */
+const BOTH = { ...PRESETS, ...presets };
 
 const OBJECTIVES = { latency: true, size: true, 'energy-proxy': true } as const;
 
@@ -20,6 +25,12 @@ export const optimize = verb({
     targetLatency: quantity('milliseconds', 'Most time for one sample on one thread.'),
     targetSize: quantity('bytes', 'Most bytes of the written file.'),
     targetMacs: quantity('count', 'Most multiply-accumulates of one sample.'),
+    preset: many(
+      oneOf(
+        BOTH,
+        'An end: web, server or tiny, for a target and an objective that are not given and a recipe to try first; or preprocessing. May be given twice.',
+      ),
+    ),
     objective: oneOf(OBJECTIVES, 'What should be small; default: latency, or with a target, the loss.'),
     target: text(
       'Where it should be fast: here, wasm, node-vnni, x86, arm, webgpu, or a profile by pare doctor --save; default: here.',
@@ -29,10 +40,13 @@ export const optimize = verb({
     recipe: path('Where to write the recipe; default: beside the result.'),
     journal: path('Folder that keeps every trial, so that the same search need not measure again.'),
   },
-  async run(values, desk): Promise<Outcome> {
+  async run({ preset: named, ...given }, desk): Promise<Outcome> {
+    const end = named.findLast((name): name is RecipeName => Object.hasOwn(presets, name));
+    const preset = named.findLast((name): name is PresetName => Object.hasOwn(PRESETS, name));
+    const values = { ...given, preset };
     const { openJournal, optimize: optimizeModel } = await import('../../src/optimize/index.ts');
     const before = await desk.read(values.model);
-    const data = await desk.splits(before.model);
+    const data = await desk.splits(before.model, { preset });
     const out = desk.outFor(values.model, 'optimized');
     const beside = (ending: string): string => `${out.slice(0, out.length - extname(out).length)}${ending}`;
     const folder = values.journal ?? beside('.search');
@@ -45,7 +59,13 @@ export const optimize = verb({
       objective: values.objective,
       timeMs: values.timeBudget,
     };
-    const options = { data, journal: await openJournal(folder), budget, target: await targetOf(values.target) };
+    const options = {
+      data,
+      preset: end,
+      journal: await openJournal(folder),
+      budget,
+      target: await targetOf(values.target),
+    };
     const found = await optimizeModel(before.model, options, await desk.lab());
     const files = { out, recipe: values.recipe ?? beside('.recipe.json'), report: values.report ?? beside('.html') };
     const outcome = await tellSearch(values, before, found, files, desk);

@@ -6,6 +6,7 @@
  *   timed        the best few run in turn with the original once more; the best that is faster wins
  */
 
+import { isWithin } from '../base/unit.ts';
 import type { Model } from '../graph/model.ts';
 import type { Parts } from '../recipe/parts.ts';
 import type { Lab } from '../runtime/index.ts';
@@ -41,8 +42,8 @@ const ROUNDS = 31;
 const ASIDE = 0.05;
 /** Ranks in steps of what a timing can tell, as a logarithm: within one, what loses less is better. */
 const GRADE = Math.log(1.03);
-/** A retreat's outputs lie at most this far from the original's, over the distance of what it is a retreat from. */
-const RETREAT = 0.7;
+/** A retreat's outputs lie at most this far from the original's, over the distance of what it is a retreat from; with labels it loses less by this share of the bound. */
+const RETREAT = { distance: 0.85, drop: 0.25 };
 /** Retreats, should the evaluation not confirm the choice. */
 const RETREATS = 3;
 
@@ -66,21 +67,23 @@ export async function choose(options: ChooseOptions, lab: Lab): Promise<Choice> 
     a.drop - b.drop ||
     a.distance - b.distance ||
     a.bytes - b.bytes;
-  const eligible = workshop.trials.filter((trial) => trial.drop <= maxDrop && isFine(trial));
+  const eligible = workshop.trials.filter((trial) => isWithin(trial.drop, maxDrop) && isFine(trial));
   const ranked = [...eligible].sort(order);
 
   const confirmed: Trial[] = [];
   const selection = parts && (await judgeOf(original, parts.selection, lab));
-  let mostDistance = Number.POSITIVE_INFINITY;
+  /** What tells which of two trials is more likely to fail: outputs that learnt from labels may lie anywhere. */
+  const risk = (trial: Trial): number => (selection?.isLabelled ? trial.drop : trial.distance);
+  let mostRisk = Number.POSITIVE_INFINITY;
   let asked = 0;
   for (const trial of ranked) {
     if (confirmed.length === TIMED || asked === CONFIRMED) break;
-    // what is no nearer to the original than a trial that failed will fail, too
-    if (trial.distance >= mostDistance) continue;
+    // what is no safer than a trial that failed will fail, too
+    if (risk(trial) >= mostRisk) continue;
     asked++;
     const drop = trial === root ? 0 : await selectionDrop(trial, selection, options);
-    if (drop <= maxDrop) confirmed.push({ ...trial, drop });
-    else mostDistance = trial.distance;
+    if (isWithin(drop, maxDrop)) confirmed.push({ ...trial, drop });
+    else mostRisk = risk(trial);
   }
   if (confirmed.length === 0) confirmed.push(root);
 
@@ -98,20 +101,28 @@ export async function choose(options: ChooseOptions, lab: Lab): Promise<Choice> 
     .filter(isFine)
     .sort(order);
   const trial = finals[0] ?? root;
-  return { trial, misses: missesOf(budget, trial), others: parts ? retreats(trial, eligible.sort(order)) : [] };
+  const isSafer = (other: Trial, than: Trial): boolean =>
+    selection?.isLabelled
+      ? other.drop <= than.drop - maxDrop * RETREAT.drop
+      : other.distance <= than.distance * RETREAT.distance;
+  return {
+    trial,
+    misses: missesOf(budget, trial),
+    others: parts ? retreats(trial, eligible.sort(order), isSafer) : [],
+  };
 }
 
-/** Where to retreat to, in turn: the best of what changes the outputs clearly less; last what is exact. */
-function retreats(from: Trial, ranked: readonly Trial[]): Trial[] {
+/** Where to retreat to, in turn: the best of what is clearly safer; last what is exact. */
+function retreats(from: Trial, ranked: readonly Trial[], isSafer: (other: Trial, than: Trial) => boolean): Trial[] {
   const found: Trial[] = [];
-  for (let { distance } = from; found.length < RETREATS; ) {
-    const most = found.length < RETREATS - 1 ? distance * RETREAT : EXACT;
-    const next = ranked.find((other) => other.key !== from.key && other.distance <= most);
-    if (!next || next.distance >= distance) break;
+  for (let now = from; found.length < RETREATS - 1; ) {
+    const next = ranked.find((other) => other.key !== from.key && isSafer(other, now));
+    if (!next || next.distance <= EXACT) break;
     found.push(next);
-    distance = next.distance;
+    now = next;
   }
-  return found;
+  const exact = ranked.find((other) => other.key !== from.key && other.distance <= EXACT);
+  return exact ? [...found, exact] : found;
 }
 /** Rounding alone moves outputs less. */
 const EXACT = 1e-4;

@@ -1,6 +1,6 @@
 /** The claim at the end: what was lost on samples that nothing was decided on, and how sure that is. */
 
-import { showShare } from '../base/unit.ts';
+import { isWithin, showShare } from '../base/unit.ts';
 import type { Dataset } from '../data/index.ts';
 import type { Model } from '../graph/model.ts';
 import type { Metric } from '../report/index.ts';
@@ -43,7 +43,7 @@ export async function evidenceOf(judge: Judge, model: Model, maxDrop: number, lo
 }
 
 function weakness(drop: number, { samples, lost, won, interval }: Change, maxDrop: number): string | undefined {
-  if (drop > maxDrop || interval.high <= maxDrop) return undefined;
+  if (!isWithin(drop, maxDrop) || interval.high <= maxDrop) return undefined;
   const needed = samplesNeeded(drop, lost + won, samples, maxDrop);
   const enough = Number.isFinite(needed)
     ? `; about ${needed} samples that change no more often would settle it`

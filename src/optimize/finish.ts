@@ -1,5 +1,6 @@
 /** From a model in floats to its ends: the same layers with integers, or with weights stored in fewer bits. */
 
+import { isWithin } from '../base/unit.ts';
 import type { CalibratorName } from '../quantize/index.ts';
 import type { StepCall } from '../recipe/index.ts';
 import type { Lab } from '../runtime/index.ts';
@@ -54,10 +55,11 @@ export async function finish(
   const { workshop, maxDrop } = quest;
   const left = (): boolean => leftMs(quest) > 0;
   const lean = (await workshop.grow(stem, { step: 'simplify' })) ?? stem;
-  const holds = (trial: Trial | undefined): trial is Trial => trial !== undefined && trial.drop <= maxDrop;
+  const holds = (trial: Trial | undefined): trial is Trial => trial !== undefined && isWithin(trial.drop, maxDrop);
   const isTold = judge.data.size >= TELLING;
   /** Nothing needs to be tried beyond this. */
-  const isSafe = (trial: Trial | undefined): boolean => trial !== undefined && trial.drop <= maxDrop * SAFE && isTold;
+  const isSafe = (trial: Trial | undefined): boolean =>
+    trial !== undefined && isWithin(trial.drop, maxDrop * SAFE) && isTold;
   const made: Trial[] = [];
   const grow = async (call: StepCall): Promise<Trial | undefined> => {
     const trial = await workshop.grow(lean, call);
@@ -113,11 +115,11 @@ export async function finish(
     ),
   );
   quest.losses.set(stem.key, ranked);
-  // where 8-bit weights alone lose too much, layers in floats need more bits, too
-  const floats = isSafe(stored) ? {} : { floats: 'float16' };
+  // where 8-bit weights alone may lose too much, layers in floats have more bits, too
+  const forms = [...(holds(stored) ? [{}] : []), ...(isSafe(stored) ? [] : [{ floats: 'float16' }])];
   for (let count = 1; count <= ranked.length * MOST_FLOATS && left(); count *= 2) {
     const exclude = [...slow, ...ranked.slice(0, count).map(({ node }) => node)];
-    if (isSafe(await grow({ ...call, exclude, ...floats }))) return result();
+    for (const form of forms) if (isSafe(await grow({ ...call, exclude, ...form }))) return result();
   }
   if (learns && left()) await roundAware(quest, lean, call, grow);
   return result();

@@ -6,6 +6,7 @@ export { frontierOf } from './frontier.ts';
 export { type Change, changeOf, type Interval } from './interval.ts';
 export { type Journal, memoryJournal, openJournal } from './journal.ts';
 export { type Optimized, type OptimizeOptions, optimize } from './optimize.ts';
+export { searchPresets } from './preset.ts';
 export { engineStopwatch, type Stopwatch } from './stopwatch.ts';
 export { searchSummary } from './summary.ts';
 export { measureProfile } from './target/measure-profile.ts';

@@ -1,6 +1,6 @@
 /** What the result misses of the budget, in words, and what would be needed. */
 
-import { showShare } from '../base/unit.ts';
+import { isWithin, showShare } from '../base/unit.ts';
 import { describeSteps } from '../recipe/index.ts';
 import { type Budget, missesOf } from './budget.ts';
 import type { Choice } from './choose.ts';
@@ -17,7 +17,7 @@ export function missedBy(
   const targets = misses.map(
     ({ flag, wanted, got }) => `${flag} ${wanted}: the nearest within the bound on the loss has ${got}`,
   );
-  const drop = evidence && evidence.drop > maxDrop ? [dropMissed(evidence, maxDrop)] : [];
+  const drop = evidence && !isWithin(evidence.drop, maxDrop) ? [dropMissed(evidence, maxDrop)] : [];
   return [...targets, ...(misses.length > 0 ? [needed(trial, trials, budget)] : []), ...drop];
 }
 

@@ -1,5 +1,6 @@
 /** Which layers' weights may have 4 bits: as many as the bound allows, those first that save most bytes for what they lose. */
 
+import { isWithin } from '../base/unit.ts';
 import { write } from '../quantize/index.ts';
 import { cheapToNarrow, NARROW_BITS, narrowing } from '../quantize/narrow.ts';
 import type { Lab } from '../runtime/index.ts';
@@ -33,7 +34,7 @@ export async function narrowLayers(
   const holds = async (count: number): Promise<boolean> => {
     const narrow = narrowing(calibrated.model, cheap.slice(0, count));
     const { drop, distance } = await judge.score(write(calibrated, { ...how, ...narrow }).written);
-    return drop <= options.drop && distance <= options.distance;
+    return isWithin(drop, options.drop) && distance <= options.distance;
   };
   let [low, high] = [0, cheap.length];
   while (low < high) {

@@ -1,10 +1,11 @@
 /** From a model, samples and a budget to the smallest and fastest model that keeps the promise, with the evidence. */
 
-import { showShare } from '../base/unit.ts';
+import { pick } from '../base/suggest.ts';
+import { isWithin, showShare } from '../base/unit.ts';
 import type { Dataset, Splits } from '../data/index.ts';
 import type { Model } from '../graph/model.ts';
 import { elements, zeros } from '../graph/tensor.ts';
-import type { Recipe } from '../recipe/index.ts';
+import type { Recipe, RecipeName } from '../recipe/index.ts';
 import { type Lab, openEngine } from '../runtime/index.ts';
 import { prepareData } from './bench.ts';
 import { type Budget, checkBudget, type Objective } from './budget.ts';
@@ -14,6 +15,7 @@ import { frontierOf } from './frontier.ts';
 import { digest, type Journal, memoryJournal } from './journal.ts';
 import { judgeOf } from './judge.ts';
 import { missedBy } from './missed.ts';
+import { searchPresets } from './preset.ts';
 import type { Quest } from './quest.ts';
 import type { LayerLoss } from './rank.ts';
 import { search } from './search.ts';
@@ -26,7 +28,9 @@ export interface OptimizeOptions {
   /** Samples, with labels or without; a test set, where there is one, says at the end what was lost. Absent: exact steps only. */
   readonly data?: Dataset | Splits | undefined;
   readonly budget?: Budget | undefined;
-  /** Where it should be fast: a machine by name, or the profile of one. Default: here. */
+  /** An end by name: stands in for a target and an objective that are not given, and its recipe is tried first. */
+  readonly preset?: RecipeName | undefined;
+  /** Where it should be fast: a machine by name, or the profile of one. Default: as the preset says, or here. */
   readonly target?: TargetName | Profile | undefined;
   /** How latency is measured; default: as the target says. */
   readonly stopwatch?: Stopwatch | undefined;
@@ -73,7 +77,7 @@ const MAX_DROP = 0.01;
  * measured against the original in turn, the loss on samples that nothing was learnt, calibrated or searched on. The same
  * journal gives the same recipe. Without a lab, an engine is opened and closed.
  *
- * Throws   option/budget; option/unknown for a target; data/… when the samples do not fit the model; engine/…;
+ * Throws   option/budget; option/unknown for a target or a preset; data/… when the samples do not fit the model; engine/…;
  *          work/aborted (the journal keeps all).
  *
  * @example
@@ -84,7 +88,10 @@ export async function optimize(model: Model, options: OptimizeOptions = {}, lab?
     using engine = await openEngine();
     return await optimize(model, options, { engine });
   }
-  const { budget = {}, journal = memoryJournal(), onTrial, now, signal, onProgress, target = 'here' } = options;
+  const { journal = memoryJournal(), onTrial, now, signal, onProgress } = options;
+  const preset = options.preset && pick(searchPresets, options.preset, 'preset');
+  const target = options.target ?? preset?.target ?? 'here';
+  const budget: Budget = { ...options.budget, objective: options.budget?.objective ?? preset?.objective };
   checkBudget(budget);
   const notes: string[] = [];
   const told: Lab = {
@@ -123,7 +130,19 @@ export async function optimize(model: Model, options: OptimizeOptions = {}, lab?
   const objective: Objective = budget.objective ?? 'latency';
   const losses: Quest['losses'] = new Map();
   await search(
-    { workshop, budget, objective, maxDrop, timeMs, bench, judge, stopwatch, losses, manners: new Map() },
+    {
+      workshop,
+      budget,
+      objective,
+      maxDrop,
+      timeMs,
+      bench,
+      judge,
+      stopwatch,
+      start: preset?.steps ?? [],
+      losses,
+      manners: new Map(),
+    },
     told,
   );
 
@@ -163,7 +182,7 @@ async function confirm(
   let [choice, best] = [first, undefined as { choice: Choice; evidence: Evidence } | undefined];
   for (let looks = 1; looks <= MOST_LOOKS; looks++) {
     const evidence = await evidenceOf(judge, await workshop.modelOf(choice.trial), maxDrop, looks);
-    if (evidence.drop <= maxDrop) return { choice, evidence };
+    if (isWithin(evidence.drop, maxDrop)) return { choice, evidence };
     if (!best || evidence.drop < best.evidence.drop) best = { choice, evidence };
     const [next, ...others] = choice.others;
     if (!next || looks === MOST_LOOKS) break;

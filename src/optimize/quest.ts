@@ -1,6 +1,6 @@
 /** What all parts of a search have at hand, and how long its work takes. */
 
-import type { Bench } from '../recipe/index.ts';
+import type { Bench, StepCall } from '../recipe/index.ts';
 import { type Budget, measureOf, type Objective } from './budget.ts';
 import type { Judge } from './judge.ts';
 import type { Manner } from './manner.ts';
@@ -17,6 +17,8 @@ export interface Quest {
   readonly bench: Bench;
   readonly judge?: Judge | undefined;
   readonly stopwatch: Stopwatch;
+  /** A recipe to try first. */
+  readonly start: readonly StepCall[];
   /** What integers cost each layer, by the key of the structure: filled as the search finds it out. */
   readonly losses: Map<string, readonly LayerLoss[]>;
   /** How networks learn here, by the step: filled when the first of them learns. */

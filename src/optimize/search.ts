@@ -8,13 +8,14 @@
  *   finish       the ends of a structure: integers where they are faster, weights in fewer bits
  */
 
+import { isWithin } from '../base/unit.ts';
 import type { Lab } from '../runtime/index.ts';
 import { hasTarget, missesOf } from './budget.ts';
 import { type Descent, descend, startDescent } from './descend.ts';
 import { finish } from './finish.ts';
 import { merge } from './merge.ts';
 import { leastOfEach, polish } from './polish.ts';
-import { leftMs, type Quest, worthOf } from './quest.ts';
+import { leftMs, passMs, type Quest, worthOf } from './quest.ts';
 import { isStructure, TEACHING } from './teach.ts';
 import { tuned } from './tune.ts';
 import type { Trial, Workshop } from './workshop.ts';
@@ -50,6 +51,8 @@ export async function search(quest: Quest, lab: Lab): Promise<void> {
 
   if ((await isEnough(await ends(root, !judge.isLabelled))) && hasTarget(budget)) return;
   const endsMs = workshop.spentMs() - rootMs;
+  await tryStart(quest);
+  tell();
   if (bench.learn.size < TEACHING) {
     lab.onNote?.(`${bench.learn.size} samples are too few to teach a cut network: cuts are only mended`);
   }
@@ -75,9 +78,21 @@ export async function search(quest: Quest, lab: Lab): Promise<void> {
   if (leftMs(quest) > 0) await ends(root);
 }
 
+/** Share of the time left that the learning of a given recipe may take. */
+const STARTING = 0.25;
+
+/** The recipe to try first, step by step, where there is time for what it learns. */
+async function tryStart(quest: Quest): Promise<void> {
+  const { workshop, bench, start } = quest;
+  const passes = start.reduce((sum, { epochs }) => sum + Number(epochs ?? 0), 0);
+  if (passes * passMs(quest, workshop.root, bench.learn!.size) > leftMs(quest) * STARTING) return;
+  let at = workshop.root;
+  for (const call of start) at = (await workshop.grow(at, call)) ?? at;
+}
+
 /** Structures within the bound, the best first. */
 function toFinish(quest: Quest): Trial[] {
-  const within = quest.workshop.trials.filter((trial) => isStructure(trial) && trial.drop <= quest.maxDrop);
+  const within = quest.workshop.trials.filter((trial) => isStructure(trial) && isWithin(trial.drop, quest.maxDrop));
   return leastOfEach(within)
     .sort((a, b) => worthOf(quest, a) - worthOf(quest, b))
     .slice(0, FINISHED);

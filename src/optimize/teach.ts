@@ -1,5 +1,6 @@
 /** Structures learn from the original and from labels, for as long as there is time. */
 
+import { isWithin } from '../base/unit.ts';
 import type { Dataset } from '../data/index.ts';
 import type { ChangeName } from '../recipe/copies.ts';
 import { mannerFor } from './manner.ts';
@@ -10,11 +11,9 @@ import type { Trial } from './workshop.ts';
 export const TEACHING = 64;
 /** What cutting may spend of the bound; integers need the rest. */
 const CUTTING = 0.8;
-/** What arithmetic with shares is off. */
-const ROUNDING = 1e-9;
 
 /** Has this lost little enough for a structure? */
-export const holdsCut = ({ maxDrop }: Quest, trial: Trial): boolean => trial.drop <= maxDrop * CUTTING + ROUNDING;
+export const holdsCut = ({ maxDrop }: Quest, trial: Trial): boolean => isWithin(trial.drop, maxDrop * CUTTING);
 
 const STRUCTURAL: ReadonlySet<string> = new Set(['tune', 'prune', 'factorize', 'collapse', 'distill']);
 

@@ -1,5 +1,6 @@
 /** Gives the most sensitive layers more bits, or takes them back to floats, until no more than a bound is lost. */
 
+import { isWithin } from '../base/unit.ts';
 import type { Dataset } from '../data/dataset.ts';
 import type { Lab } from '../runtime/index.ts';
 import { dropOf, judged } from './accuracy.ts';
@@ -46,7 +47,7 @@ export async function escalate(
     return drop;
   };
   const dropBefore = await dropOfWritten({}, 0);
-  if (dropBefore <= maxDrop) {
+  if (isWithin(dropBefore, maxDrop)) {
     const report = { reverted: [], lifted: [], dropBefore, drop: dropBefore, held: true, sensitivity: [] };
     return { options, report };
   }
@@ -61,7 +62,7 @@ export async function escalate(
     return { ...rung(names.slice(0, count), names), count, drop };
   };
   const lifted = isNarrow ? await outcome(lift) : undefined;
-  const isEnough = lifted !== undefined && lifted.drop <= maxDrop;
+  const isEnough = lifted !== undefined && isWithin(lifted.drop, maxDrop);
   const { count, drop, ...more } = isEnough ? lifted : await outcome(revert);
   return {
     options: { ...options, ...more },
@@ -70,7 +71,7 @@ export async function escalate(
       lifted: isEnough ? names.slice(0, count) : isNarrow ? names.slice(count) : [],
       dropBefore,
       drop,
-      held: drop <= maxDrop,
+      held: isWithin(drop, maxDrop),
       sensitivity: ranked,
     },
   };
@@ -89,10 +90,10 @@ async function fewest(
     return drop;
   };
   let [bad, good] = [0, Math.min(1, most)];
-  while (good < most && (await ask(good)) > maxDrop) [bad, good] = [good, Math.min(most, good * 2)];
+  while (good < most && !isWithin(await ask(good), maxDrop)) [bad, good] = [good, Math.min(most, good * 2)];
   while (good - bad > 1) {
     const middle = (bad + good) >> 1;
-    if ((await ask(middle)) > maxDrop) bad = middle;
+    if (!isWithin(await ask(middle), maxDrop)) bad = middle;
     else good = middle;
   }
   return { count: good, drop: await ask(good) };

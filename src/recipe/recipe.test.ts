@@ -94,6 +94,46 @@ describe('a recipe', () => {
     expect(Buffer.from(learnt).equals(Buffer.from(wide))).toBe(false);
   });
 
+  it('teaches the model on labels, and what it then answers teaches the steps that follow', async () => {
+    const { train } = glyphs({ train: 160, test: 16, size: 16 });
+    const original = network(20);
+    const lab = { engine, seed: 5 };
+    const bench = { original, learn: train, answers: answersOf(original) };
+    const tune: StepCall = { step: 'tune', epochs: 1, optimizer: 'lamb', augment: 'shift' };
+    const rest: StepCall[] = [
+      { step: 'prune', keepMacs: 0.5 },
+      { step: 'distill', epochs: 1, optimizer: 'sgd', lr: 0.01 },
+    ];
+    const whole = await follow(original, [tune, ...rest], bench, lab);
+    const tuned = await follow(original, [tune], bench, lab);
+    const apart = await follow(tuned, rest, { original: tuned, learn: train }, lab);
+    expect(Buffer.from(writeModel(whole)).equals(Buffer.from(writeModel(apart)))).toBe(true);
+    expect(Buffer.from(writeModel(tuned)).equals(Buffer.from(writeModel(original)))).toBe(false);
+
+    const { labels: _, ...rows } = train;
+    const blind = follow(original, [tune], { original, learn: { ...rows, task: 'unlabelled' } }, lab);
+    await expect(blind).rejects.toThrow(expect.objectContaining({ code: 'recipe/data' }));
+  });
+
+  it('learns from labels alone without asking a teacher', async () => {
+    const { train } = glyphs({ train: 160, test: 16, size: 16 });
+    const original = network(20);
+    const never = () => Promise.reject(new Error('asked'));
+    const bench = { original, learn: train, answers: never };
+    const made = await follow(original, [{ step: 'distill', epochs: 1, labels: 1 }], bench, { engine, seed: 5 });
+    expect(Buffer.from(writeModel(made)).equals(Buffer.from(writeModel(original)))).toBe(false);
+  });
+
+  it('stores what stays float in 16 bits where it is told to', async () => {
+    const { train } = glyphs({ train: 160, test: 16, size: 16 });
+    const original = network(20);
+    const bench = { original, learn: train };
+    const call: StepCall = { step: 'quantize', exclude: ['Gemm'], floats: 'float16' };
+    const { graph } = await follow(original, [{ step: 'simplify' }, call], bench, { engine, seed: 5 });
+    const types = [...graph.initializers.values()].filter(({ dims }) => dims.length > 1).map(({ dtype }) => dtype);
+    expect(new Set(types)).toEqual(new Set(['float16', 'int8']));
+  });
+
   it('says which step needs samples', async () => {
     const original = network(4);
     const run = follow(original, [{ step: 'quantize' }], { original }, { engine });
