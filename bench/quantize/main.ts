@@ -12,7 +12,7 @@ import { readModelFile, writeModel } from '../../src/onnx/index.ts';
 import { accuracy } from '../../src/quantize/accuracy.ts';
 import { type CalibratorName, quantize } from '../../src/quantize/index.ts';
 import { feedsFor } from '../../src/quantize/observe.ts';
-import { measure, openEngine } from '../../src/runtime/index.ts';
+import { measure, openEngine, steadyRun } from '../../src/runtime/index.ts';
 import { load, MODELS } from './models.ts';
 
 const flag = (name: string): string | undefined => {
@@ -84,10 +84,10 @@ for (const [name, preparation] of Object.entries(MODELS)) {
     );
     using a = await engine.load(writeModel(model), { threads: 1 });
     using b = await engine.load(writeModel(small), { threads: 1 });
-    const [float, int8] = await measure(
-      [a, b].map((session, i) => ({ name: `${i}`, run: async () => void (await session.run(feeds)) })),
-      { rounds },
-    );
+    using one = await steadyRun(a, feeds);
+    using two = await steadyRun(b, feeds);
+    const cases = [one, two].map(({ run }, i) => ({ name: `${i}`, run }));
+    const [float, int8] = await measure(cases, { rounds });
     latency.push(float!.p50Ms.toFixed(2), `${(1 / int8!.ratio).toFixed(2)}x`);
   }
   const judged = await accuracy(model, small, test, { engine });

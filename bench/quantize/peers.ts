@@ -18,7 +18,7 @@ import { readModelFile, writeModel } from '../../src/onnx/index.ts';
 import { accuracy } from '../../src/quantize/accuracy.ts';
 import { quantize } from '../../src/quantize/index.ts';
 import { feedsFor } from '../../src/quantize/observe.ts';
-import { measure, openEngine } from '../../src/runtime/index.ts';
+import { measure, openEngine, steadyRun } from '../../src/runtime/index.ts';
 import { pythonWith, startPeer } from '../peer/process.ts';
 import { load, MODELS } from './models.ts';
 
@@ -69,9 +69,10 @@ for (const [name, preparation] of Object.entries(MODELS)) {
   for (const each of [model, ...results.map((result) => result.model)]) {
     sessions.push(await engine.load(writeModel(each), { threads: 1 }));
   }
-  const cases = sessions.map((session, i) => ({ name: `${i}`, run: async () => void (await session.run(first)) }));
+  const runs = await Promise.all(sessions.map((session) => steadyRun(session, first)));
+  const cases = runs.map(({ run }, i) => ({ name: `${i}`, run }));
   const times = await measure(cases, { rounds: Number(flags.rounds) });
-  for (const session of sessions) session[Symbol.dispose]();
+  for (const held of [...runs, ...sessions]) held[Symbol.dispose]();
   for (const [i, { name: by, model: small, seconds }] of results.entries()) {
     const judged = await accuracy(model, small, test, { engine }).catch((error: Error) => error);
     if (judged instanceof Error) {

@@ -14,7 +14,7 @@ import { elements, float32, floats, sizeOf, type Tensor, tensor } from '../graph
 import type { Facts } from '../ops/infer.ts';
 import { meanShift } from './correct/means.ts';
 import { type Grid, gridOf, roundEven } from './grid.ts';
-import { missingLanes, widenCodes } from './lanes.ts';
+import { missingLanes, widenCodes, widerResults } from './lanes.ts';
 import { pairSafe, pairSafeCodes, type Weights } from './pair-safe.ts';
 import { labelOf, movedBy, operandsOf, type Plan } from './plan.ts';
 import { rangeOf } from './range.ts';
@@ -36,6 +36,8 @@ export interface InsertOptions {
   inputMeans?: ReadonlyMap<string, ArrayLike<number>>;
   /** What to take off each output channel of a layer, by the name of its result, instead of what the means say. */
   biasShifts?: ReadonlyMap<string, ArrayLike<number>>;
+  /** Inner values keep their shapes, for whoever looks at them; otherwise channels of zeros may follow, which the engine's kernel is faster with. Default false. */
+  ownShapes?: boolean;
 }
 
 export interface Inserted {
@@ -60,6 +62,7 @@ export function insertPairs(
   const raw = new Map<string, string>();
   const { kernels, movers, dropped, groupOf } = plan;
   const rename = renaming(dropped);
+  const wider = options.ownShapes ? new Map<string, number>() : widerResults(graph, facts, plan);
   const initializers = new Map(graph.initializers);
   const fresh = shortNames(graph);
   const nodes: Node[] = [];
@@ -148,19 +151,21 @@ export function insertPairs(
         : guarded
           ? pairSafeCodes(w, value.dims, axis, scales)
           : quantizeWeight(w, scales, lie, weightLimit);
-    const scaleName = vector ? share(`v${scales.join()}`, () => float32([lie.channels], scales)) : scalar(scales[0]!);
     const read = maker.inputs[input]!;
     const integers = integersOf.get(read);
-    const more = integers ? missingLanes(value.dims, axis, facts.get(read)?.dims) : 0;
-    if (integers && more > 0) replaced.set(input, widened(integers, read, more));
-    const dims = more > 0 ? value.dims.map((dim, i) => (i === 1 ? dim + more : dim)) : value.dims;
-    const q = storedCodes(
-      weightLimit,
-      `${name} ${scaleName}`,
-      dims,
-      more > 0 ? widenCodes(codes, value.dims, more) : codes,
-    );
-    replaced.set(weight, dequantized(q, scaleName, zeros(vector ? [lie.channels] : []), vector ? axis : undefined));
+    const behind = wider.get(read) ?? 0;
+    const more = behind || (integers ? missingLanes(value.dims, axis, facts.get(read)?.dims) : 0);
+    if (integers && more > behind) replaced.set(input, widened(integers, read, more));
+    const results = wider.get(maker.outputs[0]!) ?? 0;
+    const all = lie.channels + results;
+    const dims = value.dims.map((dim, i) => dim + (i === axis ? results : more > 0 && i === 1 ? more : 0));
+    const scaleOf = (own: Float32Array): string =>
+      vector ? share(`v${own.join()}`, () => float32([all], own)) : scalar(own[0]!);
+    const everyScale = longer(scales, all, 1);
+    const scaleName = scaleOf(everyScale);
+    const stored = longer(more > 0 ? widenCodes(codes, value.dims, more) : codes, sizeOf(dims));
+    const q = storedCodes(weightLimit, `${name} ${scaleName}`, dims, stored);
+    replaced.set(weight, dequantized(q, scaleName, zeros(vector ? [all] : []), vector ? axis : undefined));
 
     const b = fits ? floats(biasValue).slice() : undefined;
     const shift = biasShift(maker, role, { codes, scales, w, dims: value.dims });
@@ -171,11 +176,11 @@ export function insertPairs(
       });
     }
     if (corrected) {
-      const step = Float32Array.from(scales, (s) => inputScale * s);
+      const step = everyScale.map((s) => inputScale * s);
       const steps = Int32Array.from(corrected, (v, c) => roundEven(v / step[c]!));
-      const stepName = vector ? share(`v${step.join()}`, () => float32([lie.channels], step)) : scalar(step[0]!);
+      const stepName = scaleOf(step);
       const qb = fresh();
-      initializers.set(qb, tensor('int32', [lie.channels], steps));
+      initializers.set(qb, tensor('int32', [all], longer(steps, all)));
       replaced.set(role.biasSlot, dequantized(qb, stepName, undefined, vector ? 0 : undefined));
     }
     return replaced;
@@ -322,6 +327,14 @@ function widenForBias(scales: Float32Array, bias: Float32Array, inputScale: numb
 /** A convolution of each channel by itself: the engine's kernel for it adds in 32 bits. */
 const isDepthwise = (dims: readonly number[], axis: number, input: readonly Dim[] | undefined): boolean =>
   dims.length > 2 && axis === 0 && dims[1] === 1 && dims[0]! > 1 && input?.[1] === dims[0];
+
+/** The same numbers, and behind them as many of `rest` as make up the length. */
+function longer<T extends Int8Array | Int32Array | Float32Array>(own: T, length: number, rest = 0): T {
+  if (own.length === length) return own;
+  const long = new (own.constructor as new (length: number) => T)(length).fill(rest) as T;
+  long.set(own);
+  return long;
+}
 
 /** Does the bias enter with factor 1? */
 const plainBias = ({ attrs }: Node): boolean =>

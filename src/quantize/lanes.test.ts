@@ -1,5 +1,19 @@
 import { expect, it } from 'vitest';
-import { missingLanes, widenCodes } from './lanes.ts';
+import { random } from '../base/random.ts';
+import { inMemory } from '../data/index.ts';
+import { valueInfo } from '../graph/edit.ts';
+import type { Graph } from '../graph/model.ts';
+import { float32 } from '../graph/tensor.ts';
+import { type Builder, draft } from '../ops/builder.ts';
+import { infer } from '../ops/infer.ts';
+import type { StaticValue } from '../ops/op.ts';
+import { openEngine } from '../runtime/index.ts';
+import { missingLanes, missingResults, widenCodes, widerResults } from './lanes.ts';
+import { planOf } from './plan.ts';
+import { quantize } from './quantize.ts';
+
+const source = random(5, 'lanes');
+const noise = (count: number): Float32Array => Float32Array.from({ length: count }, () => source.normal() / 3);
 
 it('adds channels up to the next four, to whole convolutions of few channels only', () => {
   expect(missingLanes([16, 3, 3, 3], 0, ['N', 3, 8, 8])).toBe(1);
@@ -14,4 +28,49 @@ it('puts zeros behind the channels of each output', () => {
   // [O = 2, C = 1, 2] → [2, 3, 2]
   const wide = widenCodes(Int8Array.of(1, 2, 3, 4), [2, 1, 2], 2);
   expect([...wide]).toEqual([1, 2, 0, 0, 0, 0, 3, 4, 0, 0, 0, 0]);
+});
+
+it('fills up results to sixteen and to fours where the kernel computes no more than twice as much', () => {
+  expect([4, 8, 12, 15, 16, 18, 24, 63, 64, 66].map(missingResults)).toEqual([0, 8, 4, 1, 0, 2, 0, 1, 0, 0]);
+});
+
+/** A convolution of 12 channels, something behind it, and another convolution. */
+function chain(between: (g: Builder, x: StaticValue) => StaticValue, alsoOut = false): Graph {
+  const { g, finish } = draft();
+  const w = (O: number, C: number) => g.constant(float32([O, C, 3, 3], noise(O * C * 9)), 'w');
+  const first = g.Conv(g.input('x', 'float32', [2, 3, 9, 9]), w(12, 3), g.constant(float32([12], noise(12)), 'b'));
+  const last = g.Conv(between(g, first), w(16, 12));
+  return finish((alsoOut ? [last, first] : [last]).map(({ name, dims }) => valueInfo(name, 'float32', dims)));
+}
+const wider = (graph: Graph): number[] => {
+  const facts = infer(graph);
+  return [...widerResults(graph, facts, planOf(graph, facts)).values()];
+};
+
+it('fills up where convolutions alone read the result, past what moves channels one by one', () => {
+  const pool = { kernel_shape: [2, 2] };
+  expect(wider(chain((g, x) => g.MaxPool(g.Relu(x), pool)))).toEqual([4, 4, 4]);
+  expect(wider(chain((g, x) => g.Relu(x), true))).toEqual([]);
+  expect(wider(chain((g, x) => g.Transpose(x, { perm: [0, 1, 3, 2] })))).toEqual([4, 4]);
+  expect(wider(chain((g, x) => g.Reshape(x, [2, 12, 7, 7])))).toEqual([]);
+  expect(wider(chain((g, x) => g.Add(x, x)))).toEqual([]);
+});
+
+it('changes no answer, whatever bits and scales', async () => {
+  using engine = await openEngine({ threads: 1 });
+  const graph = { ...chain((g, x) => g.MaxPool(g.Relu(x), { kernel_shape: [2, 2] })), values: new Map() };
+  const model = { ir: 10, opsets: { '': 21 }, producer: { name: '', version: '' }, metadata: {}, graph };
+  const x = noise(16 * 3 * 81);
+  const data = inMemory({ name: 'noise', inputs: { x: { dtype: 'float32', dims: [3, 9, 9], data: x } } });
+  for (const options of [{}, { perChannel: false }, { weightBits: 4 }, { pairSafe: true }]) {
+    const { model: written, report } = await quantize(model, { data, ...options }, { engine });
+    const dims = [...written.graph.initializers.values()]
+      .filter(({ dims: { length } }) => length === 4)
+      .map((w) => w.dims);
+    expect(dims).toEqual([
+      [16, 4, 3, 3],
+      [16, 16, 3, 3],
+    ]);
+    expect(report.agreement.cosine).toBeGreaterThan('weightBits' in options ? 0.97 : 0.999);
+  }
 });

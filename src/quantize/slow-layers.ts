@@ -8,8 +8,8 @@
 
 import type { Dataset } from '../data/dataset.ts';
 import type { Graph, Model, Node } from '../graph/model.ts';
-import { writeModel } from '../onnx/write.ts';
-import { byFirst, type Lab, measure, stopIfAborted } from '../runtime/index.ts';
+import { byFirst, type Case, type Lab, measure, steadyRun, stopIfAborted } from '../runtime/index.ts';
+import { loadModel } from '../runtime/load-model.ts';
 import { type Calibrated, type WriteOptions, write } from './calibrated.ts';
 import { feedsFor, fixedBatch } from './observe.ts';
 import { labelOf, type Plan } from './plan.ts';
@@ -136,19 +136,22 @@ const timedHere =
     for (const batch of batches) {
       const places = Array.from({ length: batch }, (_, i) => i % data.size);
       const feeds = feedsFor(graph, data, places);
-      const sessions = [];
+      const held: Disposable[] = [];
       try {
-        for (const model of models) sessions.push(await lab.engine.load(writeModel(model), { threads: 1 }));
-        const cases = sessions.map((session, i) => ({
-          name: `${i}`,
-          run: async () => void (await session.run(feeds)),
-        }));
+        const cases: Case[] = [];
+        for (const [i, model] of models.entries()) {
+          const session = await loadModel(lab.engine, model, { threads: 1 });
+          held.unshift(session);
+          const steady = await steadyRun(session, feeds);
+          held.unshift(steady);
+          cases.push({ name: `${i}`, run: steady.run });
+        }
         const results = await measure(cases, { rounds: ROUNDS, warmup: 2, ...(lab.signal && { signal: lab.signal }) });
         results.forEach(({ ratio }, i) => {
           logs[i]! += Math.log(ratio) / batches.length;
         });
       } finally {
-        for (const session of sessions) session[Symbol.dispose]();
+        for (const each of held) each[Symbol.dispose]();
       }
     }
     return logs.map(Math.exp);

@@ -33,6 +33,32 @@ function scaled(by: number): Model {
 }
 
 describe('compareModels', () => {
+  it('leaves out channels of zeros that fill up a kernel, and no others', async () => {
+    const net = (filled: number): Model => {
+      const { g, finish } = draft<Value>();
+      const w = new Float32Array(16 * 3).fill(filled);
+      w.set(Float32Array.from({ length: 36 }, (_, i) => Math.sin(i)));
+      const channels = filled === 0.5 ? 12 : 16;
+      const weight = g.constant(tensor('float32', [channels, 3, 1, 1], w.subarray(0, channels * 3)), 'w');
+      const y = g.emit(
+        'Conv',
+        [g.input('x', 'float32', ['N', 3, 4, 4]), weight],
+        {},
+        { name: 'conv', names: ['inner'] },
+      )[0]!;
+      const z = g.ReduceMean(y, [1, 2, 3]);
+      return {
+        ...model,
+        graph: finish([{ name: z.name, type: { kind: 'tensor', dtype: 'float32', dims: ['N', 1, 1, 1] } }]),
+      };
+    };
+    const images = noise(portsOf(net(0.5).graph), { size: 4 });
+    const against = async (b: Model) =>
+      (await compareModels({ name: 'a', model: net(0.5) }, { name: 'b', model: b }, images, { engine })).layers[0]!;
+    expect(await against(net(0))).toMatchObject({ name: 'conv', maxAbs: 0, cosine: 1 });
+    expect((await against(net(1))).differs).toBe('[4, 12, 4, 4] and [4, 16, 4, 4]');
+  });
+
   const data = noise(portsOf(model.graph), { size: 10 });
 
   it('finds where two models part', async () => {

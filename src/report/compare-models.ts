@@ -9,7 +9,7 @@ import type { Dataset } from '../data/index.ts';
 import { recast } from '../data/port.ts';
 import { type DType, isFloat } from '../graph/dtype.ts';
 import type { Graph, Model } from '../graph/model.ts';
-import { elements, numbers, type Tensor, zeros } from '../graph/tensor.ts';
+import { elements, float32, floats, numbers, type Tensor, zeros } from '../graph/tensor.ts';
 import { stopIfAborted } from '../runtime/aborted.ts';
 import type { Port } from '../runtime/engine.ts';
 import type { Lab } from '../runtime/lab.ts';
@@ -166,11 +166,12 @@ function add(
   tallies: Map<string, Tally>,
   name: string,
   a: Tensor | undefined,
-  b: Tensor | undefined,
+  given: Tensor | undefined,
   rows: number,
   count: number,
 ): void {
-  if (!a || !b || a.dtype === 'string' || b.dtype === 'string') return;
+  if (!a || !given || a.dtype === 'string' || given.dtype === 'string') return;
+  const b = withoutZeros(given, a.dims) ?? given;
   const tally = tallies.get(name) ?? { maxAbs: 0, dot: 0, normA: 0, normB: 0, gap: 0, same: 0, rows: 0, isRows: false };
   tallies.set(name, tally);
   if (a.dims.join() !== b.dims.join()) {
@@ -198,6 +199,22 @@ function add(
   answers(x).forEach((answer, i) => {
     if (answer === other[i]) tally.same += 1;
   });
+}
+
+/** The value with no more channels (axis 1) than `dims`, where those beyond hold zeros that fill up a kernel's lanes; undefined where that is not so. */
+function withoutZeros(value: Tensor, dims: readonly number[]): Tensor | undefined {
+  const [C, all] = [dims[1] ?? 0, value.dims[1] ?? 0];
+  const isWider = all > C && dims.length > 2 && value.dtype === 'float32';
+  if (!isWider || value.dims.some((dim, i) => i !== 1 && dim !== dims[i])) return undefined;
+  const x = floats(value);
+  const [own, stride] = [(C * x.length) / dims[0]! / all, x.length / dims[0]!];
+  const kept = new Float32Array(dims[0]! * own);
+  for (let n = 0; n < dims[0]!; n++) {
+    const sample = x.subarray(n * stride, (n + 1) * stride);
+    if (sample.subarray(own).some((entry) => entry !== 0)) return undefined;
+    kept.set(sample.subarray(0, own), n * own);
+  }
+  return float32(dims, kept);
 }
 
 function distanceOf(name: string, tally: Tally | undefined): Distance {

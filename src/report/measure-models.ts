@@ -9,6 +9,7 @@ import { stopIfAborted } from '../runtime/aborted.ts';
 import type { Session } from '../runtime/engine.ts';
 import type { Lab } from '../runtime/lab.ts';
 import { type Case, type Latency, type MeasureOptions, measure } from '../runtime/measure.ts';
+import { steadyRun } from '../runtime/steady-run.ts';
 import { feedsOf, fixedBatch } from './feeds.ts';
 import { randomRun } from './random-feeds.ts';
 import { loadSubject, type Subject, subjectBytes } from './subject.ts';
@@ -143,9 +144,6 @@ export async function measureModels(
   );
 }
 
-/** Runs below this block JavaScript: waiting for a turn of the event loop would cost more than the work. */
-const SHORT_MS = 100;
-
 /** One run of the model on inputs and outputs that stay where they are. */
 async function runner(
   subject: Subject,
@@ -166,17 +164,9 @@ async function runner(
   const { feeds, outputs } = given
     ? { feeds: given, outputs: await session.run(given, undefined, lab.signal) }
     : await randomRun(session, graph, batch, lab, dims);
-  const isPlain = Object.values(outputs).every(({ dtype, bytes }) => dtype !== 'string' && bytes.length > 0);
-  if (!isPlain) return async () => void (await session.run(feeds));
-  const binding = session.bind(feeds, outputs);
-  kept.push(binding);
-  let isShort = false;
-  for (let tries = 0; tries < 3 && !isShort; tries++) {
-    const start = performance.now(); // one try may be long because another program had the processor
-    await binding.run();
-    isShort = performance.now() - start < SHORT_MS;
-  }
-  return isShort && binding.runSync ? () => binding.runSync!() : () => binding.run();
+  const steady = await steadyRun(session, feeds, outputs);
+  kept.push(steady);
+  return steady.run;
 }
 
 const timingOf = (latency: Latency, batch: number, against: string): Timing => ({

@@ -20,3 +20,4 @@ export type { Lab, Progress } from './lab.ts';
 export { type Case, type Latency, type MeasureOptions, measure, quantile } from './measure.ts';
 export { type OpenOptions, openEngine } from './open.ts';
 export { coreCount, type Hardware, hardware } from './profile.ts';
+export { type SteadyRun, steadyRun } from './steady-run.ts';

@@ -65,7 +65,7 @@ describe('analytic', () => {
 
 /** How far the means of each layer's output are from the float network's, in sum of squares. */
 async function meanErrors(name: keyof typeof corrections): Promise<number> {
-  const options: WriteOptions = { weightBits: 4 };
+  const options: WriteOptions = { weightBits: 4, ownShapes: true };
   const model = prepare(net());
   const calibrated = await calibrate(
     model,

@@ -44,7 +44,7 @@ export const full: Correction = {
     const biasShifts = new Map<string, Float64Array>();
     for (const [i, { output, last }] of layers.entries()) {
       stopIfAborted(lab.signal);
-      const { written, raw } = write(calibrated, { ...options, biasShifts });
+      const { written, raw } = write(calibrated, { ...options, biasShifts, ownShapes: true });
       const name = raw.get(output)!;
       const now = (await means(written, new Map([[name, last]]))).get(name)!;
       const target = wanted.get(output)!;

@@ -24,7 +24,7 @@ export async function roundInTurn(
   const chosen = new Map<string, Weights>();
   for (const [i, unit] of units.entries()) {
     stopIfAborted(lab.signal);
-    const { written } = write(calibrated, { ...options, weights: chosen });
+    const { written } = write(calibrated, { ...options, weights: chosen, ownShapes: true });
     const used = samples.subarray(0, fitting(unit, calibrated.facts, samples.length));
     const inputs = await valuesOf(written, unit.inputs, data, used, lab);
     const output = (await valuesOf(calibrated.model, [unit.output], data, used, lab)).get(unit.output)!;

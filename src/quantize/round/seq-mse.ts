@@ -32,7 +32,7 @@ export const seqMse: Rounding = {
     const layers = layersOf(calibrated, options);
     for (const [i, layer] of layers.entries()) {
       stopIfAborted(lab.signal);
-      const { written } = write(calibrated, { ...options, weights: chosen });
+      const { written } = write(calibrated, { ...options, weights: chosen, ownShapes: true });
       const x = (await valuesOf(written, [layer.input], data, samples.subarray(0, SAMPLES), lab)).get(layer.input)!;
       const bits = options.wide?.includes(labelOf(layer.node)) ? 8 : (options.weightBits ?? 8);
       chosen.set(layer.weight, await search(layer, x, bits, options.perChannel ?? true, lab));
