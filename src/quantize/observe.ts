@@ -108,7 +108,8 @@ export async function observe(
   let done = 0;
   const all = parts.length * samples.length;
   for (const [i, part] of parts.entries()) {
-    const outputs = part.map((name) => graph.outputs.find((info) => info.name === name) ?? valueInfo(name, 'float32'));
+    // No sizes: the engine would hold results against what a file states wrongly.
+    const outputs = part.map((name) => valueInfo(name, 'float32'));
     const shown: Model = { ...model, graph: { ...graph, outputs: outputs.length > 0 ? outputs : graph.outputs } };
     using session = await loadModel(lab.engine, shown, threads === undefined ? {} : { threads });
     // A model with a fixed batch sees the samples that fill it; what is left over is left out.

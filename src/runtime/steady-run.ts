@@ -1,7 +1,8 @@
 /** A model's run as it is timed: on inputs and outputs that stay where they are, without a turn of JavaScript's queue where it is short. */
 
+import { asPareError } from '../base/error.ts';
 import type { Tensor } from '../graph/tensor.ts';
-import type { Feeds, Session } from './engine.ts';
+import type { Binding, Feeds, Session } from './engine.ts';
 import type { Case } from './measure.ts';
 
 export interface SteadyRun extends Disposable {
@@ -13,8 +14,8 @@ const SHORT_MS = 100;
 const TRIES = 3;
 
 /**
- * Ties the session to these inputs, and to what it answered to them (default: it is asked). Outputs that are strings or empty cannot be tied:
- * then each run returns fresh ones.
+ * Ties the session to these inputs, and to what it answered to them (default: it is asked). Outputs that are strings or empty, or whose sizes the
+ * model states wrongly, cannot be tied: then each run returns fresh ones.
  *
  * Throws   as Session.run and Session.bind.
  */
@@ -25,8 +26,8 @@ export async function steadyRun(
 ): Promise<SteadyRun> {
   const outputs = answer ?? (await session.run(feeds));
   const isPlain = Object.values(outputs).every(({ dtype, bytes }) => dtype !== 'string' && bytes.length > 0);
-  if (!isPlain) return { run: async () => void (await session.run(feeds)), [Symbol.dispose]: () => undefined };
-  const binding = session.bind(feeds, outputs);
+  const binding = isPlain ? await tied(session, feeds, outputs) : undefined;
+  if (!binding) return { run: async () => void (await session.run(feeds)), [Symbol.dispose]: () => undefined };
   let isShort = false;
   for (let tries = 0; tries < TRIES && !isShort; tries++) {
     const start = performance.now(); // one try may be long because another program had the processor
@@ -37,4 +38,17 @@ export async function steadyRun(
     run: isShort && binding.runSync ? () => binding.runSync!() : () => binding.run(),
     [Symbol.dispose]: () => binding[Symbol.dispose](),
   };
+}
+
+/** A binding that runs; undefined where the engine holds the outputs against what the model states of them. */
+async function tied(session: Session, feeds: Feeds, outputs: Feeds): Promise<Binding | undefined> {
+  const binding = session.bind(feeds, outputs);
+  try {
+    await binding.run();
+    return binding;
+  } catch (thrown) {
+    binding[Symbol.dispose]();
+    if (asPareError(thrown).code !== 'engine/run') throw thrown;
+    return undefined;
+  }
 }
