@@ -1,7 +1,7 @@
 /** Trained networks with real samples as each wants them; labels are left out unless they are asked for. */
 
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { readdirSync, readFileSync } from 'node:fs';
+import { extname, join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { type Dataset, inMemory, openData, portsOf, readIdx, type Splits, take } from '../../../src/data/index.ts';
 import type { Model } from '../../../src/graph/model.ts';
@@ -41,6 +41,16 @@ const pictures =
   };
 
 const labelled = (set: Dataset): Dataset => set;
+
+/** How each of the stored CIFAR networks wants to see images. */
+const CIFAR: Readonly<Record<string, Pictures>> = {
+  cifar10_small_cnn: { mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5], scale: 1 / 255 },
+  mlperf_resnet8_cifar10_fp32: { scale: 1 },
+};
+
+/** A stored CIFAR network with labelled samples. */
+export const labelledWorkload = (name: string, lab: Lab): ReturnType<Workload['open']> =>
+  pictures(name, 'cifar10', CIFAR[name] ?? IMAGENET, labelled)(lab);
 
 const IMAGENET = { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225], scale: 1 / 255 };
 
@@ -101,6 +111,31 @@ async function sorting(): Promise<{ model: Model; data: Splits }> {
   return { model, data: { train: inMemory({ name: 'six letters', inputs }) } };
 }
 
+/** Bytes of the files that stand around here, as magika reads them: the first and the last 1024 of each, 256 where there are none. */
+async function files(): Promise<{ model: Model; data: Splits }> {
+  const model = await stored('magika_standard_v3_3');
+  const kinds = new Map<string, string[]>();
+  for (const entry of readdirSync('.', { recursive: true, withFileTypes: true })) {
+    if (!entry.isFile() || /(^|\/)(\.git|dist)(\/|$)/.test(entry.parentPath)) continue;
+    const kind = extname(entry.name);
+    const list = kinds.get(kind) ?? [];
+    if (list.length < MOST_OF_A_KIND) list.push(join(entry.parentPath, entry.name));
+    kinds.set(kind, list);
+  }
+  const paths = [...kinds.values()].flat().sort();
+  const bytes = new Int32Array(paths.length * 2 * END).fill(256);
+  for (const [i, path] of paths.entries()) {
+    const content = readFileSync(path);
+    bytes.set(content.subarray(0, END), i * 2 * END);
+    const tail = content.subarray(Math.max(0, content.length - END));
+    bytes.set(tail, (i + 1) * 2 * END - tail.length);
+  }
+  const inputs = { [portsOf(model.graph)[0]!.name]: { dtype: 'int32', dims: [2 * END], data: bytes } } as const;
+  return { model, data: { train: inMemory({ name: 'files', inputs }) } };
+}
+const END = 1024;
+const MOST_OF_A_KIND = 40;
+
 async function iris(): Promise<{ model: Model; data: Splits }> {
   const model = await stored('iris_mlp');
   const { train, test } = await openData(join(dataFolder, 'tabular/iris.csv'), {
@@ -121,15 +156,20 @@ export const workloads: Readonly<Record<string, Workload>> = {
     maxDrop: 0.005,
     open: pictures('resnet56_cifar10', 'cifar10', IMAGENET, labelled),
   },
+  'mlperf_resnet8_cifar10_fp32, labelled': {
+    maxDrop: 0.005,
+    open: (lab) => labelledWorkload('mlperf_resnet8_cifar10_fp32', lab),
+  },
+  'cifar10_small_cnn, labelled': { maxDrop: 0.005, open: (lab) => labelledWorkload('cifar10_small_cnn', lab) },
   resnet20_cifar10: { maxDrop: 0.02, open: pictures('resnet20_cifar10', 'cifar10', IMAGENET) },
   resnet56_cifar10: { maxDrop: 0.02, open: pictures('resnet56_cifar10', 'cifar10', IMAGENET) },
   mlperf_resnet8_cifar10_fp32: {
     maxDrop: 0.02,
-    open: pictures('mlperf_resnet8_cifar10_fp32', 'cifar10', { scale: 1 }),
+    open: pictures('mlperf_resnet8_cifar10_fp32', 'cifar10', CIFAR['mlperf_resnet8_cifar10_fp32']!),
   },
   cifar10_small_cnn: {
     maxDrop: 0.02,
-    open: pictures('cifar10_small_cnn', 'cifar10', { mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5], scale: 1 / 255 }),
+    open: pictures('cifar10_small_cnn', 'cifar10', CIFAR['cifar10_small_cnn']!),
   },
   mnist_cntk: { maxDrop: 0.02, open: pictures('mnist_cntk', 'mnist', { scale: 1 }) },
   'squeezenet1.0_fp32': {
@@ -156,6 +196,7 @@ export const workloads: Readonly<Record<string, Workload>> = {
     maxDrop: 0.02,
     open: photographs('yolox_nano', 'coco16/images416-letterbox-rgb-nhwc-idx4-ubyte.gz', [2, 1, 0], 1, [0, 0, 0]),
   },
+  magika_standard_v3_3: { maxDrop: 0.02, open: files },
   gpt_nano_sort: { maxDrop: 0.02, open: sorting },
   iris_mlp: { maxDrop: 0.02, open: iris },
 };

@@ -1,0 +1,92 @@
+/** What a search's result is held against: the best single method of the same search, and ONNX Runtime's static int8. */
+
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { isWithin } from '../../../src/base/unit.ts';
+import { type Dataset, take } from '../../../src/data/index.ts';
+import type { Model } from '../../../src/graph/model.ts';
+import { floats } from '../../../src/graph/tensor.ts';
+import { readModelFile, writeModel, writeModelFile } from '../../../src/onnx/index.ts';
+import type { Optimized, Trial } from '../../../src/optimize/index.ts';
+import { judgeOf } from '../../../src/optimize/judge.ts';
+import { feedsFor } from '../../../src/quantize/observe.ts';
+import type { Lab } from '../../../src/runtime/index.ts';
+import { pythonWith, startPeer } from '../../peer/process.ts';
+
+export interface Rival {
+  readonly model: Model;
+  /** Lost on the same evaluation samples. */
+  readonly drop: number;
+}
+
+/** Steps that belong to any method: what they do is exact, or learning. */
+const SHARED = new Set(['simplify', 'tune', 'distill']);
+
+const isSingle = ({ calls }: Trial): boolean =>
+  new Set(calls.map(({ step }) => step).filter((step) => !SHARED.has(step))).size <= 1;
+
+/** Evaluations that a single method gets, as many as a search has. */
+const LOOKS = 4;
+
+/** The single method that is best in time and bytes, and holds the bound on the evaluation samples, too. */
+export async function bestSingle(
+  original: Model,
+  { trials, evidence }: Optimized,
+  maxDrop: number,
+  modelOf: (trial: Trial) => Promise<Model | undefined>,
+  lab: Lab,
+): Promise<Rival | undefined> {
+  const judge = await judgeOf(original, evidence!.data, lab);
+  const worth = ({ latencyRatio, bytes }: Trial): number => latencyRatio * bytes ** 0.1;
+  const singles = trials.filter((trial) => isSingle(trial) && isWithin(trial.drop, maxDrop));
+  for (const trial of singles.sort((a, b) => worth(a) - worth(b)).slice(0, LOOKS)) {
+    const model = await modelOf(trial);
+    if (!model) continue;
+    const { drop } = await judge.score(model);
+    if (isWithin(drop, maxDrop)) return { model, drop };
+  }
+  return undefined;
+}
+
+/** Samples that it calibrates on. */
+const CALIBRATED = 300;
+
+/** ONNX Runtime's static int8 (QDQ, per channel, calibrated by ranges) with the samples that the search learnt from; words where there is none. */
+export async function byOnnxRuntime(
+  original: Model,
+  learn: Dataset,
+  { evidence }: Optimized,
+  lab: Lab,
+): Promise<Rival | string> {
+  const [[input, column] = ['', undefined], ...others] = Object.entries(learn.inputs);
+  if (column?.dtype !== 'float32' || others.length > 0) return 'inputs that its bench does not feed';
+  const python = await pythonWith('onnxruntime.quantization');
+  if (!python) return 'not installed';
+  const folder = mkdtempSync(join(tmpdir(), 'pare-rival-'));
+  const { ask, end } = await startPeer(python, ['bench/peers/quantization.py', 'onnxruntime']);
+  try {
+    const samples = join(folder, 'samples.f32');
+    const some = take(learn, CALIBRATED);
+    const feeds = feedsFor(
+      original.graph,
+      some,
+      Int32Array.from({ length: some.size }, (_, i) => i),
+    );
+    writeFileSync(samples, floats(feeds[input]!));
+    const [file, out] = [join(folder, 'model.onnx'), join(folder, 'int8.onnx')];
+    await writeModelFile(file, original);
+    const answer = await ask({ model: file, input, samples, dims: column.dims, out });
+    if (answer['error']) return `${answer['error']}`;
+    const model = await readModelFile(out);
+    const { drop } = await (await judgeOf(original, evidence!.data, lab)).score(model);
+    return { model, drop };
+  } catch (error) {
+    return (error as Error).message;
+  } finally {
+    end();
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+export const sizeOf = (model: Model): number => writeModel(model).length;
