@@ -7,7 +7,7 @@ import { changeFor, TEACHING } from './teach.ts';
 import type { Trial } from './workshop.ts';
 
 /** Share of the time left that it may learn for, and passes. */
-const SHARE = 0.3;
+const SHARE = 0.35;
 const EPOCHS = { least: 2, most: 8 };
 /** A gain below this, as a share of the samples, is luck. */
 const GAIN = 0.005;
@@ -17,10 +17,13 @@ export async function tuned(quest: Quest, lab: Lab): Promise<Trial | undefined> 
   const { workshop, bench, judge } = quest;
   const { root } = workshop;
   const learn = bench.learn!;
-  const mostMs = leftMs(quest) * SHARE;
-  const epochs = Math.min(EPOCHS.most, Math.floor(mostMs / passMs(quest, root, learn.size)));
-  if (!judge?.isLabelled || learn.size < TEACHING || epochs < EPOCHS.least) return undefined;
-  const { optimizer } = await mannerFor('tune', quest, root, mostMs);
+  const openMs = leftMs(quest);
+  const epochsIn = (ms: number): number => Math.min(EPOCHS.most, Math.floor(ms / passMs(quest, root, learn.size)));
+  if (!judge?.isLabelled || learn.size < TEACHING || epochsIn(openMs * SHARE) < EPOCHS.least) return undefined;
+  const { optimizer } = await mannerFor('tune', quest, root, openMs * SHARE);
+  // the short lessons told how long a pass really takes
+  const epochs = epochsIn(openMs * SHARE - (openMs - leftMs(quest)));
+  if (epochs < 1) return undefined;
   lab.onNote?.('the original learns from the labels first');
   const change = changeFor(learn);
   const call = { step: 'tune', epochs, optimizer, ...(change && { augment: change }) } as const;
