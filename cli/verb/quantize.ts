@@ -1,12 +1,13 @@
 /** `pare quantize`: fewer bits for weights and activations, by one of several schemes. */
 
 import { PareError } from '../../src/base/error.ts';
-import { showBytes, showTimes } from '../../src/base/unit.ts';
+import { showBytes, showMs, showTimes } from '../../src/base/unit.ts';
 import { blockedMethods } from '../../src/quantize/blocked/index.ts';
 import { calibrators } from '../../src/quantize/calibrate/index.ts';
 import { corrections } from '../../src/quantize/correct/index.ts';
 import { dtypes } from '../../src/quantize/dtype.ts';
 import { given } from '../../src/quantize/given.ts';
+import type { Quickened } from '../../src/quantize/quicken.ts';
 import { roundings } from '../../src/quantize/round/index.ts';
 import { type Scheme, schemes } from '../../src/quantize/scheme/index.ts';
 import { targets } from '../../src/quantize/target.ts';
@@ -68,12 +69,16 @@ export const quantize = verb({
       'bytes',
       'Most bytes of the file: weights of 4 bits for as few layers as bring it there (static).',
     ),
+    targetLatency: quantity(
+      'milliseconds',
+      'Most time for one sample on one thread here: integers for as few layers as bring it there (static).',
+    ),
     products: flag('Quantise products of two computed values, as in attention.'),
     portable: flag('Keep weights safe for processors that add 8-bit products in 16 bits, whatever this one does.'),
     ...methodArgs,
   },
   isParallel: true,
-  async run({ model: file, dtype, scheme: name, maxDrop, targetSize, report: page, ...request }, desk) {
+  async run({ model: file, dtype, scheme: name, maxDrop, targetSize, targetLatency, report: page, ...request }, desk) {
     const scheme: Scheme = schemes[name];
     if (targetSize !== undefined && (name !== 'static' || request.bits !== undefined || dtype.length > 0)) {
       throw new PareError(
@@ -83,6 +88,13 @@ export const quantize = verb({
           where: '--target-size',
           expected: '--scheme static, without --bits and --dtype',
         },
+      );
+    }
+    if (targetLatency !== undefined && (name !== 'static' || dtype.length > 0 || request.target)) {
+      throw new PareError(
+        'usage/conflict',
+        '--target-latency chooses the layers of the static scheme that compute with integers, by timing them here.',
+        { where: '--target-latency', expected: '--scheme static, without --dtype and --target' },
       );
     }
     const before = await desk.read(file);
@@ -100,7 +112,7 @@ export const quantize = verb({
     const seconds = stopwatch();
     const answer = await scheme.run(
       before.model,
-      { ...request, data, judge: sets?.validation ?? data, maxDrop, maxBytes: targetSize },
+      { ...request, data, judge: sets?.validation ?? data, maxDrop, maxBytes: targetSize, maxMs: targetLatency },
       await desk.sharedLab(),
     );
     const { kept, quantized, details } = answer;
@@ -134,7 +146,12 @@ export const quantize = verb({
     });
     if (desk.collective.rank > 0) return NOTHING;
     noteWorse(outcome, desk);
-    return { ...outcome, missed: [...(outcome.missed ?? []), ...missedSize(outcome, targetSize)] };
+    const missed = [
+      ...(outcome.missed ?? []),
+      ...missedSize(outcome, targetSize),
+      ...missedLatency(details?.['quickened'] as Quickened | undefined, targetLatency),
+    ];
+    return { ...outcome, missed };
   },
 });
 
@@ -145,6 +162,14 @@ function missedSize({ result }: Outcome, most: number | undefined): string[] {
     ? []
     : [`--target-size ${showBytes(most)}: the file has ${showBytes(bytes)}`];
 }
+
+/** What is slower than was asked for, in words. */
+const missedLatency = (found: Quickened | undefined, most: number | undefined): string[] =>
+  most === undefined || !found || found.held
+    ? []
+    : [
+        `--target-latency ${showMs(most)}: a sample takes ${showMs(found.ms)} (the original ${showMs(found.originalMs)})`,
+      ];
 
 /** What a scheme that needs samples gets. */
 function samplesFor({ needsData }: Scheme, sets: Sets | undefined, desk: Desk): Sets['train'] {

@@ -6,6 +6,7 @@ import type { Lab } from '../runtime/index.ts';
 import { dropOf, judged } from './accuracy.ts';
 import { against, record } from './agreement.ts';
 import { type Calibrated, chooseSamples, type WriteOptions, write } from './calibrated.ts';
+import { fewest } from './fewest.ts';
 import type { Escalation } from './quantize.ts';
 import { sensitivity } from './sensitivity.ts';
 
@@ -56,7 +57,7 @@ export async function escalate(
   const lift: Rung = (layers) => ({ wide: layers });
   const revert: Rung = (layers, all) => ({ exclude: [...base, ...layers], ...(isNarrow && { wide: all }) });
   const outcome = async (rung: Rung) => {
-    const { count, drop } = await fewest(names.length, maxDrop, (n) =>
+    const { count, value: drop } = await fewest(names.length, maxDrop, (n) =>
       dropOfWritten(rung(names.slice(0, n), names), n),
     );
     return { ...rung(names.slice(0, count), names), count, drop };
@@ -75,26 +76,4 @@ export async function escalate(
       sensitivity: ranked,
     },
   };
-}
-
-/** About the least count whose drop is within the bound, by doubling and halving; `most` when none is. */
-async function fewest(
-  most: number,
-  maxDrop: number,
-  dropAt: (count: number) => Promise<number>,
-): Promise<{ count: number; drop: number }> {
-  const known = new Map<number, number>();
-  const ask = async (count: number): Promise<number> => {
-    const drop = known.get(count) ?? (await dropAt(count));
-    known.set(count, drop);
-    return drop;
-  };
-  let [bad, good] = [0, Math.min(1, most)];
-  while (good < most && !isWithin(await ask(good), maxDrop)) [bad, good] = [good, Math.min(most, good * 2)];
-  while (good - bad > 1) {
-    const middle = (bad + good) >> 1;
-    if (!isWithin(await ask(middle), maxDrop)) bad = middle;
-    else good = middle;
-  }
-  return { count: good, drop: await ask(good) };
 }

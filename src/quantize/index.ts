@@ -26,6 +26,7 @@ export { type FakeGrid, fakeQuantize } from './fake-quantize.ts';
 export { type Grid, gridOf } from './grid.ts';
 export { type HalfOptions, toHalfStorage } from './half.ts';
 export { Histogram } from './histogram.ts';
+export type { Narrowed } from './narrow.ts';
 export { type NormalFloatOptions, toNormalFloat } from './normal-float.ts';
 export type { Kept } from './plan.ts';
 export { type QatOptions, type QatReport, quantizeAware } from './qat.ts';
@@ -38,6 +39,7 @@ export {
   quantize,
   type Size,
 } from './quantize.ts';
+export type { Quickened } from './quicken.ts';
 export type { Range } from './range.ts';
 export { type RoundingName, roundings } from './round/index.ts';
 export { saturates } from './saturate.ts';

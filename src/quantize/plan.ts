@@ -39,6 +39,8 @@ export interface PlanOptions {
   exclude?: readonly string[];
   /** Layers, by name or first output, that integers do not make faster: they stay in floats too. */
   slow?: readonly string[];
+  /** What is said of those. Default: "integers are not faster here". */
+  slowBecause?: string;
   /** Quantise products of two computed values, as in attention. Default false. */
   products?: boolean;
   /** Quantise this node alone (by name or first output), to study it: even where no integers reach it or leave it. */
@@ -50,7 +52,7 @@ export const labelOf = (node: Node): string => node.name || node.outputs[0] || n
 export function planOf(
   graph: Graph,
   facts: Facts,
-  { exclude = [], slow = [], products = false, only }: PlanOptions = {},
+  { exclude = [], slow = [], slowBecause = 'integers are not faster here', products = false, only }: PlanOptions = {},
 ): Plan {
   const made = producers(graph);
   const readers = consumers(graph);
@@ -71,11 +73,7 @@ export function planOf(
   for (const node of graph.nodes) {
     const asked = roleOf(node, graph, facts);
     const reason =
-      isExcluded(node) || isLeftOut(node, asked)
-        ? 'excluded'
-        : slower.has(labelOf(node))
-          ? 'integers are not faster here'
-          : undefined;
+      isExcluded(node) || isLeftOut(node, asked) ? 'excluded' : slower.has(labelOf(node)) ? slowBecause : undefined;
     const role: Role = reason === undefined ? asked : { kind: 'float', why: reason };
     const inputs = node.inputs.filter((name) => name !== '' && !constant(name));
     const holds = ((): boolean => {

@@ -17,6 +17,7 @@ import { escalate } from './escalate.ts';
 import { given } from './given.ts';
 import { NARROW_BITS, type Narrowed, narrowToSize } from './narrow.ts';
 import { type Kept, type PlanOptions, planOf } from './plan.ts';
+import { type Quickened, quicken } from './quicken.ts';
 import { type Rounding, type RoundingName, roundings } from './round/index.ts';
 import { saturates } from './saturate.ts';
 import type { LayerSensitivity } from './sensitivity.ts';
@@ -49,6 +50,11 @@ export interface QuantizeOptions extends PlanOptions {
    * back. Needs `weightBits` 8. Default: no bound.
    */
   maxBytes?: number;
+  /**
+   * Most milliseconds of one sample on one thread of this machine: integers for as few layers as bring it there, and `kernels` says nothing. Where
+   * it does, `maxDrop` takes no layer back. Default: no bound.
+   */
+  maxMs?: number;
   /**
    * `all`: integer kernels wherever there is one. `measured`: only where they are faster on this machine; what is not stays in floats, its weights
    * stored in 8 bits. Default `all`.
@@ -115,6 +121,8 @@ export interface QuantizeReport {
   readonly escalation?: Escalation;
   /** What `maxBytes` did. */
   readonly narrowed?: Narrowed;
+  /** What `maxMs` did. */
+  readonly quickened?: Quickened;
   /** What timing found; only where it was asked for. */
   readonly speed?: Speed;
   /** How close the answers are to the float model's, on up to 32 of the samples. */
@@ -127,6 +135,9 @@ export interface Quantized {
 }
 
 const CHECKED = 32;
+
+/** Why layers stay in floats under a bound on time. */
+const FAST_ENOUGH = 'floats are fast enough';
 
 /** Below this share of the original's time, integers are fast enough for all layers. */
 const CLEARLY = 0.8;
@@ -149,7 +160,9 @@ export async function quantize(model: Model, options: QuantizeOptions, lab: Lab)
   const weightBits = options.weightBits ?? 8;
   const pairSafe = weightBits === 8 && (options.pairSafe ?? (await saturates(lab.engine)));
   const chosen = chooseSamples(data, samples, lab.seed);
-  const everywhere = [options.maxDrop, options.maxBytes].some(Boolean) || options.kernels === 'measured';
+  const everywhere =
+    [options.maxDrop, options.maxBytes, options.maxMs].some((bound) => bound !== undefined) ||
+    options.kernels === 'measured';
   const calm =
     options.smooth === undefined ? model : (await smooth(model, data, chosen, { alpha: options.smooth }, lab)).model;
   const ready = await readyFor(calm, evens, data, chosen, lab);
@@ -167,22 +180,32 @@ export async function quantize(model: Model, options: QuantizeOptions, lab: Lab)
   const weights = await rounding.run({ ...task, ...given({ iterations: options.iterations }) }, lab);
   const rounded: WriteOptions = { ...bare, weights };
   const settled = { ...rounded, ...(await correction.run({ ...task, options: rounded, original: model }, lab)) };
+  const quickened =
+    options.maxMs === undefined
+      ? undefined
+      : await quicken({ original: model, calibrated, write: settled, data, maxMs: options.maxMs }, lab);
   const speed =
-    options.kernels === 'measured'
+    options.kernels === 'measured' && !quickened
       ? await slowLayers(
           { original: model, calibrated, write: settled, time: timedOn(data, lab), enough: CLEARLY },
           lab,
         )
       : undefined;
-  const chosenKernels: WriteOptions = { ...settled, ...(speed && speed.slow.length > 0 && { slow: speed.slow }) };
+  const slow = quickened?.slow ?? speed?.slow ?? [];
+  const chosenKernels: WriteOptions = {
+    ...settled,
+    ...(slow.length > 0 && { slow }),
+    ...(quickened && { slowBecause: FAST_ENOUGH }),
+  };
   const escalated =
     options.maxDrop === undefined ||
     narrowed?.report.layers.length ||
+    quickened ||
     (speed && planOf(ready.graph, calibrated.facts, chosenKernels).kernels.size === 0)
       ? undefined
       : await escalate(calibrated, chosenKernels, options.maxDrop, options, lab);
-  const { plan, model: written } = mixture(calibrated, escalated?.options ?? chosenKernels, speed?.slow ?? []);
-  if (plan.kernels.size === 0 && chosenKernels.slow === undefined) {
+  const { plan, model: written } = mixture(calibrated, escalated?.options ?? chosenKernels, slow);
+  if (plan.kernels.size === 0 && slow.length === 0) {
     throw new PareError('quantize/nothing', 'No node of this model can run on integers.', {
       where: model.graph.name,
       expected: 'convolutions or matrix products with float32 weights',
@@ -200,7 +223,7 @@ export async function quantize(model: Model, options: QuantizeOptions, lab: Lab)
       after: { bytes: modelBytes(written), parameters: parametersOf(calibrated.model) },
       scheme:
         plan.kernels.size === 0
-          ? 'int8 weights, float arithmetic: integers are not faster here'
+          ? `int8 weights, float arithmetic: ${quickened ? FAST_ENOUGH : 'integers are not faster here'}`
           : `int8 static, u8 activations (${calibrator.name}), s8 weights of ${weightBits} bits${narrowed?.report.layers.length ? ` (${narrowed.report.layers.length} layers: ${NARROW_BITS})` : ''}${pairSafe ? ', pairs checked,' : ''} per ${perChannel ? 'channel' : 'tensor'}`,
       rounding: options.round ?? 'nearest',
       biasCorrection: correctionName,
@@ -212,6 +235,7 @@ export async function quantize(model: Model, options: QuantizeOptions, lab: Lab)
       ...(fused && { fused }),
       ...(escalated && { escalation: escalated.report }),
       ...(narrowed && { narrowed: narrowed.report }),
+      ...(quickened && { quickened }),
       ...(speed && { speed }),
       agreement: await agreement(model, written, data, chosen.subarray(0, CHECKED), lab),
     },

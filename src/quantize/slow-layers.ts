@@ -8,12 +8,12 @@
 
 import type { Dataset } from '../data/dataset.ts';
 import type { Graph, Model, Node } from '../graph/model.ts';
-import { byFirst, type Case, type Lab, measure, steadyRun, stopIfAborted } from '../runtime/index.ts';
-import { loadModel } from '../runtime/load-model.ts';
+import { byFirst, type Lab, stopIfAborted } from '../runtime/index.ts';
 import { type Calibrated, type WriteOptions, write } from './calibrated.ts';
-import { feedsFor, fixedBatch } from './observe.ts';
+import { fixedBatch } from './observe.ts';
 import { labelOf, type Plan } from './plan.ts';
 import { storeWeights } from './store.ts';
+import { timeInTurn } from './time-in-turn.ts';
 
 export interface Speed {
   /** Layers that compute with integers. */
@@ -41,7 +41,7 @@ export interface SlowLayersOptions {
 /** Gains below this are noise. */
 const WORTHWHILE = 0.97;
 /** So many layers are tried one by one; of more, kinds: the largest first, and no more of them than the second figure. */
-const MOST_LAYERS = 16;
+export const MOST_LAYERS = 16;
 const MOST_KINDS = 8;
 
 /**
@@ -69,7 +69,10 @@ export async function slowLayers(options: SlowLayersOptions, lab: Lab): Promise<
     const [, whole] = await time([original, now.model]);
     if (whole! <= enough) return speedOf(now, whole!);
   }
-  const groups = all.length <= MOST_LAYERS ? all.map((node) => [labelOf(node)]) : kindsOf(all, calibrated.model.graph);
+  const groups =
+    all.length <= MOST_LAYERS
+      ? all.map((node) => [labelOf(node)])
+      : kindsOf(all, calibrated.model.graph).slice(0, MOST_KINDS);
   for (const [i, group] of groups.entries()) {
     stopIfAborted(lab.signal);
     if (!left()) break;
@@ -102,7 +105,7 @@ function weightsBeyond({ graph }: Model, layers: ReadonlySet<string>): Set<strin
 }
 
 /** Layers by op, kernel and how many channels they read: one, few, some, many. */
-function kindsOf(layers: readonly Node[], { initializers }: Graph): string[][] {
+export function kindsOf(layers: readonly Node[], { initializers }: Graph): string[][] {
   const kinds = new Map<string, string[]>();
   for (const node of layers) {
     const dims = node.inputs.map((name) => initializers.get(name)?.dims).find((of) => (of?.length ?? 0) > 1) ?? [];
@@ -111,48 +114,26 @@ function kindsOf(layers: readonly Node[], { initializers }: Graph): string[][] {
     const key = `${node.op} ${dims.slice(2).join('x')} ${width}`;
     kinds.set(key, [...(kinds.get(key) ?? []), labelOf(node)]);
   }
-  return [...kinds.values()].sort((a, b) => b.length - a.length).slice(0, MOST_KINDS);
+  return [...kinds.values()].sort((a, b) => b.length - a.length);
 }
 
 const BATCHES = [1, 8];
-const ROUNDS = 9;
 
 /**
  * Times models in turn on samples, on one thread: geometric mean over the batches, each over the first model's.
  * Of several processes the first does, and all go by what it found.
  */
-export function timedOn(data: Dataset, lab: Lab): SlowLayersOptions['time'] {
-  const time = timedHere(data, lab);
-  return (models) => byFirst(lab, () => time(models));
-}
-
-const timedHere =
+export const timedOn =
   (data: Dataset, lab: Lab): SlowLayersOptions['time'] =>
-  async (models) => {
-    const { graph } = models[0]!;
-    const fixed = fixedBatch(graph);
-    const batches = fixed === undefined ? BATCHES : [fixed];
-    const logs = models.map(() => 0);
-    for (const batch of batches) {
-      const places = Array.from({ length: batch }, (_, i) => i % data.size);
-      const feeds = feedsFor(graph, data, places);
-      const held: Disposable[] = [];
-      try {
-        const cases: Case[] = [];
-        for (const [i, model] of models.entries()) {
-          const session = await loadModel(lab.engine, model, { threads: 1 });
-          held.unshift(session);
-          const steady = await steadyRun(session, feeds);
-          held.unshift(steady);
-          cases.push({ name: `${i}`, run: steady.run });
-        }
-        const results = await measure(cases, { rounds: ROUNDS, warmup: 2, ...(lab.signal && { signal: lab.signal }) });
-        results.forEach(({ ratio }, i) => {
+  (models) =>
+    byFirst(lab, async () => {
+      const fixed = fixedBatch(models[0]!.graph);
+      const batches = fixed === undefined ? BATCHES : [fixed];
+      const logs = models.map(() => 0);
+      for (const batch of batches) {
+        for (const [i, { ratio }] of (await timeInTurn(models, data, batch, lab)).entries()) {
           logs[i]! += Math.log(ratio) / batches.length;
-        });
-      } finally {
-        for (const each of held) each[Symbol.dispose]();
+        }
       }
-    }
-    return logs.map(Math.exp);
-  };
+      return logs.map(Math.exp);
+    });

@@ -50,6 +50,8 @@ export interface Request {
   readonly format?: 'qdq' | 'qoperator' | undefined;
   /** Most bytes of the file (static). */
   readonly maxBytes?: number | undefined;
+  /** Most milliseconds of one sample on one thread of this machine (static). */
+  readonly maxMs?: number | undefined;
   /** Integer kernels everywhere, or only where they are faster here. Default: measured for models that run here. */
   readonly kernels?: 'all' | 'measured' | undefined;
   /** Keep weights safe for processors that add 8-bit products in 16 bits, whatever this one does. */

@@ -47,6 +47,7 @@ export const staticScheme: Scheme = {
       fused,
       speed,
       narrowed,
+      quickened,
     } = report;
     if (target && !targets[target].integerKernels) {
       lab.onNote?.(
@@ -69,6 +70,7 @@ export const staticScheme: Scheme = {
         engine: fused,
         speed,
         narrowed,
+        quickened,
       },
     };
   },
