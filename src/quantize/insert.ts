@@ -9,28 +9,23 @@
 
 import { factsOf } from '../graph/dtype.ts';
 import { freshNames, namesOf, removeDead, sortNodes } from '../graph/edit.ts';
-import type { Attr, Dim, Graph, Node } from '../graph/model.ts';
+import type { Attr, Graph, Node } from '../graph/model.ts';
 import { elements, float32, floats, sizeOf, type Tensor, tensor } from '../graph/tensor.ts';
 import type { Facts } from '../ops/infer.ts';
 import { meanShift } from './correct/means.ts';
 import { type Grid, gridOf, roundEven } from './grid.ts';
 import { missingLanes, widenCodes, widerResults } from './lanes.ts';
+import { type BitOptions, bitsOf, needsGuard } from './layer-bits.ts';
 import { pairSafe, pairSafeCodes, type Weights } from './pair-safe.ts';
-import { labelOf, movedBy, operandsOf, type Plan } from './plan.ts';
+import { movedBy, operandsOf, type Plan } from './plan.ts';
 import { rangeOf } from './range.ts';
 import type { Role } from './role.ts';
 import { along, dequantizeWeight, INT4_LIMIT, limitOf, packInt4, quantizeWeight, weightScales } from './weight.ts';
 
-export interface InsertOptions {
+export interface InsertOptions extends BitOptions {
   /** A weight scale per channel. Default true. */
   perChannel?: boolean;
-  /** Bits of a weight, 2 to 8; up to 4 are stored as int4, which engines widen when they load the file. Default 8. */
-  weightBits?: number;
-  /** Layers, by node name or first output, whose weights have 8 bits whatever `weightBits` says. */
-  wide?: readonly string[];
-  /** Keep sums of neighbouring products within int16, in convolutions and matrix products. Default false. */
-  pairSafe?: boolean;
-  /** Weights to quantise instead of the graph's, by name: rounded or clipped by another method. */
+  /** Weights to write instead of the graph's rounded to nearest, by name; only those chosen for as many bits as their layer now has. */
   weights?: ReadonlyMap<string, Weights>;
   /** Means by input channel of what layers read: their biases then make up for the weights' rounding. */
   inputMeans?: ReadonlyMap<string, ArrayLike<number>>;
@@ -57,8 +52,7 @@ export function insertPairs(
   grids: ReadonlyMap<string, Grid>,
   options: InsertOptions = {},
 ): Inserted {
-  const { perChannel = true, weightBits = 8 } = options;
-  const wide = new Set(options.wide);
+  const { perChannel = true } = options;
   const raw = new Map<string, string>();
   const { kernels, movers, dropped, groupOf } = plan;
   const rename = renaming(dropped);
@@ -138,11 +132,11 @@ export function insertPairs(
     const biasValue = graph.initializers.get(biasName);
     const fits = biasValue?.dtype === 'float32' && sizeOf(biasValue.dims) === lie.channels && plainBias(maker);
     const inputScale = gridFor(maker.inputs[input]!)!.scale;
-    const guarded = options.pairSafe === true && !isDepthwise(value.dims, axis, facts.get(maker.inputs[input]!)?.dims);
-    const weightLimit = limitOf(wide.has(labelOf(maker)) ? 8 : weightBits);
-    const chosen =
-      (weightLimit === limitOf(weightBits) ? options.weights?.get(name) : undefined) ??
-      (guarded ? pairSafe(w, value.dims, axis, vector) : undefined);
+    const bits = bitsOf(maker, options);
+    const guarded = needsGuard(bits, value.dims, axis, facts.get(maker.inputs[input]!)?.dims, options);
+    const weightLimit = limitOf(bits);
+    const given = options.weights?.get(name);
+    const chosen = given?.bits === bits ? given : guarded ? pairSafe(w, value.dims, axis, vector) : undefined;
     const scales = (chosen?.scales ?? weightScales(w, lie, weightLimit, vector)).slice();
     const isWider = fits && widenForBias(scales, floats(biasValue), inputScale, vector);
     const codes =
@@ -168,7 +162,10 @@ export function insertPairs(
     replaced.set(weight, dequantized(q, scaleName, zeros(vector ? [all] : []), vector ? axis : undefined));
 
     const b = fits ? floats(biasValue).slice() : undefined;
-    const shift = biasShift(maker, role, { codes, scales, w, dims: value.dims });
+    // Shifts that were measured belong to the codes that they were measured with.
+    const isLifted = given !== undefined && given.bits !== bits;
+    const shift =
+      options.biasShifts && isLifted ? undefined : biasShift(maker, role, { codes, scales, w, dims: value.dims });
     const corrected = shift && (b || bias < 0) && role.biasSlot >= 0 ? (b ?? new Float32Array(lie.channels)) : b;
     if (shift && corrected) {
       corrected.forEach((v, c) => {
@@ -201,7 +198,7 @@ export function insertPairs(
   const biasShift = (
     maker: Node,
     { input, axis }: Extract<Role, { kind: 'weighted' }>,
-    { codes, scales, w, dims }: Weights & { w: Float32Array; dims: readonly number[] },
+    { codes, scales, w, dims }: Omit<Weights, 'bits'> & { w: Float32Array; dims: readonly number[] },
   ): ArrayLike<number> | undefined => {
     if (options.biasShifts) return options.biasShifts.get(maker.outputs[0]!);
     const means = options.inputMeans?.get(maker.inputs[input]!);
@@ -323,10 +320,6 @@ function widenForBias(scales: Float32Array, bias: Float32Array, inputScale: numb
   });
   return scales.some((scale, c) => scale !== before[c]);
 }
-
-/** A convolution of each channel by itself: the engine's kernel for it adds in 32 bits. */
-const isDepthwise = (dims: readonly number[], axis: number, input: readonly Dim[] | undefined): boolean =>
-  dims.length > 2 && axis === 0 && dims[1] === 1 && dims[0]! > 1 && input?.[1] === dims[0];
 
 /** The same numbers, and behind them as many of `rest` as make up the length. */
 function longer<T extends Int8Array | Int32Array | Float32Array>(own: T, length: number, rest = 0): T {

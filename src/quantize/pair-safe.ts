@@ -21,6 +21,8 @@ export interface Weights {
   /** One per channel. */
   readonly scales: Float32Array;
   readonly codes: Int8Array;
+  /** How many the layer had when they were chosen. */
+  readonly bits: number;
 }
 
 /** Offsets of one output channel's weights in the order of summation, from the channel's first. */
@@ -64,7 +66,7 @@ export function pairSafe(w: ArrayLike<number>, dims: readonly number[], axis: nu
         codes[c * stride + offset] = tried[i]!;
       });
     }
-    return { scales, codes };
+    return { scales, codes, bits: 8 };
   }
   for (let c = 0; c < channels; c++) {
     const base = c * stride;
@@ -82,7 +84,7 @@ export function pairSafe(w: ArrayLike<number>, dims: readonly number[], axis: nu
       if (safe === fine) break;
     }
   }
-  return { scales, codes };
+  return { scales, codes, bits: 8 };
 }
 
 /** The same codes rule for scales that are given: no pair of the result can overflow. */

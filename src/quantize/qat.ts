@@ -69,8 +69,9 @@ export async function quantizeAware(
   const ready = prepare(model);
   const named = asFed(ready, data);
   // Without VNNI sums may overflow: weights of 7 bits cannot, and training makes up for the lost one.
-  const bits = weightBits === 8 && (options.pairSafe ?? (await saturates(lab.engine))) ? 7 : weightBits;
-  const settled = { ...options, weightBits: bits, pairSafe: false };
+  const pairSafe = options.pairSafe ?? (await saturates(lab.engine));
+  const bits = weightBits === 8 && pairSafe ? 7 : weightBits;
+  const settled = { ...options, weightBits, pairSafe };
   const chosen = chooseSamples(data, samples, lab.seed);
   const calibrated = await calibrate(ready, calibratorOf(options.calibrate), data, chosen, lab, {
     ...options,

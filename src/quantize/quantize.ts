@@ -158,7 +158,7 @@ export async function quantize(model: Model, options: QuantizeOptions, lab: Lab)
   const correctionName = correctionNameOf(options.biasCorrect, rounding);
   const correction: Correction = pick(corrections, correctionName, 'bias correction');
   const weightBits = options.weightBits ?? 8;
-  const pairSafe = weightBits === 8 && (options.pairSafe ?? (await saturates(lab.engine)));
+  const pairSafe = options.pairSafe ?? (await saturates(lab.engine));
   const chosen = chooseSamples(data, samples, lab.seed);
   const everywhere =
     [options.maxDrop, options.maxBytes, options.maxMs].some((bound) => bound !== undefined) ||
@@ -224,7 +224,7 @@ export async function quantize(model: Model, options: QuantizeOptions, lab: Lab)
       scheme:
         plan.kernels.size === 0
           ? `int8 weights, float arithmetic: ${quickened ? FAST_ENOUGH : 'integers are not faster here'}`
-          : `int8 static, u8 activations (${calibrator.name}), s8 weights of ${weightBits} bits${narrowed?.report.layers.length ? ` (${narrowed.report.layers.length} layers: ${NARROW_BITS})` : ''}${pairSafe ? ', pairs checked,' : ''} per ${perChannel ? 'channel' : 'tensor'}`,
+          : `int8 static, u8 activations (${calibrator.name}), s8 weights of ${weightBits} bits${narrowed?.report.layers.length ? ` (${narrowed.report.layers.length} layers: ${NARROW_BITS})` : ''}${pairSafe && weightBits === 8 ? ', pairs checked,' : ''} per ${perChannel ? 'channel' : 'tensor'}`,
       rounding: options.round ?? 'nearest',
       biasCorrection: correctionName,
       weightBits,

@@ -13,6 +13,7 @@ import { infer } from '../ops/infer.ts';
 import { type Engine, openEngine } from '../runtime/index.ts';
 import { calibrate, calibratorOf, write } from './calibrated.ts';
 import { fakeQuantize } from './fake-quantize.ts';
+import { labelOf } from './plan.ts';
 import { prepare } from './prepare.ts';
 import { quantizeAware } from './qat.ts';
 import { quantize } from './quantize.ts';
@@ -98,10 +99,16 @@ it('computes in floats what the written pairs say', async () => {
   const data = images(64);
   const samples = Int32Array.from({ length: 64 }, (_, i) => i);
   const ready = await calibrate(prepare(inFours(net())), calibratorOf(), data, samples, { engine });
-  for (const weightBits of [8, 4]) {
-    const { model: learner, settle } = await simulate(ready, { weightBits, biasShifts: new Map() });
+  const last = labelOf(ready.model.graph.nodes.at(-1)!);
+  for (const [weightBits, wide] of [[8], [4], [3, last], [2]] as const) {
+    const asked = { weightBits, biasShifts: new Map(), ...(wide && { wide: [wide] }) };
+    const { model: learner, settle } = await simulate(ready, asked);
     const settled = settle(learner);
     const { written } = write(settled.calibrated, settled.options);
+    const stored = [...written.graph.initializers.values()].filter(({ dims }) => dims.length > 1);
+    expect(stored.map(({ dtype }) => dtype)).toEqual(
+      ['first', 'second', last].map((layer) => (weightBits === 8 || layer === wide ? 'int8' : 'int4')),
+    );
     using pairs = await engine.load(writeModel(written), { config: { 'session.disable_quant_qdq': '1' } });
     const whole = { ...learner, graph: expand(learner.graph, infer(learner.graph), () => true) };
     using simulated = await engine.load(writeModel(whole));

@@ -17,7 +17,7 @@ import { type Grid, gridOf, LIMITS } from './grid.ts';
 import { planOf } from './plan.ts';
 import { layersOf } from './round/layer.ts';
 import { startingGrid } from './round/start.ts';
-import { along, limitOf, quantizeWeight } from './weight.ts';
+import { along, quantizeWeight } from './weight.ts';
 
 export interface SimulateOptions extends WriteOptions {
   /** Bits of an activation, 2 to 8. Default 8. */
@@ -37,9 +37,8 @@ const LOGS = 'activation scales';
 
 export async function simulate(calibrated: Calibrated, options: SimulateOptions): Promise<Simulated> {
   const { model, facts, ranges } = calibrated;
-  const { weightBits = 8, perChannel = true, activationBits = 8 } = options;
+  const { perChannel = true, activationBits = 8 } = options;
   const plan = planOf(model.graph, facts, options);
-  const limit = limitOf(weightBits);
   const building = draft<Value>({ ...model.graph, nodes: [] }, facts);
   const { g } = building;
   const fixed = new Set<string>();
@@ -61,7 +60,7 @@ export async function simulate(calibrated: Calibrated, options: SimulateOptions)
     const log = g.constant(float32(dims, new Float32Array(start.length)), `${layer.weight} log scale`);
     const scale = g.Mul(g.Exp(log), constant(`${layer.weight} scale`, float32(dims, start)));
     const axis = layer.role.axis;
-    rename.set(layer.weight, fake(g.of(layer.weight), scale, { axis, least: -limit, most: limit }).name);
+    rename.set(layer.weight, fake(g.of(layer.weight), scale, { axis, least: -layer.limit, most: layer.limit }).name);
     weights.set(layer.weight, { log: log.name, start });
   }
 
@@ -100,7 +99,7 @@ export async function simulate(calibrated: Calibrated, options: SimulateOptions)
       const initializers = new Map(
         [...model.graph.initializers].map(([name, old]) => [name, learnt.graph.initializers.get(name) ?? old]),
       );
-      const chosen = layers.map(({ weight, dims, role }) => {
+      const chosen = layers.map(({ weight, dims, role, bits, limit }) => {
         const { log, start } = weights.get(weight)!;
         const logs = trained(log);
         const lie = along(dims, role.axis);
@@ -108,10 +107,8 @@ export async function simulate(calibrated: Calibrated, options: SimulateOptions)
           const at = perChannel ? c : 0;
           return start[at]! * Math.exp(logs[at]!);
         });
-        return [
-          weight,
-          { scales, codes: quantizeWeight(floats(initializers.get(weight)!), scales, lie, limit) },
-        ] as const;
+        const codes = quantizeWeight(floats(initializers.get(weight)!), scales, lie, limit);
+        return [weight, { scales, codes, bits }] as const;
       });
       const scaleLogs = trained(logs.name);
       const grids = groups.map(({ group, grid }, i): [string, Grid] => [

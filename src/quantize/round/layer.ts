@@ -3,6 +3,7 @@
 import type { Node } from '../../graph/model.ts';
 import { floats } from '../../graph/tensor.ts';
 import type { Calibrated, WriteOptions } from '../calibrated.ts';
+import { bitsOf, needsGuard, safeLimit } from '../layer-bits.ts';
 import { planOf } from '../plan.ts';
 import type { Role } from '../role.ts';
 
@@ -15,6 +16,10 @@ export interface Layer {
   readonly output: string;
   readonly dims: readonly number[];
   readonly w: Float32Array;
+  /** Bits of its weights. */
+  readonly bits: number;
+  /** The largest integer among them. */
+  readonly limit: number;
 }
 
 /** In the order of the graph; weights that several nodes read are left out. */
@@ -29,6 +34,9 @@ export function layersOf({ model: { graph }, facts }: Calibrated, options: Write
     const { dims, ...tensor } = graph.initializers.get(weight)!;
     if (readers.get(weight) !== 1 || (role.product && dims.length > 2)) return [];
     const w = floats({ dims, ...tensor });
-    return [{ node, role, input: node.inputs[role.input]!, weight, output: node.outputs[0]!, dims, w }];
+    const input = node.inputs[role.input]!;
+    const bits = bitsOf(node, options);
+    const limit = safeLimit(bits, needsGuard(bits, dims, role.axis, facts.get(input)?.dims, options));
+    return [{ node, role, input, weight, output: node.outputs[0]!, dims, w, bits, limit }];
   });
 }

@@ -7,8 +7,7 @@ export const nearest: Rounding = {
   about: 'to the nearest integer',
   settlesBias: false,
   run: async ({ calibrated, options }) => {
-    if ((options.weightBits ?? 8) >= 7) return new Map();
-    const layers = layersOf(calibrated, options);
+    const layers = layersOf(calibrated, options).filter(({ bits }) => bits < 7);
     return new Map(
       await Promise.all(layers.map(async (layer) => [layer.weight, await startingGrid(layer, options)] as const)),
     );

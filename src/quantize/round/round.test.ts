@@ -4,12 +4,12 @@ import { inMemory } from '../../data/index.ts';
 import { numbers } from '../../graph/tensor.ts';
 import { chainLayers, conv2d, dense, flatten, relu, residual, sequential } from '../../nn/index.ts';
 import { type Engine, openEngine } from '../../runtime/index.ts';
-import { calibrate, calibratorOf, type WriteOptions } from '../calibrated.ts';
+import { calibrate, calibratorOf, type WriteOptions, write } from '../calibrated.ts';
 import type { Weights } from '../pair-safe.ts';
-import { planOf } from '../plan.ts';
+import { labelOf, planOf } from '../plan.ts';
 import { prepare } from '../prepare.ts';
 import { along, dequantizeWeight, packInt4 } from '../weight.ts';
-import { roundings } from './index.ts';
+import { type RoundingName, roundings } from './index.ts';
 import { layersOf } from './layer.ts';
 import { outputError } from './seq-mse.ts';
 import { startingGrid } from './start.ts';
@@ -66,7 +66,7 @@ async function losses(chosen: ReadonlyMap<string, Weights>): Promise<{ nearest: 
 
 it('AdaRound lowers the error of every layer against rounding to nearest', async () => {
   const calibrated = await ready();
-  const task = { calibrated, options, data, samples, iterations: 250 };
+  const task = { calibrated, options, data, samples };
   const all = await losses(await roundings.adaround.run(task, { engine }));
   expect(all).toHaveLength(4);
   for (const { nearest, chosen } of all) expect(chosen).toBeLessThan(nearest);
@@ -91,6 +91,58 @@ it('AdaRound moves no weight by more than one step', async () => {
       expect(Math.abs(codes[i]! - steps)).toBeLessThanOrEqual(1);
     });
   }
+});
+
+describe('layers named as wide', () => {
+  it.each(Object.keys(roundings) as RoundingName[])(
+    'have 8 bits under %s, in the codes and in the file',
+    async (name) => {
+      const calibrated = await ready();
+      const named = layersOf(calibrated, options)[1]!;
+      const mixed: WriteOptions = { ...options, weightBits: 3, wide: [labelOf(named.node)] };
+      const chosen = await roundings[name].run(
+        { calibrated, options: mixed, data, samples, iterations: 20 },
+        { engine },
+      );
+      for (const { weight, limit, bits } of layersOf(calibrated, mixed)) {
+        expect(bits).toBe(weight === named.weight ? 8 : 3);
+        const most = chosen.get(weight)?.codes.reduce((m, q) => Math.max(m, Math.abs(q)), 0);
+        if (most !== undefined) expect(most, weight).toBe(limit);
+      }
+      const { graph } = write(calibrated, { ...mixed, weights: chosen }).written;
+      const wide = [...graph.initializers.values()].filter(({ dtype, dims }) => dtype === 'int8' && dims.length > 1);
+      expect(wide.map(({ dims }) => dims)).toEqual([named.dims]);
+      const codes = chosen.get(named.weight)?.codes;
+      if (codes) expect(numbers(wide[0]!)).toEqual([...codes]);
+    },
+  );
+
+  it('forget what was chosen for fewer bits', async () => {
+    const calibrated = await ready();
+    const [named] = layersOf(calibrated, options);
+    const weights = await roundings.nearest.run({ calibrated, options, data, samples }, { engine });
+    const wide = { ...options, wide: [labelOf(named!.node)] };
+    expect(write(calibrated, { ...wide, weights }).written).toEqual(
+      write(calibrated, { ...wide, weights: new Map([...weights].slice(1)) }).written,
+    );
+  });
+
+  it('keep pairs within 16 bits where that is asked for, and narrow ones need no care', async () => {
+    const calibrated = await ready();
+    const [named] = layersOf(calibrated, options);
+    const mixed: WriteOptions = { ...options, pairSafe: true, wide: [labelOf(named!.node)] };
+    const chosen = await roundings.adaround.run(
+      { calibrated, options: mixed, data, samples, iterations: 5 },
+      { engine },
+    );
+    for (const { weight } of layersOf(calibrated, mixed)) {
+      const most = chosen.get(weight)!.codes.reduce((m, q) => Math.max(m, Math.abs(q)), 0);
+      expect(most).toBe(weight === named!.weight ? 64 : 7);
+    }
+    expect(write(calibrated, { weightBits: 4, pairSafe: true }).written).toEqual(
+      write(calibrated, { weightBits: 4 }).written,
+    );
+  });
 });
 
 describe('units', () => {

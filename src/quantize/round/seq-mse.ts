@@ -15,8 +15,7 @@ import { draft } from '../../ops/builder.ts';
 import { type Lab, type Session, stopIfAborted } from '../../runtime/index.ts';
 import { write } from '../calibrated.ts';
 import type { Weights } from '../pair-safe.ts';
-import { labelOf } from '../plan.ts';
-import { along, dequantizeWeight, limitOf, quantizeWeight, weightScales } from '../weight.ts';
+import { along, dequantizeWeight, quantizeWeight, weightScales } from '../weight.ts';
 import { type Layer, layersOf } from './layer.ts';
 import type { Rounding } from './rounding.ts';
 import { bestScales } from './start.ts';
@@ -34,24 +33,22 @@ export const seqMse: Rounding = {
       stopIfAborted(lab.signal);
       const { written } = write(calibrated, { ...options, weights: chosen, ownShapes: true });
       const x = (await valuesOf(written, [layer.input], data, samples.subarray(0, SAMPLES), lab)).get(layer.input)!;
-      const bits = options.wide?.includes(labelOf(layer.node)) ? 8 : (options.weightBits ?? 8);
-      chosen.set(layer.weight, await search(layer, x, bits, options.perChannel ?? true, lab));
+      chosen.set(layer.weight, await search(layer, x, options.perChannel ?? true, lab));
       lab.onProgress?.({ task: 'clip weights', done: i + 1, total: layers.length });
     }
     return chosen;
   },
 };
 
-async function search(layer: Layer, x: Kept, bits: number, perChannel: boolean, lab: Lab): Promise<Weights> {
-  const { w, dims, role } = layer;
-  const limit = limitOf(bits);
+async function search(layer: Layer, x: Kept, perChannel: boolean, lab: Lab): Promise<Weights> {
+  const { w, dims, role, bits, limit } = layer;
   const lie = along(dims, role.axis);
   const full = weightScales(w, lie, limit, perChannel);
   using errors = await outputError(layer, x, lab);
   const scales = await bestScales(full, perChannel, (tried) =>
     errors.of(dequantizeWeight(quantizeWeight(w, tried, lie, limit), tried, lie).map((v, i) => v - w[i]!)),
   );
-  return { scales, codes: quantizeWeight(w, scales, lie, limit) };
+  return { scales, codes: quantizeWeight(w, scales, lie, limit), bits };
 }
 
 export interface OutputError extends Disposable {

@@ -2,7 +2,7 @@
 
 import type { WriteOptions } from '../calibrated.ts';
 import type { Weights } from '../pair-safe.ts';
-import { along, dequantizeWeight, limitOf, quantizeWeight, weightScales } from '../weight.ts';
+import { along, dequantizeWeight, quantizeWeight, weightScales } from '../weight.ts';
 import type { Layer } from './layer.ts';
 
 /** Shares of the largest weight that become the largest integer. */
@@ -10,18 +10,17 @@ const SHARES: readonly number[] = Array.from({ length: 20 }, (_, i) => 1 - 0.035
 
 /** Nearest integers on the scales that lose least, channel by channel (or all with one). */
 export async function startingGrid(
-  { w, dims, role: { axis } }: Pick<Layer, 'w' | 'dims' | 'role'>,
-  { weightBits = 8, perChannel = true }: WriteOptions,
+  { w, dims, role: { axis }, bits, limit }: Pick<Layer, 'w' | 'dims' | 'role' | 'bits' | 'limit'>,
+  { perChannel = true }: Pick<WriteOptions, 'perChannel'>,
 ): Promise<Weights> {
-  const limit = limitOf(weightBits);
   const lie = along(dims, axis);
   const full = weightScales(w, lie, limit, perChannel);
-  if (weightBits >= 7) return { scales: full, codes: quantizeWeight(w, full, lie, limit) };
+  if (bits >= 7) return { scales: full, codes: quantizeWeight(w, full, lie, limit), bits };
   const scales = await bestScales(full, perChannel, (tried) => {
     const codes = quantizeWeight(w, tried, lie, limit);
     return squaredErrors(w, dequantizeWeight(codes, tried, lie), lie.channels, lie.inner);
   });
-  return { scales, codes: quantizeWeight(w, scales, lie, limit) };
+  return { scales, codes: quantizeWeight(w, scales, lie, limit), bits };
 }
 
 /** The shares of `full` with the least error, by channel or (when not per channel) in sum. */
