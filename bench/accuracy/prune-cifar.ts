@@ -3,10 +3,11 @@
  *
  * Run      npm run build && node dist/bench/accuracy/prune-cifar.js [--model resnet20_cifar10] [--keep 0.476] [--by taylor] [--rank global]
  *          [--round 1] [--steps 1] [--epochs 8] [--between 1] [--distill 0.9] [--lr 0.03] [--seeds 1] [--threads 2]
- *          [--peer torch-pruning] [--json]
+ *          [--dense-epochs N] [--dense-lr X] [--peer torch-pruning] [--json]
  * Prints   top-1 on test2k: as stored, dense after the same recipe, and for each seed pruned and tuned, beside Torch-Pruning
  *          with the same dense weights, criterion, budget and fine-tuning.
- *          The dense network learns for as many epochs as the pruned one in all, and is what the pruned one is cut from.
+ *          The dense network learns for as many epochs as the pruned one in all and at the same rate, unless told otherwise
+ *          (it forgets more than it learns where it learns for long), and is what the pruned one is cut from and taught by.
  */
 
 import { mkdtempSync } from 'node:fs';
@@ -38,6 +39,8 @@ const { values } = parseArgs({
     lr: { type: 'string', default: '0.03' },
     seeds: { type: 'string', default: '1' },
     threads: { type: 'string', default: '2' },
+    'dense-epochs': { type: 'string' },
+    'dense-lr': { type: 'string' },
     peer: { type: 'string', default: '' },
     json: { type: 'boolean', default: false },
   },
@@ -47,15 +50,23 @@ const [keep, round, steps, epochs, between, share, lr, seeds, threads] = (
   ['keep', 'round', 'steps', 'epochs', 'between', 'distill', 'lr', 'seeds', 'threads'] as const
 ).map((key) => Number(values[key])) as [number, number, number, number, number, number, number, number, number];
 
-const optimizer = (updates: number) => sgd({ lr: cosine(lr, updates), momentum: 0.9, nesterov: true, decay: 5e-4 });
+const descent = (peak: number) => (updates: number) =>
+  sgd({ lr: cosine(peak, updates), momentum: 0.9, nesterov: true, decay: 5e-4 });
 const engine = await openEngine({ threads });
 const labOf = (seed: number): Lab => ({ engine, seed, onNote: (note) => console.error(note) });
 const stored = await storedModel(name);
 const total = epochs + between * (steps - 1);
 const { learn, test } = await cifar(stored, 0);
-const { model: dense } = await fit(stored, learn, { epochs: total, batch: 64, optimizer }, labOf(0));
+const denseEpochs = Number(values['dense-epochs'] ?? total);
+const denseOptimizer = descent(Number(values['dense-lr'] ?? lr));
+const { model: dense } = await fit(
+  stored,
+  learn,
+  { epochs: denseEpochs, batch: 64, optimizer: denseOptimizer },
+  labOf(0),
+);
 const scores = { stored: await scoreModel(stored, test, labOf(0)), dense: await scoreModel(dense, test, labOf(0)) };
-console.error(JSON.stringify({ ...scores, epochs: total }));
+console.error(JSON.stringify({ ...scores, denseEpochs, epochs: total }));
 const peer = await torchPruning();
 const rows = [];
 for (let seed = 1; seed <= seeds; seed++) {
@@ -73,7 +84,7 @@ for (let seed = 1; seed <= seeds; seed++) {
       epochs,
       epochsBetween: between,
       distill: share,
-      fit: { batch: 64, optimizer },
+      fit: { batch: 64, optimizer: descent(lr) },
     },
     labOf(seed),
   );
@@ -90,7 +101,8 @@ for (let seed = 1; seed <= seeds; seed++) {
   console.error(JSON.stringify(rows.at(-1)));
 }
 engine[Symbol.dispose]();
-if (values.json) console.log(JSON.stringify({ model: name, by, keep, steps, epochs: total, ...scores, rows }));
+if (values.json)
+  console.log(JSON.stringify({ model: name, by, keep, steps, denseEpochs, epochs: total, ...scores, rows }));
 else console.table(rows);
 process.exit();
 
