@@ -127,7 +127,7 @@ export function deskFor(options: DeskOptions): { desk: Desk; close: () => Promis
     },
 
     splits: (model, flags = {}) => openSplits(model, { ...values, ...flags }, note),
-    sets: (model) => openSets(model, values, note),
+    sets: (model) => openSets(model, values, note, desk.lab),
 
     outFor(input, tag, ending = '.onnx') {
       if (values.out !== undefined) return values.out;

@@ -141,7 +141,8 @@ async function withWritten<T>(
 }
 
 function missedDrop({ before, after }: BeforeAfter, maxDrop: number | undefined): string | undefined {
-  if (maxDrop === undefined || !before.metric || !after.metric) return undefined;
+  if (maxDrop === undefined) return undefined;
+  if (!before.metric || !after.metric) return `--max-drop ${showShare(maxDrop)}: nothing could be scored`;
   const isError = before.metric.name === 'rmse';
   const drop = isError
     ? (after.metric.value - before.metric.value) / before.metric.value

@@ -5,6 +5,7 @@ import type { Dataset } from '../src/data/dataset.ts';
 import type { Data, DataOptions } from '../src/data/spec.ts';
 import type { Splits } from '../src/data/subset.ts';
 import type { Model } from '../src/graph/model.ts';
+import type { Lab } from '../src/runtime/lab.ts';
 import type { CommonValues } from './common-args.ts';
 
 /** The sets that `--data` and `--eval` name, under the model's input names. */
@@ -109,7 +110,45 @@ export async function openSplits(
   };
 }
 
+/**
+ * Random inputs in lengths that the model takes, told where nobody named them; undefined, and told, where its inputs share no batch
+ * axis: what is run then makes inputs of its own. Throws as lengthsThatRun and openData do.
+ */
+async function openRandom(
+  model: Model,
+  values: CommonValues,
+  note: (text: string) => void,
+  lab: Lab,
+): Promise<Sets | undefined> {
+  const { portsOf } = await import('../src/data/index.ts');
+  const { lengthsThatRun } = await import('../src/report/random-feeds.ts');
+  const firsts = new Set(portsOf(model.graph).flatMap(({ dims }) => dims.slice(0, 1)));
+  if (firsts.size > 1 && [...firsts].some((dim) => typeof dim === 'number')) {
+    note('the inputs share no batch axis: nothing is scored on random samples');
+    return undefined;
+  }
+  const given = dimsOf(values.dim);
+  const lengths = Object.entries(await lengthsThatRun({ name: 'model', model }, lab, given));
+  const chosen = lengths.filter(([symbol]) => given[symbol] === undefined);
+  if (chosen.length > 0) {
+    const words = chosen.map(([symbol, length]) => `${symbol} taken as ${length}`).join(', ');
+    note(`${words} (--dim ${chosen[0]![0]}=… sets it)`);
+  }
+  return openNamed(model, { ...values, dim: lengths.map(([symbol, length]) => `${symbol}=${length}`) }, note);
+}
+
+/** The sets that the command names; `lab` runs the model where its inputs are random. */
 export async function openSets(
+  model: Model | undefined,
+  values: CommonValues,
+  note: (text: string) => void,
+  lab: () => Promise<Lab>,
+): Promise<Sets | undefined> {
+  const isRandom = [values.data, values.eval].includes('random');
+  return model && isRandom ? openRandom(model, values, note, await lab()) : openNamed(model, values, note);
+}
+
+async function openNamed(
   model: Model | undefined,
   values: CommonValues,
   note: (text: string) => void,

@@ -4,14 +4,13 @@ import { PareError } from '../../src/base/error.ts';
 import type { Desk } from '../desk.ts';
 import { finish, stopwatch } from '../finish.ts';
 import type { Outcome } from '../verb.ts';
-import { setsFor } from './sets.ts';
 import { tuning } from './tune.ts';
 import type { PruneValues } from './values.ts';
 
 export async function leaveOutBlocks(values: PruneValues, desk: Desk): Promise<Outcome> {
   const { dropBlocks } = await import('../../src/prune/index.ts');
   const before = await desk.read(values.model);
-  const sets = await setsFor(before.model, desk);
+  const sets = await desk.sets(before.model);
   const fit = tuning(values, sets);
   const data = sets?.train ?? sets?.evaluation;
   if (!data)

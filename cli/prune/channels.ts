@@ -5,7 +5,6 @@ import type { Desk } from '../desk.ts';
 import { finish, stopwatch } from '../finish.ts';
 import type { Outcome } from '../verb.ts';
 import { budgetOf } from './budget.ts';
-import { setsFor } from './sets.ts';
 import { tuning } from './tune.ts';
 import type { PruneValues } from './values.ts';
 
@@ -13,7 +12,7 @@ export async function cutChannels(values: PruneValues, desk: Desk): Promise<Outc
   const { steps, schedule, finetuneEpochs, stepEpochs, by, rank, minWidth, maxShare, roundTo, samples } = values;
   const budget = budgetOf(values);
   const before = await desk.read(values.model);
-  const sets = await setsFor(before.model, desk);
+  const sets = await desk.sets(before.model);
   const fit = tuning(values, sets);
   const data = sets?.train ?? sets?.evaluation;
   const options = {

@@ -5,7 +5,6 @@ import { PareError } from '../../src/base/error.ts';
 import type { SensitivityPoint } from '../../src/prune/index.ts';
 import type { Desk } from '../desk.ts';
 import type { Outcome } from '../verb.ts';
-import { setsFor } from './sets.ts';
 import type { PruneValues } from './values.ts';
 
 export async function scan(values: PruneValues, desk: Desk): Promise<Outcome> {
@@ -14,7 +13,7 @@ export async function scan(values: PruneValues, desk: Desk): Promise<Outcome> {
   const { sensitivityPlot } = await import('../../src/report/html/sensitivity-plot.ts');
   const file = values.sensitivity!;
   const before = await desk.read(values.model);
-  const sets = await setsFor(before.model, desk);
+  const sets = await desk.sets(before.model);
   const data = sets?.train ?? sets?.evaluation;
   if (!data)
     throw new PareError('usage/missing', 'Sensitivity is measured on samples; labels are not needed.', {

@@ -4,7 +4,6 @@ import { showBytes, showShare } from '../../src/base/unit.ts';
 import type { Desk } from '../desk.ts';
 import { finish, stopwatch } from '../finish.ts';
 import type { Outcome } from '../verb.ts';
-import { setsFor } from './sets.ts';
 import { tuning } from './tune.ts';
 import type { PruneValues } from './values.ts';
 
@@ -12,7 +11,7 @@ export async function makeZeros(values: PruneValues, desk: Desk): Promise<Outcom
   const { parsePattern, sparsify, gzipBytes } = await import('../../src/prune/index.ts');
   const pattern = parsePattern(values.zeros!);
   const before = await desk.read(values.model);
-  const sets = await setsFor(before.model, desk);
+  const sets = await desk.sets(before.model);
   const fit = tuning(values, sets);
   const data = sets?.train ?? sets?.evaluation;
   const seconds = stopwatch();

@@ -1,5 +1,6 @@
 /** A model and what a method made of it, side by side: the `before` and `after` of every method's result. */
 
+import { asPareError } from '../base/error.ts';
 import type { Dataset } from '../data/index.ts';
 import { sizeOf, tensorBytes } from '../graph/tensor.ts';
 import type { Lab } from '../runtime/lab.ts';
@@ -45,7 +46,8 @@ const loadedBytes = ({ model }: Subject): number =>
 /**
  * Sizes, speeds and scores of both models.
  *
- * Without labels the metric is agreement: 1 for the original, for the other the share of its answers that are the same.
+ * Without labels the metric is agreement: 1 for the original, for the other the share of its answers that are the same; none
+ * where the model does not give one answer a sample.
  *
  * Throws   what measureModels, evaluate and agreement throw.
  */
@@ -81,12 +83,20 @@ async function scores(
   dataset: Dataset,
   reference: Subject | undefined,
   lab: Lab,
-): Promise<[Metric, Metric]> {
+): Promise<readonly Metric[]> {
   if (dataset.labels) {
     const old = await evaluate(before, dataset, lab, { task: `score ${before.name}` });
     return [old.metric, (await evaluate(after, dataset, lab, { task: `score ${after.name}` })).metric];
   }
   const agreed = async (subject: Subject): Promise<Metric> =>
     (await agreement(subject, reference ?? before, dataset, lab, { task: 'compare answers' })).metric;
-  return [reference ? await agreed(before) : { name: 'agreement', value: 1 }, await agreed(after)];
+  try {
+    return [reference ? await agreed(before) : { name: 'agreement', value: 1 }, await agreed(after)];
+  } catch (thrown) {
+    // Boxes as many as are found, one answer for all samples: there is nothing to count.
+    const error = asPareError(thrown);
+    if (error.code !== 'data/shape') throw error;
+    lab.onNote?.(`${error.message} Agreement is not measured.`);
+    return [];
+  }
 }

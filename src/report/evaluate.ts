@@ -120,7 +120,14 @@ export async function agreement(
     await classify(reference, dataset, lab, options),
     await classify(subject, dataset, lab, options),
   ];
-  if (wanted.width !== own.width) throw misfit(subject, `${wanted.width}, as "${reference.name}" has`, own.width);
+  if (wanted.width !== own.width) {
+    const sentence = `The first outputs of "${subject.name}" and "${reference.name}" are not equally wide.`;
+    throw new PareError('data/shape', sentence, {
+      where: subject.name,
+      expected: `${wanted.width} numbers per sample`,
+      got: `${own.width}`,
+    });
+  }
   let same = 0;
   own.answers.forEach((answer, i) => {
     if (answer >= 0 && answer === wanted.answers[i]) same += 1;

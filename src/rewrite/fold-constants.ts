@@ -13,7 +13,7 @@ import { called, type Firing } from './rule.ts';
 export type Evaluate = (model: Model) => Promise<Readonly<Record<string, Tensor>>>;
 
 export interface FoldOptions {
-  /** Results may be larger than the constants they are made of, up to this many bytes each. Default 4,096. */
+  /** Results may be larger than the constants that fall away with them, up to this many bytes each. Default 4,096. */
   maxGrowthBytes?: number;
 }
 
@@ -47,18 +47,21 @@ export async function foldConstants(
   const note = (node: Node, why: string): Firing => ({ rule: NAME, node: called(node), why });
   const constantBytes = new Map<string, number>();
   const nodes: Node[] = [];
-  for (const node of edit.nodes()) {
-    const inputs = node.inputs.filter(Boolean).map((name) => {
-      const tensor = edit.constant(name);
-      return tensor ? byteLength(tensor.dtype, sizeOf(tensor.dims)) : constantBytes.get(name);
-    });
-    const isFixed = inputs.every((bytes) => bytes !== undefined) && !VARYING.test(node.op) && !hasGraphs(node);
-    if (!isFixed || node.op === 'Constant' || node.outputs.some((name) => edit.isOutput(name))) continue;
+  const fixed = fixedNodes(edit);
+  /** Bytes that go with the node; those of a constant that others read too (a tied weight) stay. */
+  const fallingAway = (name: string): number | undefined => {
+    const tensor = edit.constant(name);
+    if (!tensor) return constantBytes.get(name);
+    return edit.readers(name).every((reader) => fixed.has(reader)) ? byteLength(tensor.dtype, sizeOf(tensor.dims)) : 0;
+  };
+  for (const node of fixed) {
+    const inputs = node.inputs.filter(Boolean).map(fallingAway);
+    if (inputs.includes(undefined)) continue;
     const before = inputs.reduce<number>((sum, bytes) => sum + bytes!, 0);
     const after = node.outputs.map((name) => bytesOf(name, edit));
     const growing = after.find((bytes) => bytes > Math.max(before, maxGrowthBytes));
     if (growing !== undefined) {
-      missed.push(note(node, `its result takes ${growing} bytes, its inputs ${before}`));
+      missed.push(note(node, `its result takes ${growing} bytes, the constants that fall away ${before}`));
       continue;
     }
     for (const [i, name] of node.outputs.entries()) constantBytes.set(name, after[i]!);
@@ -83,6 +86,20 @@ export async function foldConstants(
     }
   }
   return { model: { ...modern, graph: edit.finish() }, report: { fired, missed } };
+}
+
+/** The nodes that read constants and each other alone, in order. */
+function fixedNodes(edit: Edit): Set<Node> {
+  const fixed = new Set<Node>();
+  const isKnown = (name: string): boolean => {
+    const maker = edit.maker(name);
+    return name === '' || edit.constant(name) !== undefined || (maker !== undefined && fixed.has(maker));
+  };
+  for (const node of edit.nodes()) {
+    if (node.op === 'Constant' || VARYING.test(node.op) || hasGraphs(node)) continue;
+    if (node.inputs.every(isKnown) && !node.outputs.some((name) => edit.isOutput(name))) fixed.add(node);
+  }
+  return fixed;
 }
 
 /** Bytes of a value; 0 where its size is not known ahead. */

@@ -2,11 +2,10 @@
 
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { run } from '../../test/run.ts';
 import { random } from '../base/random.ts';
 import { checkGraph } from '../graph/check.ts';
-import type { Model } from '../graph/model.ts';
-import { float32, sizeOf, type Tensor } from '../graph/tensor.ts';
-import { writeModel } from '../onnx/index.ts';
+import { float32, sizeOf } from '../graph/tensor.ts';
 import type { Builder } from '../ops/builder.ts';
 import type { StaticValue } from '../ops/op.ts';
 import { type Engine, openEngine } from '../runtime/index.ts';
@@ -19,11 +18,6 @@ beforeAll(async () => {
   engine = await openEngine({ threads: 1 });
 });
 afterAll(() => engine[Symbol.dispose]());
-
-const run = async (model: Model, feeds: Record<string, Tensor>): Promise<Record<string, Tensor>> => {
-  using session = await engine.load(writeModel(model), { optimize: 'none', threads: 1 });
-  return await session.run(feeds);
-};
 
 type Step = (g: Builder, x: StaticValue, seed: number) => StaticValue;
 const channels = (x: StaticValue): number => x.dims[1]!;
@@ -106,16 +100,16 @@ async function keeps(
   });
   const source = random(5, 'x');
   const feeds = { x: float32(dims, Float32Array.from({ length: sizeOf(dims) }, source.normal)) };
-  const expected = await run(model, feeds);
+  const expected = await run(engine, model, feeds);
   const simple = simplify(model).model;
-  const folded = simplify((await foldConstants(simple, (part) => run(part, {}))).model).model;
+  const folded = simplify((await foldConstants(simple, (part) => run(engine, part, {}))).model).model;
   const spelt = rewrite(
     model,
     Object.values(rules).filter(({ name }) => !OPPOSITES.has(name)),
   );
   for (const now of [simple, folded, spelt.model]) {
     checkGraph(now);
-    expect(difference(await run(now, feeds), expected)).toBeLessThan(2e-5);
+    expect(difference(await run(engine, now, feeds), expected)).toBeLessThan(2e-5);
   }
 }
 

@@ -3,11 +3,12 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { run } from '../../test/run.ts';
 import { checkGraph } from '../graph/check.ts';
 import { isStatic } from '../graph/dim.ts';
-import type { Graph, Model } from '../graph/model.ts';
+import type { Graph } from '../graph/model.ts';
 import type { Tensor } from '../graph/tensor.ts';
-import { readModelFile, readTensorProto, writeModel } from '../onnx/index.ts';
+import { readModelFile, readTensorProto } from '../onnx/index.ts';
 import { rowOf } from '../ops/index.ts';
 import { attrsOf, bySlot, infer } from '../ops/infer.ts';
 import { modernize } from '../ops/modern.ts';
@@ -27,11 +28,6 @@ beforeAll(async () => {
   engine = await openEngine({ threads: 1 });
 });
 afterAll(() => engine[Symbol.dispose]());
-
-const run = async (model: Model, feeds: Record<string, Tensor>): Promise<Record<string, Tensor>> => {
-  using session = await engine.load(writeModel(model), { optimize: 'none', threads: 1 });
-  return await session.run(feeds);
-};
 
 const recorded = (name: string, what: string): Record<string, Tensor> =>
   Object.fromEntries(
@@ -68,18 +64,18 @@ describe.skipIf(models.length === 0)('real models (../shared/data/models, or $PA
   it.each(models)('%s keeps its outputs', { timeout: 120_000 }, async (name) => {
     const model = await readModelFile(join(folder, `${name}.onnx`));
     const feeds = recorded(name, 'input');
-    const expected = await run(model, feeds);
+    const expected = await run(engine, model, feeds);
     for (const [output, tensor] of Object.entries(recorded(name, 'output'))) {
       expect(difference(expected, { [output]: tensor }), `the engine and the record of ${output}`).toBeLessThan(1e-3);
     }
 
     const simple = simplify(model);
-    const folded = await foldConstants(simple.model, (part) => run(part, {}));
+    const folded = await foldConstants(simple.model, (part) => run(engine, part, {}));
     const { model: final } = simplify(folded.model);
     checkGraph(final);
     expect(final.graph.outputs.map((info) => info.name)).toEqual(model.graph.outputs.map((info) => info.name));
-    expect(difference(await run(simple.model, feeds), expected)).toBeLessThan(tolerance(name));
-    expect(difference(await run(final, feeds), expected)).toBeLessThan(tolerance(name));
+    expect(difference(await run(engine, simple.model, feeds), expected)).toBeLessThan(tolerance(name));
+    expect(difference(await run(engine, final, feeds), expected)).toBeLessThan(tolerance(name));
 
     const before = modernize(model);
     expect(final.graph.nodes.length).toBeLessThanOrEqual(before.graph.nodes.length);

@@ -1,9 +1,7 @@
 /** Every form an op had: what a row says today, written in it, computes the same, and so does what is read from it again. */
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Model } from '../../src/graph/model.ts';
-import { numbers, type Tensor } from '../../src/graph/tensor.ts';
-import { writeModel } from '../../src/onnx/index.ts';
+import { numbers } from '../../src/graph/tensor.ts';
 import { FORMS } from '../../src/ops/forms.ts';
 import { ops } from '../../src/ops/index.ts';
 import { MODERN_OPSET, modernize } from '../../src/ops/modern.ts';
@@ -11,6 +9,7 @@ import type { Row } from '../../src/ops/op.ts';
 import { inOwnOpset } from '../../src/ops/own-opset.ts';
 import { irOf } from '../../src/ops/version.ts';
 import { type Engine, openEngine } from '../../src/runtime/index.ts';
+import { run } from '../run.ts';
 import { sampleModel, show } from './sample-model.ts';
 
 let engine: Engine;
@@ -18,11 +17,6 @@ beforeAll(async () => {
   engine = await openEngine({ threads: 1 });
 });
 afterAll(() => engine[Symbol.dispose]());
-
-const run = async (model: Model, feeds: Record<string, Tensor>): Promise<Record<string, Tensor>> => {
-  using session = await engine.load(writeModel(model), { optimize: 'none', threads: 1 });
-  return await session.run(feeds);
-};
 
 /** The opsets with which a form of this op ends or begins, 7 included. */
 function turningPoints({ type, history = [] }: Row): number[] {
@@ -40,7 +34,7 @@ for (const row of table) {
     describe(`${row.type} ${show(sample)}`, () => {
       it('means the same in every opset that can say it', async ({ skip }) => {
         const { model, feeds, outputs } = sampleModel(row, sample);
-        const want = await run(model, feeds);
+        const want = await run(engine, model, feeds);
         let tried = 0;
         for (const opset of turningPoints(row)) {
           const { model: older, raised } = inOwnOpset({ ...model, own: { opset, ir: irOf(opset) } });
@@ -49,7 +43,7 @@ for (const row of table) {
           const again = modernize(older);
           expect([again.opsets[''], again.own]).toEqual([MODERN_OPSET, { opset, ir: older.ir }]);
           for (const [how, one] of Object.entries({ older, again })) {
-            const got = await run(one, feeds);
+            const got = await run(engine, one, feeds);
             for (const name of outputs) {
               expect(got[name]!.dims, `${how} ${opset}`).toEqual(want[name]!.dims);
               numbers(want[name]!).forEach((x, i) => {

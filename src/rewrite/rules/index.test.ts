@@ -1,12 +1,12 @@
 /** Every rule, on every sample, keeps the promises of a rule. A new rule is tested by being in the table. */
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { run } from '../../../test/run.ts';
 import { random } from '../../base/random.ts';
 import { checkGraph } from '../../graph/check.ts';
 import { isFloat } from '../../graph/dtype.ts';
 import { feedsOf, type Model, tensorType } from '../../graph/model.ts';
 import { numbers, sizeOf, type Tensor, tensor } from '../../graph/tensor.ts';
-import { writeModel } from '../../onnx/index.ts';
 import { infer } from '../../ops/infer.ts';
 import { type Engine, openEngine } from '../../runtime/index.ts';
 import { applyRules } from '../apply.ts';
@@ -18,11 +18,6 @@ beforeAll(async () => {
   engine = await openEngine({ threads: 1 });
 });
 afterAll(() => engine[Symbol.dispose]());
-
-const run = async (model: Model, feeds: Record<string, Tensor>): Promise<Record<string, Tensor>> => {
-  using session = await engine.load(writeModel(model), { optimize: 'none', threads: 1 });
-  return await session.run(feeds);
-};
 
 const feed = ({ graph }: Model): Record<string, Tensor> =>
   Object.fromEntries(
@@ -62,8 +57,8 @@ for (const [name, rule] of Object.entries(rules)) {
         expect(now.graph.outputs.map(({ name }) => name)).toEqual(model.graph.outputs.map(({ name }) => name));
         expect(feedsOf(now.graph)).toEqual(feedsOf(model.graph));
         const feeds = feed(model);
-        const expected = await run(model, feeds);
-        const got = await run(now, feeds);
+        const expected = await run(engine, model, feeds);
+        const got = await run(engine, now, feeds);
         const facts = infer(now.graph);
         for (const [key, tensor] of Object.entries(expected)) {
           expect(got[key]!.dims, key).toEqual(tensor.dims);
