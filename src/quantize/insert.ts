@@ -12,25 +12,15 @@ import { freshNames, namesOf, removeDead, sortNodes } from '../graph/edit.ts';
 import type { Attr, Graph, Node } from '../graph/model.ts';
 import { elements, float32, floats, sizeOf, type Tensor, tensor } from '../graph/tensor.ts';
 import type { Facts } from '../ops/infer.ts';
-import { meanShift } from './correct/means.ts';
 import { type Grid, gridOf, roundEven } from './grid.ts';
-import { missingLanes, widenCodes, widerResults } from './lanes.ts';
-import { type BitOptions, bitsOf, needsGuard } from './layer-bits.ts';
-import { pairSafe, pairSafeCodes, type Weights } from './pair-safe.ts';
+import { integerLayer, type LayerOptions } from './integer-layer.ts';
+import { missingLanes, widerResults } from './lanes.ts';
 import { movedBy, operandsOf, type Plan } from './plan.ts';
 import { rangeOf } from './range.ts';
 import type { Role } from './role.ts';
-import { along, dequantizeWeight, INT4_LIMIT, limitOf, packInt4, quantizeWeight, weightScales } from './weight.ts';
+import { INT4_LIMIT, packInt4 } from './weight.ts';
 
-export interface InsertOptions extends BitOptions {
-  /** A weight scale per channel. Default true. */
-  perChannel?: boolean;
-  /** Weights to write instead of the graph's rounded to nearest, by name; only those chosen for as many bits as their layer now has. */
-  weights?: ReadonlyMap<string, Weights>;
-  /** Means by input channel of what layers read: their biases then make up for the weights' rounding. */
-  inputMeans?: ReadonlyMap<string, ArrayLike<number>>;
-  /** What to take off each output channel of a layer, by the name of its result, instead of what the means say. */
-  biasShifts?: ReadonlyMap<string, ArrayLike<number>>;
+export interface InsertOptions extends LayerOptions {
   /** Inner values keep their shapes, for whoever looks at them; otherwise channels of zeros may follow, which the engine's kernel is faster with. Default false. */
   ownShapes?: boolean;
 }
@@ -41,8 +31,6 @@ export interface Inserted {
   readonly raw: ReadonlyMap<string, string>;
 }
 
-/** A bias must fit into int32 with room for the sum it is added to. */
-const BIAS_LIMIT = 2 ** 30;
 const NODE = { domain: '', name: '', attrs: {} } as const;
 
 export function insertPairs(
@@ -52,7 +40,6 @@ export function insertPairs(
   grids: ReadonlyMap<string, Grid>,
   options: InsertOptions = {},
 ): Inserted {
-  const { perChannel = true } = options;
   const raw = new Map<string, string>();
   const { kernels, movers, dropped, groupOf } = plan;
   const rename = renaming(dropped);
@@ -119,66 +106,27 @@ export function insertPairs(
     return out;
   };
 
-  const weightOperands = (maker: Node, role: Extract<Role, { kind: 'weighted' }>): Map<number, string> => {
-    const { input, weight, bias, axis } = role;
+  const weightOperands = (layer: Node, role: Extract<Role, { kind: 'weighted' }>): Map<number, string> => {
     const replaced = new Map<number, string>();
-    const name = maker.inputs[weight]!;
-    const value = graph.initializers.get(name)!;
-    const w = floats(value);
-    const lie = along(value.dims, axis);
-    const isBatched = role.product && value.dims.length > 2;
-    const vector = perChannel && !isBatched;
-    const biasName = bias >= 0 ? maker.inputs[bias]! : '';
-    const biasValue = graph.initializers.get(biasName);
-    const fits = biasValue?.dtype === 'float32' && sizeOf(biasValue.dims) === lie.channels && plainBias(maker);
-    const inputScale = gridFor(maker.inputs[input]!)!.scale;
-    const bits = bitsOf(maker, options);
-    const guarded = needsGuard(bits, value.dims, axis, facts.get(maker.inputs[input]!)?.dims, options);
-    const weightLimit = limitOf(bits);
-    const given = options.weights?.get(name);
-    const chosen = given?.bits === bits ? given : guarded ? pairSafe(w, value.dims, axis, vector) : undefined;
-    const scales = (chosen?.scales ?? weightScales(w, lie, weightLimit, vector)).slice();
-    const isWider = fits && widenForBias(scales, floats(biasValue), inputScale, vector);
-    const codes =
-      chosen && !isWider
-        ? chosen.codes
-        : guarded
-          ? pairSafeCodes(w, value.dims, axis, scales)
-          : quantizeWeight(w, scales, lie, weightLimit);
-    const read = maker.inputs[input]!;
+    const [read, name] = [layer.inputs[role.input]!, layer.inputs[role.weight]!];
     const integers = integersOf.get(read);
     const behind = wider.get(read) ?? 0;
-    const more = behind || (integers ? missingLanes(value.dims, axis, facts.get(read)?.dims) : 0);
-    if (integers && more > behind) replaced.set(input, widened(integers, read, more));
-    const results = wider.get(maker.outputs[0]!) ?? 0;
-    const all = lie.channels + results;
-    const dims = value.dims.map((dim, i) => dim + (i === axis ? results : more > 0 && i === 1 ? more : 0));
+    const lanes = integers ? missingLanes(graph.initializers.get(name)!.dims, role.axis, facts.get(read)?.dims) : 0;
+    if (integers && behind === 0 && lanes > 0) replaced.set(role.input, widened(integers, read, lanes));
+    const further = { inputs: behind || lanes, results: wider.get(layer.outputs[0]!) ?? 0 };
+    const made = integerLayer(layer, role, { graph, facts }, gridFor(read)!.scale, further, options);
+    const { isVector, limit, dims, codes, bias } = made;
     const scaleOf = (own: Float32Array): string =>
-      vector ? share(`v${own.join()}`, () => float32([all], own)) : scalar(own[0]!);
-    const everyScale = longer(scales, all, 1);
-    const scaleName = scaleOf(everyScale);
-    const stored = longer(more > 0 ? widenCodes(codes, value.dims, more) : codes, sizeOf(dims));
-    const q = storedCodes(weightLimit, `${name} ${scaleName}`, dims, stored);
-    replaced.set(weight, dequantized(q, scaleName, zeros(vector ? [all] : []), vector ? axis : undefined));
-
-    const b = fits ? floats(biasValue).slice() : undefined;
-    // Shifts that were measured belong to the codes that they were measured with.
-    const isLifted = given !== undefined && given.bits !== bits;
-    const shift =
-      options.biasShifts && isLifted ? undefined : biasShift(maker, role, { codes, scales, w, dims: value.dims });
-    const corrected = shift && (b || bias < 0) && role.biasSlot >= 0 ? (b ?? new Float32Array(lie.channels)) : b;
-    if (shift && corrected) {
-      corrected.forEach((v, c) => {
-        corrected[c] = v - shift[c]!;
-      });
-    }
-    if (corrected) {
-      const step = everyScale.map((s) => inputScale * s);
-      const steps = Int32Array.from(corrected, (v, c) => roundEven(v / step[c]!));
-      const stepName = scaleOf(step);
+      isVector ? share(`v${own.join()}`, () => float32([own.length], own)) : scalar(own[0]!);
+    const scale = scaleOf(made.scales);
+    const q = storedCodes(limit, `${name} ${scale}`, dims, codes);
+    const zero = zeros(isVector ? [made.scales.length] : []);
+    replaced.set(role.weight, dequantized(q, scale, zero, isVector ? role.axis : undefined));
+    if (bias) {
+      const step = scaleOf(bias.scales);
       const qb = fresh();
-      initializers.set(qb, tensor('int32', [all], longer(steps, all)));
-      replaced.set(role.biasSlot, dequantized(qb, stepName, undefined, vector ? 0 : undefined));
+      initializers.set(qb, tensor('int32', [bias.codes.length], bias.codes));
+      replaced.set(role.biasSlot, dequantized(qb, step, undefined, isVector ? 0 : undefined));
     }
     return replaced;
   };
@@ -193,19 +141,6 @@ export function insertPairs(
     node('Cast', [packed], wide, { to: { kind: 'int', value: factsOf('int8').code } });
     shared.set(`c4 ${key}`, wide);
     return wide;
-  };
-
-  const biasShift = (
-    maker: Node,
-    { input, axis }: Extract<Role, { kind: 'weighted' }>,
-    { codes, scales, w, dims }: Omit<Weights, 'bits'> & { w: Float32Array; dims: readonly number[] },
-  ): ArrayLike<number> | undefined => {
-    if (options.biasShifts) return options.biasShifts.get(maker.outputs[0]!);
-    const means = options.inputMeans?.get(maker.inputs[input]!);
-    if (!means) return undefined;
-    const difference = dequantizeWeight(codes, scales, along(dims, axis));
-    for (let i = 0; i < difference.length; i++) difference[i]! -= w[i]!;
-    return meanShift(difference, dims, axis, means);
   };
 
   /** The value with further channels that stand for 0. */
@@ -309,30 +244,6 @@ function shortNames(graph: Graph): () => string {
   let count = 0;
   return () => fresh((count++).toString(36));
 }
-
-/** A scale that is too small for its bias grows until the bias fits (weights of a dead channel are all nearly 0). */
-function widenForBias(scales: Float32Array, bias: Float32Array, inputScale: number, perChannel: boolean): boolean {
-  const before = scales.slice();
-  const least = Array.from(bias, (b) => Math.abs(b) / (inputScale * BIAS_LIMIT));
-  const all = least.reduce((a, b) => Math.max(a, b), 0);
-  scales.forEach((scale, c) => {
-    scales[c] = Math.max(scale, perChannel ? least[c]! : all);
-  });
-  return scales.some((scale, c) => scale !== before[c]);
-}
-
-/** The same numbers, and behind them as many of `rest` as make up the length. */
-function longer<T extends Int8Array | Int32Array | Float32Array>(own: T, length: number, rest = 0): T {
-  if (own.length === length) return own;
-  const long = new (own.constructor as new (length: number) => T)(length).fill(rest) as T;
-  long.set(own);
-  return long;
-}
-
-/** Does the bias enter with factor 1? */
-const plainBias = ({ attrs }: Node): boolean =>
-  (attrs['beta']?.kind !== 'float' || attrs['beta'].value === 1) &&
-  (attrs['alpha']?.kind !== 'float' || attrs['alpha'].value === 1);
 
 /** The integers that a padding node can work on, or undefined. */
 const paddingOf = (
