@@ -4,6 +4,7 @@ import { expect, it } from 'vitest';
 import { random } from '../base/random.ts';
 import { cholesky, ridge, solveCholesky } from './cholesky.ts';
 import { eigen } from './eigen.ts';
+import { cholesky as largeCholesky } from './large-cholesky.ts';
 import { gram, type Matrix, matrix, product, transpose } from './matrix.ts';
 import { svd } from './svd.ts';
 
@@ -102,4 +103,11 @@ it('ridge: the slope of ‖XW − Y‖² + λd‖W‖² vanishes; a constant col
       const slope = left.data[i * 3 + j]! - B.data[i * 3 + j]! + (i < 5 ? 0.1 * d * W.data[i * 3 + j]! : 0);
       expect(Math.abs(slope)).toBeLessThan(1e-6);
     }
+});
+
+it.each([1, 95, 96, 97, 250])('large Cholesky: the same factor as in one piece (n = %i)', async (n) => {
+  const A = gram(drawn(n, n + 5));
+  const whole = cholesky(A);
+  const L = await largeCholesky(A, async (B, C) => product(B, C));
+  expect(apart(L, whole)).toBeLessThan(1e-10 * n);
 });

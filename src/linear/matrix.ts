@@ -9,6 +9,9 @@ export interface Matrix {
   readonly data: Float64Array;
 }
 
+/** A · B, by whoever does it fastest. */
+export type Product = (A: Matrix, B: Matrix) => Promise<Matrix>;
+
 /** A matrix over these numbers (copied only when they are no Float64Array); zeros when left out. */
 export function matrix(rows: number, columns: number, data?: ArrayLike<number>): Matrix {
   const held = data instanceof Float64Array ? data : data ? Float64Array.from(data) : new Float64Array(rows * columns);

@@ -8,7 +8,7 @@
  */
 
 import type { Model } from '../graph/model.ts';
-import { type BlockShape, fromBlocks, roundToNearest } from './blocks.ts';
+import { type BlockShape, codeOf, gridOfBlock, transposed } from './blocks.ts';
 import { type Siblings, scaleInputs } from './input-scales.ts';
 import type { MatrixOptions } from './matrix-layers.ts';
 
@@ -16,23 +16,29 @@ const GRID = 20;
 
 type Form = Pick<BlockShape, 'bits' | 'size'> & { readonly symmetric: boolean };
 
-/** The model with scales that suit blocks of this form, where what makes a value can absorb them. */
+/** The model with scales that suit blocks of this form, where what makes a value can absorb them; `squares` holds E[x²] [K] by name. */
 export const scaleForBlocks = (
   model: Model,
-  moments: ReadonlyMap<string, Float64Array>,
+  squares: ReadonlyMap<string, Float64Array>,
   form: Form,
   options: MatrixOptions = {},
-): Model => scaleInputs(model, (siblings) => best(siblings, moments.get(siblings.input), form), options).model;
+): Model => scaleInputs(model, (siblings) => best(siblings, squares.get(siblings.input), form), options).model;
 
-function best({ K, layers }: Siblings, moments: Float64Array | undefined, form: Form): Float32Array | undefined {
-  if (!moments) return undefined;
-  const squares = Float64Array.from({ length: K }, (_, k) => moments[k * K + k]!);
+function best({ K, layers }: Siblings, squares: Float64Array | undefined, form: Form): Float32Array | undefined {
+  if (!squares) return undefined;
   const sizes = new Float64Array(K);
-  for (const { w, N } of layers) for (let i = 0; i < w.length; i++) sizes[Math.floor(i / N)]! += Math.abs(w[i]!) / N;
+  const turned = layers.map(({ w, N }) => {
+    for (let k = 0, i = 0; k < K; k++) {
+      let sum = 0;
+      for (const end = i + N; i < end; i++) sum += Math.abs(w[i]!);
+      sizes[k]! += sum / N;
+    }
+    return transposed(w, K, N);
+  });
   let [least, chosen] = [Number.POSITIVE_INFINITY, undefined as Float32Array | undefined];
   for (let step = 0; step < GRID; step++) {
     const s = factors(squares, sizes, step / GRID);
-    const error = layers.reduce((sum, layer) => sum + errorOf(layer, squares, s, form), 0);
+    const error = turned.reduce((sum, rows) => sum + errorOf(rows, squares, s, form), 0);
     if (error < least) [least, chosen] = [error, s];
   }
   return chosen;
@@ -44,20 +50,23 @@ function factors(squares: Float64Array, sizes: Float64Array, r: number): Float32
   return Float32Array.from(s, (value) => value / middle);
 }
 
-function errorOf(
-  { w, K, N }: Siblings['layers'][number],
-  squares: Float64Array,
-  s: Float32Array,
-  { symmetric, ...form }: Form,
-): number {
-  const shape: BlockShape = { K, N, ...form };
-  const scaled = w.map((value, i) => value * s[Math.floor(i / N)]!);
-  const back = fromBlocks(roundToNearest(scaled, shape, symmetric), shape);
+/** Σ_k x_k² ‖W_k − Q(s W)_k / s_k‖² for the transposed weights [N, K]. */
+function errorOf(rows: Float32Array, squares: Float64Array, s: Float32Array, { bits, size, symmetric }: Form): number {
+  const K = squares.length;
+  const scaled = new Float32Array(size);
+  const weights = squares.map((square, k) => square / s[k]! ** 2);
   let sum = 0;
-  for (let k = 0; k < K; k++) {
-    let row = 0;
-    for (let i = k * N; i < (k + 1) * N; i++) row += (w[i]! - back[i]! / s[k]!) ** 2;
-    sum += squares[k]! * row;
+  for (let at = 0; at < rows.length; at += K) {
+    for (let from = 0; from < K; from += size) {
+      const count = Math.min(size, K - from);
+      for (let i = 0; i < count; i++) scaled[i] = rows[at + from + i]! * s[from + i]!;
+      const { scale, zero } = gridOfBlock(scaled, 0, count, bits, symmetric);
+      for (let i = 0; i < count; i++) {
+        const x = scaled[i]!;
+        const rest = x - (codeOf(x / scale, zero, bits) - zero) * scale;
+        sum += weights[from + i]! * rest * rest;
+      }
+    }
   }
   return sum;
 }

@@ -35,35 +35,67 @@ export const blockCount = ({ K, size }: BlockShape): number => Math.ceil(K / siz
  * Asymmetric: the block's least and largest weights (and 0) land on the ends of the codes.
  * Shapes   w [K, N].
  */
-export function roundToNearest(w: Float32Array, shape: BlockShape, symmetric = true): Blocks {
+export const roundToNearest = (w: Float32Array, shape: BlockShape, symmetric = true): Blocks =>
+  roundRows(transposed(w, shape.K, shape.N), shape, symmetric);
+
+/** The same for the rows [N, K] of a transposed matrix. */
+export function roundRows(rows: Float32Array, shape: BlockShape, symmetric = true): Blocks {
   const { K, N, bits, size } = shape;
   const blocks = blockCount(shape);
-  const middle = 2 ** (bits - 1);
-  const top = 2 ** bits - 1;
   const codes = new Uint8Array(N * K);
   const scales = new Float32Array(N * blocks);
   const zeros = symmetric ? undefined : new Uint8Array(N * blocks);
-  for (let n = 0; n < N; n++) {
+  const middle = 2 ** (bits - 1);
+  for (let n = 0, at = 0; n < N; n++) {
     for (let b = 0; b < blocks; b++) {
-      const [from, to] = [b * size, Math.min(K, (b + 1) * size)];
-      let [lo, hi] = [0, 0];
-      for (let k = from; k < to; k++) {
-        const x = w[k * N + n]!;
-        if (x < lo) lo = x;
-        if (x > hi) hi = x;
-      }
-      const extreme = -lo > hi ? lo : hi;
-      const scale = Math.fround(symmetric ? extreme / -middle : (hi - lo) / top) || 1;
-      const zero = symmetric ? middle : Math.min(top, Math.max(0, Math.round(-lo / scale)));
+      const end = n * K + Math.min(K, (b + 1) * size);
+      const { scale, zero } = gridOfBlock(rows, at, end, bits, symmetric);
       scales[n * blocks + b] = scale;
       if (zeros) zeros[n * blocks + b] = zero;
-      for (let k = from; k < to; k++) {
-        codes[n * K + k] = Math.min(top, Math.max(0, Math.round(w[k * N + n]! / scale) + zero));
-      }
+      for (; at < end; at++) codes[at] = codeOf(rows[at]! / scale, zeros ? zero : middle, bits);
     }
   }
   return { codes, scales, ...(zeros && { zeros }) };
 }
+
+/** Scale and zero point of the weights from `at` to `end`. */
+export function gridOfBlock(
+  rows: Float32Array,
+  at: number,
+  end: number,
+  bits: BlockBits,
+  symmetric: boolean,
+): { scale: number; zero: number } {
+  let [lo, hi] = [0, 0];
+  for (let i = at; i < end; i++) {
+    const x = rows[i]!;
+    if (x < lo) lo = x;
+    if (x > hi) hi = x;
+  }
+  const [middle, top] = [2 ** (bits - 1), 2 ** bits - 1];
+  if (symmetric) return { scale: Math.fround((-lo > hi ? lo : hi) / -middle) || 1, zero: middle };
+  const scale = Math.fround((hi - lo) / top) || 1;
+  return { scale, zero: Math.min(top, Math.max(0, Math.round(-lo / scale))) };
+}
+
+/** The code of a weight that is so many steps from 0. */
+export const codeOf = (steps: number, zero: number, bits: BlockBits): number =>
+  Math.min((1 << bits) - 1, Math.max(0, Math.round(steps) + zero));
+
+/** The columns of x [rows, columns] one after the other. */
+export function transposed<T extends Float32Array | Uint8Array>(x: T, rows: number, columns: number): T {
+  const y = new (x.constructor as new (length: number) => T)(x.length);
+  // In tiles, of which both sides stay near the processor.
+  for (let top = 0; top < rows; top += TILE) {
+    for (let left = 0; left < columns; left += TILE) {
+      const [bottom, right] = [Math.min(rows, top + TILE), Math.min(columns, left + TILE)];
+      for (let c = left; c < right; c++) for (let r = top; r < bottom; r++) y[c * rows + r] = x[r * columns + c]!;
+    }
+  }
+  return y;
+}
+
+const TILE = 32;
 
 /** The weights [K, N] that blocks stand for. */
 export function fromBlocks({ codes, scales, zeros }: Blocks, shape: BlockShape): Float32Array {
@@ -84,12 +116,12 @@ export function fromBlocks({ codes, scales, zeros }: Blocks, shape: BlockShape):
 export function packCodes({ codes, zeros }: Blocks, shape: BlockShape): Uint8Array {
   const { K, N, bits, size } = shape;
   const blocks = blockCount(shape);
-  const padded = new Uint8Array(N * blocks * size);
+  const width = blocks * size;
+  if (width === K) return packBits(codes, bits);
+  const padded = new Uint8Array(N * width);
   for (let n = 0; n < N; n++) {
-    for (let i = 0; i < blocks * size; i++) {
-      const zero = zeros?.[n * blocks + Math.floor(i / size)] ?? 2 ** (bits - 1);
-      padded[n * blocks * size + i] = i < K ? codes[n * K + i]! : zero;
-    }
+    padded.set(codes.subarray(n * K, (n + 1) * K), n * width);
+    padded.fill(zeros?.[(n + 1) * blocks - 1] ?? 2 ** (bits - 1), n * width + K, (n + 1) * width);
   }
   return packBits(padded, bits);
 }
@@ -109,6 +141,10 @@ export function packZeros(zeros: Uint8Array, shape: BlockShape): Uint8Array {
 export function packBits(codes: Uint8Array, bits: BlockBits): Uint8Array {
   const perByte = 8 / bits;
   const packed = new Uint8Array(codes.length / perByte);
-  for (let i = 0; i < codes.length; i++) packed[Math.floor(i / perByte)]! |= codes[i]! << (bits * (i % perByte));
+  for (let i = 0, at = 0; i < packed.length; i++) {
+    let byte = 0;
+    for (let shift = 0; shift < 8; shift += bits) byte |= codes[at++]! << shift;
+    packed[i] = byte;
+  }
   return packed;
 }

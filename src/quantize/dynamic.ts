@@ -12,7 +12,7 @@ import { modelBytes } from '../onnx/write.ts';
 import type { Lab } from '../runtime/index.ts';
 import { quantizeLstms } from './dynamic-lstm.ts';
 import { type MatrixOptions, replaceMatrixLayers } from './matrix-layers.ts';
-import { pairSafe as pairSafeWeights } from './pair-safe.ts';
+import { pairSafe as pairSafeWeights, type Weights } from './pair-safe.ts';
 import type { Kept } from './plan.ts';
 import { parametersOf, type Size } from './quantize.ts';
 import { saturates } from './saturate.ts';
@@ -56,24 +56,24 @@ export async function quantizeDynamic(
   const integers = new Map<string, readonly [string, string, string]>();
   const done = replaceMatrixLayers(
     model,
-    ({ input, output, weight, w, K, N }, pen) => {
-      const lie = along([K, N], 1);
-      const chosen = pairSafe ? pairSafeWeights(w, [K, N], 1, perChannel) : undefined;
-      const scales = chosen?.scales ?? weightScales(w, lie, 127, perChannel);
-      const codes = chosen?.codes ?? quantizeWeight(w, scales, lie, 127);
+    (layer, pen) => {
+      const { input, output, weight, K, N } = layer;
+      let made: Pick<Weights, 'scales' | 'codes'> | undefined;
+      const once = () => (made ??= rounded(layer.w, [K, N], pairSafe, perChannel));
       const shifted = weights === 'u8';
-      const wq = pen.constant(
-        `${weight}_q`,
-        shifted
-          ? tensor(
-              'uint8',
-              [K, N],
-              Uint8Array.from(codes, (code) => code + MIDDLE),
-            )
-          : tensor('int8', [K, N], codes),
+      const wq = pen.shared(`${weight}_q`, () => {
+        const { codes } = once();
+        if (!shifted) return tensor('int8', [K, N], codes);
+        return tensor(
+          'uint8',
+          [K, N],
+          Uint8Array.from(codes, (code) => code + MIDDLE),
+        );
+      });
+      const wz = shifted ? [pen.shared('middle', () => tensor('uint8', [], Uint8Array.of(MIDDLE)))] : [];
+      const ws = pen.shared(`${weight}_s`, () =>
+        perChannel ? float32([N], once().scales) : float32([], [once().scales[0]!]),
       );
-      const wz = shifted ? [pen.constant(`${weight}_z`, tensor('uint8', [], Uint8Array.of(MIDDLE)))] : [];
-      const ws = pen.constant(`${weight}_s`, perChannel ? float32([N], scales) : float32([], [scales[0]!]));
       let parts = integers.get(input);
       if (!parts) {
         parts = [pen.fresh(`${input}_q`), pen.fresh(`${input}_s`), pen.fresh(`${input}_z`)];
@@ -107,4 +107,11 @@ export async function quantizeDynamic(
       kept: [...done.kept.filter(({ node }) => !recurrent.replaced.includes(node)), ...recurrent.kept],
     },
   };
+}
+
+function rounded(w: Float32Array, dims: readonly [number, number], isPairSafe: boolean, perChannel: boolean) {
+  if (isPairSafe) return pairSafeWeights(w, dims, 1, perChannel);
+  const lie = along(dims, 1);
+  const scales = weightScales(w, lie, 127, perChannel);
+  return { scales, codes: quantizeWeight(w, scales, lie, 127) };
 }

@@ -9,7 +9,7 @@
 import { consumers, freshNames, namesOf, removeDead } from '../graph/edit.ts';
 import type { Model, Node } from '../graph/model.ts';
 import { float32, floats } from '../graph/tensor.ts';
-import { type BlockShape, blockCount, roundToNearest } from './blocks.ts';
+import { type BlockShape, blockCount, roundRows } from './blocks.ts';
 import { labelOf } from './plan.ts';
 import { packInt4 } from './weight.ts';
 
@@ -47,7 +47,7 @@ export function quantizeEmbeddings(
       const table = initializers.get(name)!;
       const [V, D] = table.dims as [number, number];
       const shape: BlockShape = { K: D, N: V, bits: 4, size: block };
-      const { codes, scales } = roundToNearest(turned(floats(table), V, D), shape);
+      const { codes, scales } = roundRows(floats(table), shape);
       made = [fresh(`${name}_Q4`), fresh(`${name}_scales`)];
       initializers.set(
         made[0],
@@ -77,11 +77,4 @@ export function quantizeEmbeddings(
   if (replaced.length === 0) return { model, replaced };
   const written = removeDead({ ...graph, nodes, initializers });
   return { model: { ...model, opsets: { ...model.opsets, [MICROSOFT]: 1 }, graph: written }, replaced };
-}
-
-/** [V, D] as [D, V]: blocks are rounded along the first axis. */
-function turned(x: Float32Array, V: number, D: number): Float32Array {
-  const y = new Float32Array(x.length);
-  for (let v = 0; v < V; v++) for (let d = 0; d < D; d++) y[d * V + v] = x[v * D + d]!;
-  return y;
 }

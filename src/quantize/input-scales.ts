@@ -28,26 +28,36 @@ export function scaleInputs(
   options: MatrixOptions = {},
 ): { model: Model; scaled: string[] } {
   const byInput = new Map<string, MatrixLayer[]>();
-  for (const layer of matrixLayersOf(model, options))
+  const readers = new Map<string, Set<string>>();
+  for (const layer of matrixLayersOf(model, options)) {
     byInput.set(layer.input, [...(byInput.get(layer.input) ?? []), layer]);
+    readers.set(layer.weight, (readers.get(layer.weight) ?? new Set()).add(layer.input));
+  }
   const factors = new Map<string, Float32Array>();
   for (const [input, layers] of byInput) {
+    // A matrix behind several inputs would have to be kept once for each.
+    if (layers.some(({ weight }) => readers.get(weight)!.size > 1)) continue;
     const s = factorsOf({ input, K: layers[0]!.K, layers });
     if (s) factors.set(input, s);
   }
-  // Who cannot absorb shows only when it is tried.
-  const tried = written(model, factors, options);
+  // Who cannot absorb shows only when it is tried; the matrices themselves have no part in that.
+  const tried = written(model, factors, { ...options, keepsWeights: true });
   const makers = producers(tried.model.graph);
   for (const [input, name] of tried.scaledNames) if (makers.get(name)?.inputs.includes(input)) factors.delete(input);
   if (factors.size === 0) return { model, scaled: [] };
   return { model: written(model, factors, options).model, scaled: [...factors.keys()] };
 }
 
-function written(model: Model, factors: ReadonlyMap<string, Float32Array>, options: MatrixOptions) {
+function written(
+  model: Model,
+  factors: ReadonlyMap<string, Float32Array>,
+  { keepsWeights = false, ...options }: MatrixOptions & { keepsWeights?: boolean },
+) {
   const scaledNames = new Map<string, string>();
   const done = replaceMatrixLayers(
     model,
-    ({ node, input, weight, w, K, N }, pen) => {
+    (layer, pen) => {
+      const { node, input, weight, K, N } = layer;
       const s = factors.get(input);
       if (!s) return false;
       let scaled = scaledNames.get(input);
@@ -63,15 +73,18 @@ function written(model: Model, factors: ReadonlyMap<string, Float32Array>, optio
         pen.add({ op: 'Mul', inputs: [input, inverse], outputs: [scaled] });
         scaledNames.set(input, scaled);
       }
-      const moved = float32(
-        [K, N],
-        w.map((value, i) => value * s[Math.floor(i / N)]!),
-      );
-      const name = pen.constant(weight, moved);
+      const name = keepsWeights ? weight : pen.shared(weight, () => float32([K, N], scaledRows(layer.w, s, N)));
       pen.add({ ...node, inputs: node.inputs.map((own) => (own === input ? scaled : own === weight ? name : own)) });
       return true;
     },
     options,
   );
   return { model: applyRules(done.model, ABSORBING).model, scaledNames };
+}
+
+/** Row k of w [K, N] times s_k. */
+function scaledRows(w: Float32Array, s: Float32Array, N: number): Float32Array {
+  const y = new Float32Array(w.length);
+  for (let k = 0, i = 0; k < s.length; k++) for (const end = i + N; i < end; i++) y[i] = w[i]! * s[k]!;
+  return y;
 }

@@ -15,7 +15,7 @@ export interface MatrixLayer {
   readonly input: string;
   readonly output: string;
   readonly weight: string;
-  /** [K, N], rows of N. */
+  /** [K, N], rows of N; read when it is asked for. */
   readonly w: Float32Array;
   readonly K: number;
   readonly N: number;
@@ -24,6 +24,8 @@ export interface MatrixLayer {
 export interface Pen {
   /** A constant under this name or one like it. */
   readonly constant: (wish: string, tensor: Tensor) => string;
+  /** A constant that several layers share: made once for each wish. */
+  readonly shared: (wish: string, make: () => Tensor) => string;
   readonly fresh: (wish: string) => string;
   readonly add: (node: Pick<Node, 'op' | 'inputs' | 'outputs'> & Partial<Node>) => void;
 }
@@ -65,10 +67,17 @@ export function replaceMatrixLayers(
   const nodes: Node[] = [];
   const replaced: string[] = [];
   const kept: Kept[] = [];
+  const shared = new Map<string, string>();
+  const constant = (wish: string, tensor: Tensor): string => {
+    const name = fresh(wish);
+    initializers.set(name, tensor);
+    return name;
+  };
   const pen: Pen = {
-    constant: (wish, tensor) => {
-      const name = fresh(wish);
-      initializers.set(name, tensor);
+    constant,
+    shared: (wish, make) => {
+      const name = shared.get(wish) ?? constant(wish, make());
+      shared.set(wish, name);
       return name;
     },
     fresh,
@@ -102,7 +111,9 @@ export function replaceMatrixLayers(
         input: node.inputs[role.input]!,
         output: node.outputs[0]!,
         weight,
-        w: floats(tensor),
+        get w() {
+          return floats(tensor);
+        },
         K,
         N,
       };

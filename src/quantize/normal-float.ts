@@ -12,6 +12,7 @@ import { PareError } from '../base/error.ts';
 import type { Model } from '../graph/model.ts';
 import { float32, tensor } from '../graph/tensor.ts';
 import { modelBytes } from '../onnx/write.ts';
+import { transposed } from './blocks.ts';
 import type { WeightReport } from './dynamic.ts';
 import { type MatrixOptions, replaceMatrixLayers } from './matrix-layers.ts';
 import { parametersOf } from './quantize.ts';
@@ -48,17 +49,20 @@ export function toNormalFloat(
   }
   const done = replaceMatrixLayers(
     model,
-    ({ input, output, weight, w, K, N, node }, pen) => {
-      const { codes, peaks } = toCodes(w, K, N, block);
-      if (codes.length + 4 * peaks.length >= 4 * K * N) return false;
+    (layer, pen) => {
+      const { input, output, weight, K, N, node } = layer;
+      const [pairs, blocks] = [Math.ceil((K * N) / 2), Math.ceil((K * N) / block)];
+      if (pairs + 4 * blocks >= 4 * K * N) return false;
+      let made: ReturnType<typeof toCodes> | undefined;
+      const once = () => (made ??= toCodes(layer.w, K, N, block));
       pen.add({
         op: 'MatMulBnb4',
         domain: 'com.microsoft',
         name: node.name,
         inputs: [
           input,
-          pen.constant(`${weight}_Bnb4`, tensor('uint8', [codes.length], codes)),
-          pen.constant(`${weight}_absmax`, float32([peaks.length], peaks)),
+          pen.shared(`${weight}_Bnb4`, () => tensor('uint8', [pairs], once().codes)),
+          pen.shared(`${weight}_absmax`, () => float32([blocks], once().peaks)),
         ],
         outputs: [output],
         attrs: {
@@ -95,17 +99,23 @@ export function toCodes(
   const count = K * N;
   const codes = new Uint8Array(Math.ceil(count / 2));
   const peaks = new Float32Array(Math.ceil(count / block));
-  const at = (i: number): number => w[(i % K) * N + Math.floor(i / K)]!;
+  const rows = transposed(w, K, N);
   for (let b = 0; b < peaks.length; b++) {
     const end = Math.min(count, (b + 1) * block);
-    for (let i = b * block; i < end; i++) peaks[b] = Math.max(peaks[b]!, Math.abs(at(i)));
-    for (let i = b * block; i < end; i++) codes[i >> 1]! |= nearest(at(i) / (peaks[b]! || 1)) << (i % 2 === 0 ? 4 : 0);
+    let peak = 0;
+    for (let i = b * block; i < end; i++) peak = Math.max(peak, Math.abs(rows[i]!));
+    peaks[b] = peak;
+    for (let i = b * block; i < end; i++)
+      codes[i >> 1]! |= nearest(rows[i]! / (peaks[b]! || 1)) << (i % 2 === 0 ? 4 : 0);
   }
   return { codes, peaks };
 }
 
+/** Half way between neighbours. */
+const EDGES = NF4.slice(1).map((value, i) => (value + NF4[i]!) / 2);
+
 function nearest(x: number): number {
   let code = 0;
-  while (code < NF4.length - 1 && x > (NF4[code]! + NF4[code + 1]!) / 2) code++;
+  for (let step = 8; step > 0; step >>= 1) if (x > EDGES[code + step - 1]!) code += step;
   return code;
 }

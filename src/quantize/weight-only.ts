@@ -7,19 +7,25 @@ import { PareError } from '../base/error.ts';
 import { pick } from '../base/suggest.ts';
 import type { Dataset } from '../data/dataset.ts';
 import type { Model } from '../graph/model.ts';
-import { float32, type Tensor, tensor } from '../graph/tensor.ts';
+import { type Tensor, tensorBytes } from '../graph/tensor.ts';
 import { modelBytes } from '../onnx/write.ts';
-import type { Lab } from '../runtime/index.ts';
+import { type Lab, openProduct, stopIfAborted } from '../runtime/index.ts';
 import { scaleForBlocks } from './awq.ts';
+import { type BlockForm, blockForms, type StoredBlocks } from './block-forms.ts';
 import { type BlockedMethod, type BlockedMethodName, blockedMethods } from './blocked/index.ts';
-import { type BlockBits, type BlockShape, type Blocks, blockCount, packCodes, packZeros } from './blocks.ts';
+import type { BlockBits, BlockShape } from './blocks.ts';
 import { chooseSamples } from './calibrated.ts';
 import type { WeightReport } from './dynamic.ts';
 import { quantizeEmbeddings } from './embeddings.ts';
-import { type MatrixOptions, matrixLayersOf, type Pen, prepareMatrices, replaceMatrixLayers } from './matrix-layers.ts';
+import {
+  type MatrixLayer,
+  type MatrixOptions,
+  matrixLayersOf,
+  prepareMatrices,
+  replaceMatrixLayers,
+} from './matrix-layers.ts';
 import { secondMoments } from './moments.ts';
 import { parametersOf } from './quantize.ts';
-import { packInt4 } from './weight.ts';
 
 export interface WeightOnlyOptions extends MatrixOptions {
   /** Default 4. */
@@ -44,124 +50,160 @@ export interface WeightOnlyOptions extends MatrixOptions {
 
 const SIZES = [16, 32, 64, 128, 256];
 
+/** Bytes of second moments that are kept at a time. */
+const ROOM = 2 ** 28;
+
 /**
  * Stores the matrix of every dense layer in few bits.
  *
- * Throws   quantize/block for a block size that the engine does not have; quantize/data when the method needs samples
- *          and there are none; option/unknown; work/aborted.
+ * Memory   the weights, in floats and in codes, and 256 MB of what samples show (or one layer's share, if that is more).
+ * Throws   quantize/block for a block size that the engine does not have; quantize/bits for bits that the form has no type for;
+ *          quantize/data when the method needs samples and there are none; option/unknown; work/aborted.
  */
 export async function quantizeWeights(
   original: Model,
   options: WeightOnlyOptions,
   lab: Lab,
 ): Promise<{ model: Model; report: WeightReport }> {
-  const { bits = 4, block = 32, method = 'nearest', accuracyLevel = 4 } = options;
+  const { bits = 4, block: size = 32, method = 'nearest', accuracyLevel = 4 } = options;
   const by: BlockedMethod = pick<BlockedMethod>(blockedMethods, method, 'way to choose codes');
+  const form: BlockForm = blockForms[options.standard ? 'standard' : 'kernel'];
   const symmetric = options.symmetric ?? by.isSymmetric;
-  if (!SIZES.includes(block)) {
-    throw new PareError('quantize/block', `Blocks of ${block} weights cannot be stored.`, {
+  if (!SIZES.includes(size)) {
+    throw new PareError('quantize/block', `Blocks of ${size} weights cannot be stored.`, {
       expected: SIZES.join(', '),
-      got: `${block}`,
+      got: `${size}`,
     });
   }
-  if (options.standard && bits === 2) {
-    throw new PareError('quantize/bits', 'Standard ONNX of opset 21 has no integers of 2 bits.', {
-      expected: '4 or 8',
-      got: `${bits}`,
-    });
+  if (!form.bits.includes(bits)) {
+    throw new PareError(
+      'quantize/bits',
+      `${options.standard ? 'Standard ONNX of opset 21' : 'The engine'} has no blocks of ${bits} bits.`,
+      {
+        expected: form.bits.join(', '),
+        got: `${bits}`,
+      },
+    );
   }
-  const moments = by.needsMoments ? await momentsFor(original, method, options, lab) : undefined;
+  const prepared = prepareMatrices(original);
   const model = by.scalesInputs
-    ? scaleForBlocks(prepareMatrices(original), moments!, { bits, size: block, symmetric }, options)
-    : original;
+    ? scaleForBlocks(prepared, await squaresFor(prepared, method, options, lab), { bits, size, symmetric }, options)
+    : prepared;
+  const shapeOf = ({ K, N }: MatrixLayer): BlockShape => ({ K, N, bits, size });
+  const stored = new Map<string, StoredBlocks>();
+  await eachLayer(model, by, method, options, lab, async (layer, round) => {
+    const shape = shapeOf(layer);
+    stored.set(layer.weight, form.store(await round(shape, symmetric), shape));
+  });
   const done = replaceMatrixLayers(
     model,
-    ({ input, output, weight, w, K, N, node }, pen) => {
-      const shape: BlockShape = { K, N, bits, size: block };
-      const rounded = by.run(w, shape, symmetric, moments?.get(input));
-      const blocks = blockCount(shape);
-      const B = tensor('uint8', [N, blocks, (block * bits) / 8], packCodes(rounded, shape));
-      if (B.bytes.length + 4 * N * blocks >= 4 * K * N) return false;
-      if (options.standard) {
-        const w = blockedPair(rounded, shape, weight, pen);
-        pen.add({ ...node, inputs: [input, w], outputs: [output] });
-        return true;
-      }
-      const zeros = rounded.zeros && packZeros(rounded.zeros, shape);
-      pen.add({
-        op: 'MatMulNBits',
-        domain: 'com.microsoft',
-        name: node.name,
-        inputs: [
-          input,
-          pen.constant(`${weight}_Q${bits}`, B),
-          pen.constant(`${weight}_scales`, float32([N * blocks], rounded.scales)),
-          ...(zeros ? [pen.constant(`${weight}_zero_points`, tensor('uint8', [zeros.length], zeros))] : []),
-        ],
-        outputs: [output],
-        attrs: {
-          K: { kind: 'int', value: K },
-          N: { kind: 'int', value: N },
-          bits: { kind: 'int', value: bits },
-          block_size: { kind: 'int', value: block },
-          ...(accuracyLevel > 0 && { accuracy_level: { kind: 'int', value: accuracyLevel } as const }),
-        },
-      });
+    (layer, pen) => {
+      const { weight, K, N } = layer;
+      const { codes, scales, zeros } = stored.get(weight)!;
+      if (tensorBytes(codes) + tensorBytes(scales) >= 4 * K * N) return false;
+      const constant = (suffix: string, value: Tensor): string => pen.shared(`${weight}_${suffix}`, () => value);
+      const constants = [
+        constant(`Q${bits}`, codes),
+        constant('scales', scales),
+        ...(zeros ? [constant('zero_points', zeros)] : []),
+      ];
+      form.write(layer, constants, shapeOf(layer), accuracyLevel, pen);
       return true;
     },
     options,
   );
-  const dense: Model = options.standard
-    ? done.model
-    : { ...done.model, opsets: { ...done.model.opsets, 'com.microsoft': 1 } };
-  const tables = options.embeddings ? quantizeEmbeddings(dense, { ...options, block }) : { model: dense, replaced: [] };
+  const dense: Model = { ...done.model, opsets: { ...done.model.opsets, ...form.opsets } };
+  const tables = options.embeddings
+    ? quantizeEmbeddings(dense, { ...options, block: size })
+    : { model: dense, replaced: [] };
   const written = tables.model;
   return {
     model: written,
     report: {
       before: { bytes: modelBytes(original), parameters: parametersOf(original) },
       after: { bytes: modelBytes(written), parameters: parametersOf(original) },
-      scheme: `weights of ${bits} bits (${method}, blocks of ${block}${symmetric ? '' : ', zero points'})`,
+      scheme: `weights of ${bits} bits (${method}, blocks of ${size}${symmetric ? '' : ', zero points'})`,
       quantized: [...done.replaced, ...tables.replaced],
       kept: done.kept,
     },
   };
 }
 
-/**
- * A matrix [K, N] in blocks along K, in operators of the standard: DequantizeLinear with block_size. Returns the name of the floats.
- * Symmetric codes are stored as int4 or int8 about 0, others as uint4 or uint8 with zero points.
- */
-function blockedPair({ codes, scales, zeros }: Blocks, shape: BlockShape, weight: string, pen: Pen): string {
-  const { K, N, bits, size } = shape;
-  const blocks = blockCount(shape);
-  const middle = zeros ? 0 : 2 ** (bits - 1);
-  const dtype = `${zeros ? 'uint' : 'int'}${bits as 4 | 8}` as const;
-  /** Rows of one output each become rows of one input each. */
-  const turned = (x: ArrayLike<number>, rows: number): Float32Array =>
-    Float32Array.from({ length: rows * N }, (_, i) => x[(i % N) * rows + Math.floor(i / N)]!);
-  const integers = (dims: readonly number[], x: Float32Array): Tensor => {
-    const shifted = x.map((code) => code - middle);
-    return bits === 4
-      ? { ...packInt4(dims, Int8Array.from(shifted)), dtype: dtype as 'int4' }
-      : tensor(dtype as 'int8', dims, dtype === 'int8' ? Int8Array.from(shifted) : Uint8Array.from(shifted));
+/** Shows `see` one layer for each matrix, with the way to round it; layers that read the same follow each other. */
+async function eachLayer(
+  model: Model,
+  by: BlockedMethod,
+  method: string,
+  options: WeightOnlyOptions,
+  lab: Lab,
+  see: (
+    layer: MatrixLayer,
+    round: (shape: BlockShape, symmetric: boolean) => ReturnType<BlockedMethod['run']>,
+  ) => Promise<void>,
+): Promise<void> {
+  const layers = [...new Map(matrixLayersOf(model, options).map((layer) => [layer.weight, layer])).values()];
+  using products = await openProduct(lab);
+  let done = 0;
+  const roundAll = async (some: readonly MatrixLayer[], learnt?: Float64Array): Promise<void> => {
+    for (const layer of some) {
+      await turn();
+      stopIfAborted(lab.signal);
+      await see(layer, (shape, symmetric) => by.run(layer.w, shape, symmetric, learnt, products.product));
+      done += 1;
+      lab.onProgress?.({ task: 'round weights', done, total: layers.length });
+    }
   };
-  const inputs = [
-    pen.constant(`${weight}_Q${bits}`, integers([K, N], turned(codes, K))),
-    pen.constant(`${weight}_scales`, float32([blocks, N], turned(scales, blocks))),
-    ...(zeros ? [pen.constant(`${weight}_zero_points`, integers([blocks, N], turned(zeros, blocks)))] : []),
-  ];
-  const floats = pen.fresh(`${weight}_w`);
-  const attrs = { axis: { kind: 'int', value: 0 }, block_size: { kind: 'int', value: size } } as const;
-  pen.add({ op: 'DequantizeLinear', inputs, outputs: [floats], attrs });
-  return floats;
+  if (!by.learn) return await roundAll(layers);
+  for (const widths of portions(layers)) {
+    const moments = await momentsOf(model, widths, 'products', method, options, lab);
+    for (const [input, K] of widths) {
+      stopIfAborted(lab.signal);
+      const learnt = await by.learn(K, moments.get(input)!, products.product);
+      moments.delete(input);
+      await roundAll(
+        layers.filter((layer) => layer.input === input),
+        learnt,
+      );
+    }
+  }
 }
 
-/** Second moments of all that dense layers read, by name. */
-async function momentsFor(
+/** Lets whoever waits have a word. */
+const turn = (): Promise<void> => new Promise((resolve) => setTimeout(resolve));
+
+/** What the layers read, by name, and its width; as many together as the room takes. */
+function portions(layers: readonly MatrixLayer[]): Map<string, number>[] {
+  const parts: Map<string, number>[] = [];
+  let used = Number.POSITIVE_INFINITY;
+  for (const [input, K] of new Map(layers.map((layer) => [layer.input, layer.K]))) {
+    const bytes = 16 * K * K;
+    if (used + bytes > ROOM) {
+      parts.push(new Map());
+      used = 0;
+    }
+    used += bytes;
+    parts.at(-1)!.set(input, K);
+  }
+  return parts;
+}
+
+/** The mean square of every channel that dense layers read, by name. */
+const squaresFor = (model: Model, method: string, options: WeightOnlyOptions, lab: Lab) =>
+  momentsOf(
+    model,
+    new Map(matrixLayersOf(model, options).map(({ input, K }) => [input, K])),
+    'squares',
+    method,
+    options,
+    lab,
+  );
+
+async function momentsOf(
   model: Model,
+  widths: ReadonlyMap<string, number>,
+  of: Parameters<typeof secondMoments>[2],
   method: string,
-  { data, samples = 128, ...options }: WeightOnlyOptions,
+  { data, samples = 128 }: WeightOnlyOptions,
   lab: Lab,
 ): Promise<Map<string, Float64Array>> {
   if (!data) {
@@ -170,7 +212,5 @@ async function momentsFor(
       hint: 'give data, or take nearest or hqq',
     });
   }
-  const prepared = prepareMatrices(model);
-  const widths = new Map(matrixLayersOf(prepared, options).map(({ input, K }) => [input, K]));
-  return await secondMoments(prepared, widths, data, chooseSamples(data, samples, lab.seed), lab);
+  return await secondMoments(model, widths, of, data, chooseSamples(data, samples, lab.seed), lab);
 }

@@ -9,6 +9,7 @@ import { draft } from '../ops/builder.ts';
 import { type Engine, openEngine } from '../runtime/index.ts';
 import { hqq } from './blocked/hqq.ts';
 import { type BlockBits, fromBlocks, packBits, roundToNearest } from './blocks.ts';
+import { dtypes } from './dtype.ts';
 import { quantizeDynamic } from './dynamic.ts';
 import { quantizeEmbeddings } from './embeddings.ts';
 import { toHalfStorage } from './half.ts';
@@ -148,6 +149,20 @@ it('float16 storage halves the file and keeps what float16 cannot hold', async (
   expect(report.after.bytes).toBeLessThan(0.55 * report.before.bytes);
   expect(toHalfStorage(dense(noise(K * N).fill(1e6), K, N)).report.kept[0]!.why).toContain('65504');
   expect(toHalfStorage(dense(noise(K * N).fill(1e-9), K, N)).report.kept[0]!.why).toContain('too small');
+});
+
+it.each(['q4', 'bnb4', 'q8'] as const)('stores a matrix that several layers share once, as %s', async (dtype) => {
+  const [K, N] = [64, 64];
+  const { g, finish } = draft();
+  const w = g.constant(float32([K, N], noise(K * N)), 'shared');
+  const y = g.MatMul(g.Relu(g.MatMul(g.input('x', 'float32', [2, K]), w)), w);
+  const graph = { ...finish([valueInfo(y.name, 'float32', ['N', N])]), values: new Map() };
+  const model: Model = { ir: 10, opsets: { '': 21 }, producer: { name: '', version: '' }, metadata: {}, graph };
+  const { model: small } = await dtypes[dtype].run(model, {}, { engine });
+  const large = [...small.graph.initializers.values()].filter(({ bytes }) => bytes.length >= (K * N) / 2);
+  expect(large).toHaveLength(1);
+  const x = noise(2 * K);
+  expect(cosine(await answer(small, x, K), await answer(model, x, K))).toBeGreaterThan(0.97);
 });
 
 describe.each([4, 8] as const)('blocks of %s bits in standard ONNX', (bits) => {

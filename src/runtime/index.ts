@@ -19,5 +19,6 @@ export { type Among, byFirst, inOrder, labOfPiece, lanesOf } from './in-order.ts
 export type { Lab, Progress } from './lab.ts';
 export { type Case, type Latency, type MeasureOptions, measure, quantile } from './measure.ts';
 export { type OpenOptions, openEngine } from './open.ts';
+export { openProduct } from './product.ts';
 export { coreCount, type Hardware, hardware } from './profile.ts';
 export { type SteadyRun, steadyRun } from './steady-run.ts';

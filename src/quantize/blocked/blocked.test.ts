@@ -1,7 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { random } from '../../base/random.ts';
+import { cholesky, solveCholesky } from '../../linear/cholesky.ts';
+import { matrix, product } from '../../linear/matrix.ts';
 import { type BlockShape, type Blocks, fromBlocks, roundToNearest } from '../blocks.ts';
-import { gptq } from './gptq.ts';
+import { pulls, gptq as round } from './gptq.ts';
+
+const multiply = async (...AB: Parameters<typeof product>) => product(...AB);
+const gptq = async (w: Float32Array, shape: BlockShape, isSymmetric: boolean, G: Float64Array): Promise<Blocks> =>
+  round(w, shape, isSymmetric, await pulls(shape.K, G, multiply), multiply);
 
 const source = random(11, 'blocked');
 const drawn = (count: number): Float32Array => Float32Array.from({ length: count }, () => source.normal());
@@ -33,43 +39,67 @@ function errorOf(w: Float32Array, blocks: Blocks, shape: BlockShape, G: Float64A
   return sum;
 }
 
+/** min over the errors that are still free of dᵀ H d, with the first ones given. */
+function leastError(H: Float64Array, K: number, given: readonly number[]): number {
+  const free = K - given.length;
+  const first = given.length;
+  const part = matrix(free, free);
+  const pulled = matrix(free, 1);
+  for (let i = 0; i < free; i++) {
+    for (let j = 0; j < free; j++) part.data[i * free + j] = H[(first + i) * K + first + j]!;
+    given.forEach((d, j) => {
+      pulled.data[i]! -= H[(first + i) * K + j]! * d;
+    });
+  }
+  const d = [...given, ...(free > 0 ? solveCholesky(cholesky(part), pulled).data : [])];
+  return d.reduce((sum, a, i) => sum + d.reduce((row, b, j) => row + a * H[i * K + j]! * b, 0), 0);
+}
+
 describe('gptq', () => {
-  it.each([2, 4] as const)('errs less than rounding to nearest on every layer tried (%s bits)', (bits) => {
+  it.each([2, 4] as const)('errs less than rounding to nearest on every layer tried (%s bits)', async (bits) => {
     for (let trial = 0; trial < 12; trial++) {
       const shape: BlockShape = { K: 48, N: 6, bits, size: 16 };
       const w = drawn(shape.K * shape.N);
       const G = momentsOf(readings(200, shape.K), shape.K);
       for (const symmetric of [true, false]) {
         const plain = errorOf(w, roundToNearest(w, shape, symmetric), shape, G);
-        expect(errorOf(w, gptq(w, shape, symmetric, G), shape, G)).toBeLessThan(plain);
+        expect(errorOf(w, await gptq(w, shape, symmetric, G), shape, G)).toBeLessThan(plain);
       }
     }
   });
 
-  it('takes the steps of the algorithm: each next weight is the best one for the errors made so far', () => {
-    // Brute force: with codes 0 … k fixed, the weights that follow are the least-squares ones; GPTQ rounds the first of them.
-    const shape: BlockShape = { K: 3, N: 1, bits: 4, size: 16 };
-    const w = Float32Array.of(0.9, -0.53, 0.31);
-    const G = momentsOf(readings(50, 3), 3);
-    const damp = (0.01 * (2 * (G[0]! + G[4]! + G[8]!))) / 3;
-    const H = G.map((v, i) => 2 * v + (i % 4 === 0 ? damp : 0));
-    const { codes, scales } = gptq(w, shape, true, G);
-    const value = (k: number): number => (codes[k]! - 8) * scales[0]!;
-    const d0 = value(0) - w[0]!;
-    // min over d1, d2 of dᵀ H d with d0 given: [H11 H12; H21 H22] [d1 d2]ᵀ = −d0 [H10 H20]ᵀ
-    const det = H[4]! * H[8]! - H[5]! * H[7]!;
-    const d1 = (-d0 * H[3]! * H[8]! + d0 * H[6]! * H[5]!) / det;
-    expect(codes[1]).toBe(Math.round((w[1]! + d1) / scales[0]!) + 8);
-    const e1 = value(1) - w[1]!;
-    const d2 = -(d0 * H[6]! + e1 * H[7]!) / H[8]!;
-    expect(codes[2]).toBe(Math.round((w[2]! + d2) / scales[0]!) + 8);
-  });
+  it.each([2, 4] as const)(
+    'chooses what trying every code would, with the rest free to make up for it (%s bits)',
+    async (bits) => {
+      for (const isSymmetric of [true, false]) {
+        const shape: BlockShape = { K: 6, N: 4, bits, size: 16 };
+        const { K, N } = shape;
+        const w = drawn(K * N);
+        const G = momentsOf(readings(40, K), K);
+        const { codes, scales, zeros } = await gptq(w, shape, isSymmetric, G);
+        const damping = Array.from({ length: K }, (_, k) => (0.01 * 2 * G[k * K + k]!) / K).reduce((a, b) => a + b);
+        const H = G.map((v, i) => 2 * v + (i % (K + 1) === 0 ? damping : 0));
+        for (let n = 0; n < N; n++) {
+          const value = (code: number): number => (code - (zeros?.[n] ?? 2 ** (bits - 1))) * scales[n]!;
+          const errors: number[] = [];
+          for (let k = 0; k < K; k++) {
+            const tried = Array.from({ length: 2 ** bits }, (_, code) =>
+              leastError(H, K, [...errors, value(code) - w[k * N + n]!]),
+            );
+            const code = codes[n * K + k]!;
+            expect(tried[code]).toBeLessThanOrEqual(Math.min(...tried) * (1 + 1e-9));
+            errors.push(value(code) - w[k * N + n]!);
+          }
+        }
+      }
+    },
+  );
 
-  it('is rounding to nearest where inputs have nothing to do with each other', () => {
+  it('is rounding to nearest where inputs have nothing to do with each other', async () => {
     const shape: BlockShape = { K: 32, N: 4, bits: 4, size: 32 };
     const w = drawn(shape.K * shape.N);
     const G = new Float64Array(shape.K ** 2);
     for (let k = 0; k < shape.K; k++) G[k * shape.K + k] = 1 + k;
-    expect(gptq(w, shape, true, G)).toEqual(roundToNearest(w, shape, true));
+    expect(await gptq(w, shape, true, G)).toEqual(roundToNearest(w, shape, true));
   });
 });

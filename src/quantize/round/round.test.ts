@@ -114,7 +114,7 @@ describe('layers named as wide', () => {
       expect(wide).toHaveLength(1);
       const codes = chosen.get(named.weight)?.codes;
       // Channels of zeros may follow.
-    if (codes) expect(numbers(wide[0]!).slice(0, codes.length)).toEqual([...codes]);
+      if (codes) expect(numbers(wide[0]!).slice(0, codes.length)).toEqual([...codes]);
     },
   );
 
