@@ -47,6 +47,7 @@ export async function subjectOf(
       where: data.name,
       expected: 'one input',
       got: Object.keys(data.inputs).join(', '),
+      ...(!data.labels && { hint: 'targets are in an array called labels or y, or that --label names' }),
     });
   }
   const tokens = column.tokens ?? tokensIn(data);

@@ -85,6 +85,17 @@ async function optionsFor(model: Model | undefined, values: CommonValues): Promi
   };
 }
 
+/** Class 2 must be the same class in both. Throws data/classes. */
+function checkClasses(train: Dataset | undefined, evaluation: Dataset): void {
+  const [expected, got] = [train?.classes?.join(', '), evaluation.classes?.join(', ')];
+  if (expected === undefined || got === undefined || expected === got) return;
+  throw new PareError('data/classes', `"${evaluation.name}" has other classes than "${train!.name}".`, {
+    where: evaluation.name,
+    expected,
+    got,
+  });
+}
+
 export async function openSplits(
   model: Model,
   values: CommonValues,
@@ -167,6 +178,7 @@ async function openNamed(
   if (values.eval !== undefined) {
     const scored = await open(values.eval, { held: 0, ...encoding });
     const evaluation = limited(scored.test ?? scored.validation ?? scored.train);
+    checkClasses(data?.train, evaluation);
     return {
       ...(data && { train: data.train }),
       ...(data?.validation && { validation: data.validation }),

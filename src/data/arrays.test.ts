@@ -21,8 +21,16 @@ describe('readNpy', () => {
     });
   }
 
-  it('refuses text, complex numbers, cut files and other files', () => {
-    expect(() => readNpy(bytes(truth.refused.object), 'text.npy')).toThrow('not an array that Pare reads');
+  for (const { name, file, values } of truth.texts) {
+    it(`reads texts (${name}) as their places among those there are`, () => {
+      const { data, classes } = readNpy(bytes(file), name);
+      expect(classes).toEqual(['Bath', 'Rome', 'Łódź']);
+      expect([...(data as BigInt64Array)].map((place) => classes![Number(place)])).toEqual(values);
+    });
+  }
+
+  it('refuses objects, complex numbers, cut files and other files', () => {
+    expect(() => readNpy(bytes(truth.refused.object), 'object.npy')).toThrow('not an array that Pare reads');
     expect(() => readNpy(bytes(truth.refused.complex), 'complex.npy')).toThrow('not an array that Pare reads');
     expect(() => readNpy(bytes(truth.npy[0].file).subarray(0, 150), 'cut.npy')).toThrow('not an array that Pare reads');
     expect(() => readNpy(Buffer.from('hello, world!'), 'hello.npy')).toThrow('not an array that Pare reads');
@@ -72,6 +80,30 @@ describe('readSafetensors', () => {
 });
 
 describe('fromArrays', () => {
+  it('numbers targets that are texts alike in all parts', () => {
+    const x = { dtype: 'float32', dims: [2], data: Float32Array.of(1, 2) } as const;
+    const texts = (...all: string[]) => {
+      const classes = [...new Set(all)].sort();
+      const data = BigInt64Array.from(all, (text) => BigInt(classes.indexOf(text)));
+      return { dtype: 'int64', dims: [all.length], data, classes } as const;
+    };
+    const { train, test } = fromArrays('towns', {
+      x_train: x,
+      y_train: texts('Rome', 'Oslo'),
+      x_test: x,
+      y_test: texts('Rome', 'Rome'),
+    });
+    expect([train.classes, test!.classes]).toEqual([
+      ['Oslo', 'Rome'],
+      ['Oslo', 'Rome'],
+    ]);
+    expect([[...classesOf(train)], [...classesOf(test!)]]).toEqual([
+      [1, 0],
+      [1, 1],
+    ]);
+    expect(() => fromArrays('towns', { x: texts('a', 'b'), y: x })).toThrow('holds texts');
+  });
+
   it('takes labels or y as targets and the rest as inputs', () => {
     const { train } = fromArrays('a.npz', readNpz(bytes(truth.npz), 'a.npz'));
     expect(train.inputs).toEqual({ a: { dtype: 'float32', dims: [3, 4] } });

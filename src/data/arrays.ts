@@ -22,10 +22,10 @@ export const SPLIT = { train: /[_.]train$/, validation: /[_.](val|valid|validati
  * Splits and data sets from named arrays; axis 0 counts the samples.
  *
  * `x_train`, `y_train`, `x_test`, … are taken as splits (the suffix leaves the name), else all arrays are `train`.
- * An array without axes is a setting, the same for all samples. Half and double floats come as float32, integers as they are; uint8 arrays become float32 by the image options when
+ * Targets that are texts become classes, numbered in alphabetical order. An array without axes is a setting, the same for all samples. Half and double floats come as float32, integers as they are; uint8 arrays become float32 by the image options when
  * one of preset, mean, std or scale is given (along axis 1 when it is 3 long, else the last).
  *
- * Throws   data/inputs when only targets are there; data/scalar for targets without axes; data/length when arrays
+ * Throws   data/inputs when only targets are there, or when inputs are texts; data/scalar for targets without axes; data/length when arrays
  *          differ in their number of samples; data/column for a `label` that is not there.
  */
 export function fromArrays(
@@ -42,23 +42,42 @@ export function fromArrays(
     part[role ? key.replace(SPLIT[role], '') : key] = array;
     parts.set(role ?? 'train', part);
   }
+  const classes = classesIn([...parts.values()], options);
   const open = (role: keyof Splits): Dataset | undefined => {
     const part = parts.get(role);
-    return part && onePart(split ? `${name} (${role})` : name, part, options);
+    return part && onePart(split ? `${name} (${role})` : name, part, options, classes);
   };
   const [train, validation, test] = [open('train'), open('validation'), open('test')];
   if (!train) throw new PareError('data/empty', `"${name}" holds no arrays.`, { where: name });
   return { train, ...(validation && { validation }), ...(test && { test }) };
 }
 
-function onePart(name: string, arrays: Readonly<Record<string, NdArray>>, options: ArrayOptions): Dataset {
+/** The array of targets, where there is one. */
+const targetIn = (arrays: Readonly<Record<string, NdArray>>, { label }: ArrayOptions): string | undefined =>
+  label ?? [LABELS, 'y'].find((key) => key in arrays);
+
+/** The texts that are targets in any of the parts, sorted; undefined where targets are numbers. */
+function classesIn(
+  parts: readonly Readonly<Record<string, NdArray>>[],
+  options: ArrayOptions,
+): readonly string[] | undefined {
+  const all = parts.flatMap((arrays) => arrays[targetIn(arrays, options) ?? '']?.classes ?? []);
+  return all.length > 0 ? [...new Set(all)].sort() : undefined;
+}
+
+function onePart(
+  name: string,
+  arrays: Readonly<Record<string, NdArray>>,
+  options: ArrayOptions,
+  classes: readonly string[] | undefined,
+): Dataset {
   if (options.label !== undefined && !arrays[options.label]) {
     throw new PareError('data/column', `"${name}" has no array "${options.label}" for the targets.`, {
       where: name,
       expected: Object.keys(arrays).join(', '),
     });
   }
-  const label = options.label ?? [LABELS, 'y'].find((key) => key in arrays);
+  const label = targetIn(arrays, options);
   if (label !== undefined && arrays[label]!.dims.length === 0) {
     throw new PareError('data/scalar', `The targets "${label}" of "${name}" have no axis to count samples along.`, {
       where: name,
@@ -74,11 +93,32 @@ function onePart(name: string, arrays: Readonly<Record<string, NdArray>>, option
       got: Object.keys(arrays).join(', '),
     });
   }
+  const texts = inputs.find(([, array]) => array.classes);
+  if (texts) {
+    throw new PareError(
+      'data/inputs',
+      `The array "${texts[0]}" of "${name}" holds texts, which nothing can be fed with.`,
+      {
+        where: name,
+        expected: 'numbers; texts as targets, in an array called labels or y',
+        got: texts[1].classes!.slice(0, 3).join(', '),
+      },
+    );
+  }
   return inMemory({
     name,
+    ...(classes && { classes }),
     inputs: Object.fromEntries(inputs.map(([key, array]) => [key, inputColumn(array, options)])),
-    ...(label !== undefined && labelColumn(arrays[label]!, options.task)),
+    ...(label !== undefined && labelColumn(amongClasses(arrays[label]!, classes), options.task)),
   });
+}
+
+/** Texts by their place among those of all parts. */
+function amongClasses(array: NdArray, classes: readonly string[] | undefined): NdArray {
+  const own = array.classes;
+  if (!own || !classes) return array;
+  const places = own.map((text) => BigInt(classes.indexOf(text)));
+  return { ...array, data: BigInt64Array.from(array.data as BigInt64Array, (i) => places[Number(i)]!) };
 }
 
 export function inputColumn(array: NdArray, options: ArrayOptions): Stored {

@@ -104,6 +104,12 @@ async function start(init: unknown, wasm: string): Promise<void> {
 async function decodeJpeg(bytes: Uint8Array): Promise<Pixels> {
   // the decoder paints what is missing of a cut file grey and says nothing, so look for the end ourselves
   if (lastMarker(bytes, 0xd9) < lastMarker(bytes, 0xda)) throw new Error('it is cut short');
+  if (channelsOf(bytes) === 4) {
+    throw new PareError('data/image', 'An image has the four inks of print (CMYK), which Pare does not read.', {
+      expected: 'grey or RGB',
+      got: 'CMYK',
+    });
+  }
   jpegDecoder ??= loadJpegDecoder();
   const decode = await jpegDecoder;
   try {
@@ -113,6 +119,16 @@ async function decodeJpeg(bytes: Uint8Array): Promise<Pixels> {
     jpegDecoder = undefined; // it gives up by exit(1), and a program that has exited is not to be called again
     throw new Error('the decoder gave up', { cause });
   }
+}
+
+/** Channels of a JPEG, by its frame header (FF C0 to FF CF, but tables of codes); 0 where there is none. */
+function channelsOf(bytes: Uint8Array): number {
+  for (let at = 2; at + 9 < bytes.length && bytes[at] === 0xff; ) {
+    const marker = bytes[at + 1]!;
+    if (marker >= 0xc0 && marker <= 0xcf && ![0xc4, 0xc8, 0xcc].includes(marker)) return bytes[at + 9]!;
+    at += 2 + ((bytes[at + 2]! << 8) | bytes[at + 3]!);
+  }
+  return 0;
 }
 
 /** Where the marker FF `code` stands last; -1 when it is nowhere. */

@@ -12,6 +12,8 @@ export interface NdArray {
   readonly dtype: DType;
   readonly dims: readonly number[];
   readonly data: TypedArray;
+  /** Where the file holds texts: what they are, sorted; `data` then says which. */
+  readonly classes?: readonly string[];
 }
 
 const TYPES: Readonly<Record<number, { dtype: DType; width: number; array: new (buffer: ArrayBuffer) => TypedArray }>> =

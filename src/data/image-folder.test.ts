@@ -64,6 +64,8 @@ describe('decodeImage', () => {
     })) {
       await expect(decodeImage(bytes, name)).rejects.toMatchObject({ code: 'data/image', detail: { where: name } });
     }
+    const cmyk = Buffer.from(truth.cmyk, 'base64');
+    await expect(decodeImage(cmyk, 'print.jpg')).rejects.toMatchObject({ detail: { got: 'CMYK', where: 'print.jpg' } });
     expect((await decodeImage(jpeg, 'whole.jpg')).width).toBe(28); // also after the decoder gave up
   });
 });

@@ -48,6 +48,8 @@ const MOST_CLASSES = 50;
 const MOST_VALUES = 100;
 /** Words per cell, on average, from which on many different texts are prose; fewer are keys or names. */
 const PROSE_WORDS = 2;
+/** The same where texts are few, and more than half of the cells differ. */
+const FEW_PROSE_WORDS = 4;
 
 export const isMissing = (cell: string): boolean => MISSING.has(cell.trim().toLowerCase());
 const isNumber = (cell: string): boolean => cell.trim() !== '' && Number.isFinite(Number(cell));
@@ -58,7 +60,8 @@ const isNumber = (cell: string): boolean => cell.trim() !== '' && Number.isFinit
  * A column is a number when each of its present cells is one, else text; a constant column has std 1. The kind and the
  * classes of the label come from `all` rows, since a rare class may be in rows that are held back.
  *
- * A text column of more than 100 values becomes token ids when its cells have several words.
+ * A text column of more than 100 values becomes token ids when its cells have several words; of fewer, when they have four and more and
+ * most of them differ.
  *
  * Throws   data/column for a label or ignored column that is not there; data/text-column for more than 100 values of
  *          single words (keys, names); data/tokenizer; data/inputs when nothing is left to feed; data/label when the label suits no such task.
@@ -109,11 +112,14 @@ function fitColumn(name: string, present: readonly string[], options: TableOptio
     return { kind: 'number', name, mean, std: Math.sqrt(variance) || 1 };
   }
   const values = [...new Set(present.map((cell) => cell.trim()))].sort();
-  if (values.length > MOST_VALUES || options.tokenizer) {
+  const isMany = values.length > MOST_VALUES;
+  if (isMany || 2 * values.length > present.length || options.tokenizer) {
     const words = values.reduce((sum, value) => sum + value.split(/\s+/).length, 0);
-    if (words >= PROSE_WORDS * values.length || options.tokenizer) {
+    if (words >= (isMany ? PROSE_WORDS : FEW_PROSE_WORDS) * values.length || options.tokenizer) {
       return { kind: 'prose', name, encoding: fitText(present, options) };
     }
+  }
+  if (isMany) {
     throw new PareError('data/text-column', `Column "${name}" has ${values.length} different texts.`, {
       where: name,
       expected: `at most ${MOST_VALUES} values to one-hot encode`,

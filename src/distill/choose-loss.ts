@@ -2,7 +2,7 @@
 
 import { bind, type Dataset, portsOf } from '../data/index.ts';
 import { type Dim, feedsOf, type Graph, type Model, tensorType } from '../graph/model.ts';
-import { logitsOf } from '../nn/logits.ts';
+import { answerOf, logitsOf } from '../nn/logits.ts';
 import { infer } from '../ops/infer.ts';
 import { placesFor } from '../train/task.ts';
 import type { DistillLossName } from './loss/index.ts';
@@ -20,7 +20,7 @@ export interface ChosenLoss {
  */
 export function chooseLoss(model: Model, data: Dataset): ChosenLoss {
   const { graph } = model;
-  const output = graph.outputs[0]!.name;
+  const output = answerOf(graph);
   const places = placesFor(model, bind(data, portsOf(graph)));
   if (places)
     return places.isLast
@@ -28,7 +28,7 @@ export function chooseLoss(model: Model, data: Dataset): ChosenLoss {
       : { name: 'mse', why: 'the labels are classes of a map' };
   if (data.task === 'classification') return { name: 'soft-targets', why: 'the labels are classes' };
   if (data.task === 'regression') return { name: 'mse', why: 'the labels are numbers' };
-  const dims = infer(graph).get(output)?.dims ?? tensorType(graph.outputs[0]!)?.dims;
+  const dims = infer(graph).get(output)?.dims ?? tensorType(graph.outputs.find(({ name }) => name === output))?.dims;
   const echo = { name: 'mse', why: 'the output is shaped like the input' } as const;
   const echoes = dims !== undefined && isEcho(graph, dims);
   // A map in shares is a picture made anew; a row of shares as long as the input may well be classes.

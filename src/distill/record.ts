@@ -95,7 +95,7 @@ async function asUsed(
   return await predictAll(
     model,
     bind(data, portsOf(model.graph)),
-    logitsOf(model.graph, model.graph.outputs[0]!.name),
+    logitsOf(model.graph),
     { task: 'record teacher' },
     lab,
   );

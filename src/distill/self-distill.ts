@@ -86,7 +86,7 @@ export async function selfDistill(
 function withExits(model: Model, places: readonly string[], data: Dataset, seed: number): Model {
   const { graph } = model;
   const facts = infer(graph, { inputs: boundDims(model, data) });
-  const classes = facts.get(logitsOf(graph, graph.outputs[0]!.name))?.dims.at(-1);
+  const classes = facts.get(logitsOf(graph))?.dims.at(-1);
   const nodes: Node[] = [...graph.nodes];
   const initializers = new Map(graph.initializers);
   const emit = (op: string, inputs: string[], output: string, attrs: Node['attrs'] = {}): string => {

@@ -40,7 +40,7 @@ export function frozenTeacher(teachers: Teacher | readonly Teacher[], features: 
   const prefixOf = (i: number): string => (i === 0 ? TEACHER_PREFIX : `teacher${i + 1}/`);
   const parts = all.map(({ model }, i) => prefixed(model.graph, prefixOf(i), feeds));
   const answers = all.map(({ model: { graph } }, i) => {
-    const logits = logitsOf(graph, graph.outputs[0]!.name);
+    const logits = logitsOf(graph);
     return feeds.has(logits) ? logits : `${prefixOf(i)}${logits}`;
   });
   const joint = parts.slice(1).reduce((graph, part) => beside(graph, part, ''), parts[0]!);
@@ -70,7 +70,12 @@ export function frozenTeacher(teachers: Teacher | readonly Teacher[], features: 
  * Throws   distill/live when a node would behave differently while learning and cannot be frozen.
  */
 export function frozen(model: Model): Model {
-  const plain = rewrite(modernize(model), ['drop-dropout', 'fold-batch-norm', 'fold-batch-norm-ahead']).model;
+  const plain = rewrite(modernize(model), [
+    'fold-constant-layout',
+    'drop-dropout',
+    'fold-batch-norm',
+    'fold-batch-norm-ahead',
+  ]).model;
   const edit = openNet(plain.graph, MODERN_OPSET);
   for (const node of plain.graph.nodes) {
     if (node.op !== 'BatchNormalization') continue;

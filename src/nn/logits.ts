@@ -17,8 +17,8 @@ export function answerOf({ outputs }: Graph): string {
   return (answer ?? outputs[0]!).name;
 }
 
-/** The value that holds the logits of `output`: what a final softmax or sigmoid reads, or the output itself. */
-export function logitsOf(graph: Graph, output: string): string {
+/** The value that holds the logits of `output` (default: the output that answers): what a final softmax or sigmoid reads, or the output itself. */
+export function logitsOf(graph: Graph, output: string = answerOf(graph)): string {
   const made = producers(graph);
   let name = output;
   for (

@@ -60,7 +60,7 @@ export async function sensitivity(
   const evidence = await collect(settled, solved, lab, { needs: by.needs, data });
   const scores = score(solved, evidence, by, { seed: lab.seed });
   const own = take(bind(data, portsOf(settled.graph)), Math.min(samples, data.size));
-  const logits = logitsOf(settled.graph, settled.graph.outputs[0]!.name);
+  const logits = logitsOf(settled.graph);
   const quiet: Lab = { ...labOfPiece(lab), onProgress: () => undefined };
   const answersOf = async (asked: Model) =>
     rowsOf(await predictAll(asked, own, logits, { batch: 32 }, quiet), own.size);

@@ -3,6 +3,7 @@
 import type { Dataset } from '../data/dataset.ts';
 import type { Model } from '../graph/model.ts';
 import { floats, type Tensor } from '../graph/tensor.ts';
+import { answerOf } from '../nn/logits.ts';
 import { inOrder, type Lab, lanesOf, stopIfAborted } from '../runtime/index.ts';
 import { loadModel } from '../runtime/load-model.ts';
 import { feedsFor, fixedBatch } from './observe.ts';
@@ -46,7 +47,7 @@ export async function record(model: Model, data: Dataset, samples: ArrayLike<num
   });
   const batches: Recorded['batches'][number][] = [];
   for await (const batch of runs) batches.push(batch);
-  return { batches, first: model.graph.outputs[0]!.name };
+  return { batches, first: answerOf(model.graph) };
 }
 
 /** Numbers of the samples of each run; a model with a fixed batch gets no others than fill it. */
@@ -82,7 +83,7 @@ export async function compare(
   samples: ArrayLike<number>,
   lab: Lab,
 ): Promise<Compared> {
-  const tally = new Tally(reference.graph.outputs[0]!.name);
+  const tally = new Tally(answerOf(reference.graph));
   const { hands, ...how } = lanesOf(lab);
   using one = await loadModel(lab.engine, reference, how);
   using two = await loadModel(lab.engine, other, how);
@@ -119,8 +120,9 @@ class Tally {
       if (value.dtype !== 'float32') continue;
       const total = this.#sums.get(name) ?? { ab: 0, aa: 0, bb: 0, dd: 0 };
       const [a, b] = [floats(value), floats(y[name]!)];
-      for (let i = 0; i < a.length; i++) {
-        const [p, q] = [a[i]!, b[i]!];
+      // Of lists as long as what was found (boxes), the longer one goes on against zeros.
+      for (let i = 0; i < Math.max(a.length, b.length); i++) {
+        const [p, q] = [a[i] ?? 0, b[i] ?? 0];
         total.ab += p * q;
         total.aa += p * p;
         total.bb += q * q;
@@ -130,7 +132,7 @@ class Tally {
     }
     this.#samples += x[this.#first]?.dims[0] ?? 0;
     const [rows, others] = [rowsOf(x[this.#first]), rowsOf(y[this.#first])];
-    if (!rows || !others) return;
+    if (rows?.length !== others?.length || !rows || !others) return;
     rows.forEach((row, i) => {
       this.#tops.push([topOf(row), topOf(others[i]!)]);
       this.#divergence += divergence(row, others[i]!);

@@ -78,7 +78,7 @@ export async function quantizeAware(
     biasCorrect: false,
   });
   const { model: learner, learns, settle } = await simulate(calibrated, settled);
-  const output = logitsOf(ready.graph, ready.graph.outputs[0]!.name);
+  const output = logitsOf(ready.graph);
   const targets = await predictAll(ready, named, output, { task: 'record float answers', batch }, lab);
   const lr = options.lr ?? (bits >= 6 ? 1e-4 : 1e-3);
   const { model: learnt, report } = await fit(

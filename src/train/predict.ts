@@ -4,7 +4,7 @@ import { batches } from '../data/batches.ts';
 import { batchDims, type Dataset } from '../data/dataset.ts';
 import { factsOf } from '../graph/dtype.ts';
 import { feedsOf, type Model, tensorType, type ValueInfo } from '../graph/model.ts';
-import { elements, floats, sizeOf, type Tensor, zeros } from '../graph/tensor.ts';
+import { elements, floats, numbers, sizeOf, type Tensor, zeros } from '../graph/tensor.ts';
 import { inOrder, type Lab, lanesOf, stopIfAborted } from '../runtime/index.ts';
 import { loadModel } from '../runtime/load-model.ts';
 
@@ -98,7 +98,7 @@ export async function predictAll(
     values.set(
       (factsOf(tensor.dtype).float && tensor.dtype === 'float32'
         ? floats(tensor)
-        : Float32Array.from(elements(tensor) as ArrayLike<number>)
+        : Float32Array.from(numbers(tensor))
       ).subarray(0, count * width),
       at,
     );

@@ -123,6 +123,7 @@ const noClass = (data: Dataset, classes: number, got: number): PareError =>
     where: data.name,
     expected: `labels 0 to ${classes - 1}`,
     got: `${got}`,
+    ...(got < 0 && { hint: 'labels of tokens or pixels that count nothing are -100' }),
   });
 
 /** Numbers per sample of the first output. */

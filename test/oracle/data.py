@@ -19,7 +19,10 @@ arrays['bool'] = base % 2 == 0
 cases = [{'name': k, 'file': npy(v), 'dims': list(v.shape), 'values': v.astype(float).ravel().tolist()} for k, v in arrays.items()]
 for version in [(2, 0), (3, 0)]:
     cases.append({'name': f'version {version[0]}', 'file': npy(base.astype('<i4'), version), 'dims': [2, 3, 4], 'values': base.ravel().tolist()})
-refused = {'object': npy(np.array(['a', 'b'])), 'complex': npy(np.zeros(2, np.complex64))}
+towns = ['Rome', 'Bath', 'Łódź', 'Rome']
+texts = [{'name': k, 'file': npy(v), 'values': towns} for k, v in {
+    'unicode': np.array(towns), 'big-endian': np.array(towns).astype('>U5'), 'bytes': np.array([t.encode() for t in towns])}.items()]
+refused = {'object': npy(np.array(['a', 'b'], object)), 'complex': npy(np.zeros(2, np.complex64))}
 f = io.BytesIO()
 np.savez_compressed(f, a=base.astype('f4'), labels=np.array([1, 0]))
 npz = b64(f.getvalue())
@@ -66,7 +69,7 @@ for h, w in [(5, 7), (10, 14), (40, 56), (13, 9), (20, 11)]:
     out = image.resize((w, h), Image.BILINEAR)
     resized.append({'height': h, 'width': w, 'values': np.asarray(out).ravel().tolist()})
 grey = np.asarray(noise.convert('L')).ravel().tolist()
-out = {'npy': cases, 'refused': refused, 'npz': npz, 'images': images, 'parquet': tables, 'picture': rgb.ravel().tolist(), 'resized': resized,
+out = {'npy': cases, 'texts': texts, 'cmyk': b64(saved(image.convert('CMYK'), 'JPEG')), 'refused': refused, 'npz': npz, 'images': images, 'parquet': tables, 'picture': rgb.ravel().tolist(), 'resized': resized,
        'noise': np.asarray(noise).ravel().tolist(), 'grey': grey}
 with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), 'data.json'), 'w') as f:
     json.dump(out, f)

@@ -27,7 +27,7 @@ export const foldConstantLayout = sweep({
       const dims = edit.dims(name);
       if (!before || !dims || !isStatic(dims) || sizeOf(dims) !== sizeOf(before.dims)) continue;
       if (before.dtype === 'string' || factsOf(before.dtype).bits < 8) continue;
-      if (sizeOf(dims) > SMALL && edit.readers(node.inputs[0]!).length > 1) continue;
+      if (node.op !== 'Identity' && sizeOf(dims) > SMALL && edit.readers(node.inputs[0]!).length > 1) continue;
       const perm = intsAttr(node, 'perm') ?? before.dims.map((_, i) => before.dims.length - 1 - i);
       const moved: Tensor = node.op === 'Transpose' ? permuted(before, perm) : { ...before, dims, bytes: before.bytes };
       edit.settle(node, moved);
