@@ -4,6 +4,7 @@ import type { Dataset } from '../data/dataset.ts';
 import type { Model } from '../graph/model.ts';
 import { floats, type Tensor } from '../graph/tensor.ts';
 import { answerOf } from '../nn/logits.ts';
+import { widened } from '../rewrite/widen.ts';
 import { inOrder, type Lab, lanesOf, stopIfAborted } from '../runtime/index.ts';
 import { loadModel } from '../runtime/load-model.ts';
 import { feedsFor, fixedBatch } from './observe.ts';
@@ -34,7 +35,7 @@ export interface Recorded {
 
 const BATCH = 8;
 
-/** Runs a model on these samples and keeps inputs and outputs: few samples, please. Outputs that are not float32 are left out. */
+/** Runs a model on these samples and keeps inputs and outputs: few samples, please. Outputs that are no floats are left out. */
 export async function record(model: Model, data: Dataset, samples: ArrayLike<number>, lab: Lab): Promise<Recorded> {
   const { hands, ...how } = lanesOf(lab);
   using session = await loadModel(lab.engine, model, how);
@@ -116,10 +117,13 @@ class Tally {
   }
 
   add(x: Readonly<Record<string, Tensor>>, y: Readonly<Record<string, Tensor>>): void {
-    for (const [name, value] of Object.entries(x)) {
+    const of = (values: Readonly<Record<string, Tensor>>, name: string): Tensor | undefined =>
+      values[name] && widened(values[name]);
+    for (const name of Object.keys(x)) {
+      const value = of(x, name)!;
       if (value.dtype !== 'float32') continue;
       const total = this.#sums.get(name) ?? { ab: 0, aa: 0, bb: 0, dd: 0 };
-      const [a, b] = [floats(value), floats(y[name]!)];
+      const [a, b] = [floats(value), floats(of(y, name)!)];
       // Of lists as long as what was found (boxes), the longer one goes on against zeros.
       for (let i = 0; i < Math.max(a.length, b.length); i++) {
         const [p, q] = [a[i] ?? 0, b[i] ?? 0];
@@ -131,7 +135,7 @@ class Tally {
       this.#sums.set(name, total);
     }
     this.#samples += x[this.#first]?.dims[0] ?? 0;
-    const [rows, others] = [rowsOf(x[this.#first]), rowsOf(y[this.#first])];
+    const [rows, others] = [rowsOf(of(x, this.#first)), rowsOf(of(y, this.#first))];
     if (rows?.length !== others?.length || !rows || !others) return;
     rows.forEach((row, i) => {
       this.#tops.push([topOf(row), topOf(others[i]!)]);

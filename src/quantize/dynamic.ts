@@ -11,6 +11,7 @@ import { float32, tensor } from '../graph/tensor.ts';
 import { modelBytes } from '../onnx/write.ts';
 import type { Lab } from '../runtime/index.ts';
 import { quantizeLstms } from './dynamic-lstm.ts';
+import { inFloat32 } from './in-float32.ts';
 import { type MatrixOptions, replaceMatrixLayers } from './matrix-layers.ts';
 import { pairSafe as pairSafeWeights, type Weights } from './pair-safe.ts';
 import type { Kept } from './plan.ts';
@@ -44,13 +45,14 @@ const MIDDLE = 128;
 
 /**
  * Quantises every matrix product with a constant matrix, and LSTMs; other layers (convolutions) keep their weights in 8 bits and compute in floats.
- * The model takes and gives the same float32 tensors.
+ * The model takes and gives the same tensors.
  */
 export async function quantizeDynamic(
-  model: Model,
+  given: Model,
   options: DynamicOptions,
   lab: Pick<Lab, 'engine'>,
 ): Promise<{ model: Model; report: WeightReport }> {
+  const model = inFloat32(given);
   const { perChannel = true, weights = 's8' } = options;
   const pairSafe = options.pairSafe ?? (await saturates(lab.engine));
   const integers = new Map<string, readonly [string, string, string]>();
@@ -100,7 +102,7 @@ export async function quantizeDynamic(
   return {
     model: written,
     report: {
-      before: { bytes: modelBytes(model), parameters: parametersOf(model) },
+      before: { bytes: modelBytes(given), parameters: parametersOf(given) },
       after: { bytes: modelBytes(written), parameters: parametersOf(model) },
       scheme: `int8 dynamic, ${weights} weights${pairSafe ? ', pairs checked,' : ''} per ${perChannel ? 'channel' : 'tensor'}`,
       quantized: [...done.replaced, ...recurrent.replaced],

@@ -15,6 +15,7 @@ import { type Correction, type CorrectionName, corrections } from './correct/ind
 import { type EngineView, viewOf } from './engine-view.ts';
 import { escalate } from './escalate.ts';
 import { given } from './given.ts';
+import { inFloat32 } from './in-float32.ts';
 import { NARROW_BITS, type Narrowed, narrowToSize } from './narrow.ts';
 import { type Kept, type PlanOptions, planOf } from './plan.ts';
 import { type Quickened, quicken } from './quicken.ts';
@@ -145,13 +146,14 @@ const CLEARLY = 0.8;
 /**
  * Quantises weights and activations to 8 bits.
  *
- * The result takes and gives the same float32 tensors under the same names, for any batch that the model took. It is run
+ * The result takes and gives the same tensors under the same names, for any batch that the model took. It is run
  * before it is returned; the report says how close it is and what the engine fused.
  *
  * Throws   quantize/nothing when no node can run on integers; quantize/range when a value is never finite;
  *          data/port when the samples do not fit the inputs; option/unknown; work/aborted.
  */
-export async function quantize(model: Model, options: QuantizeOptions, lab: Lab): Promise<Quantized> {
+export async function quantize(original: Model, options: QuantizeOptions, lab: Lab): Promise<Quantized> {
+  const model = inFloat32(original);
   const { data, samples = 300, perChannel = true, equalize: evens = false } = options;
   const calibrator = calibratorOf(options.calibrate);
   const rounding: Rounding = pick(roundings, options.round ?? 'nearest', 'rounding');
@@ -183,13 +185,10 @@ export async function quantize(model: Model, options: QuantizeOptions, lab: Lab)
   const quickened =
     options.maxMs === undefined
       ? undefined
-      : await quicken({ original: model, calibrated, write: settled, data, maxMs: options.maxMs }, lab);
+      : await quicken({ original, calibrated, write: settled, data, maxMs: options.maxMs }, lab);
   const speed =
     options.kernels === 'measured' && !quickened
-      ? await slowLayers(
-          { original: model, calibrated, write: settled, time: timedOn(data, lab), enough: CLEARLY },
-          lab,
-        )
+      ? await slowLayers({ original, calibrated, write: settled, time: timedOn(data, lab), enough: CLEARLY }, lab)
       : undefined;
   const slow = quickened?.slow ?? speed?.slow ?? [];
   const chosenKernels: WriteOptions = {
@@ -210,7 +209,7 @@ export async function quantize(model: Model, options: QuantizeOptions, lab: Lab)
       where: model.graph.name,
       expected: 'convolutions or matrix products with float32 weights',
       ...(plan.kept[0] && { got: `${plan.kept[0].op} "${plan.kept[0].node}": ${plan.kept[0].why}` }),
-      ...(holdsIntegers(model) && {
+      ...(holdsIntegers(original) && {
         hint: 'its weights are integers already; quantise the float model that it came from',
       }),
     });
@@ -219,7 +218,7 @@ export async function quantize(model: Model, options: QuantizeOptions, lab: Lab)
   return {
     model: written,
     report: {
-      before: { bytes: modelBytes(model), parameters: parametersOf(model) },
+      before: { bytes: modelBytes(original), parameters: parametersOf(original) },
       after: { bytes: modelBytes(written), parameters: parametersOf(calibrated.model) },
       scheme:
         plan.kernels.size === 0
@@ -237,7 +236,7 @@ export async function quantize(model: Model, options: QuantizeOptions, lab: Lab)
       ...(narrowed && { narrowed: narrowed.report }),
       ...(quickened && { quickened }),
       ...(speed && { speed }),
-      agreement: await agreement(model, written, data, chosen.subarray(0, CHECKED), lab),
+      agreement: await agreement(original, written, data, chosen.subarray(0, CHECKED), lab),
     },
   };
 }
