@@ -27,6 +27,12 @@ export function portsOf(graph: Graph): Port[] {
   });
 }
 
+/** The batch that the model insists on, or undefined when any will do: where one input begins with an open axis, any will. */
+export function fixedBatch(graph: Graph): number | undefined {
+  const firsts = feedsOf(graph).flatMap((info) => tensorType(info)?.dims?.slice(0, 1) ?? []);
+  return firsts.every((dim) => typeof dim === 'number') ? firsts[0] : undefined;
+}
+
 /**
  * The data set under the model's own names: each port takes the input of its name, a lone port the only input there is (or the
  * only one that holds token ids).

@@ -4,6 +4,7 @@ import { bind, type Dataset, portsOf } from '../data/index.ts';
 import { type Dim, feedsOf, type Graph, type Model, tensorType } from '../graph/model.ts';
 import { answerOf, logitsOf } from '../nn/logits.ts';
 import { infer } from '../ops/infer.ts';
+import { modernize } from '../ops/modern.ts';
 import { placesFor } from '../train/task.ts';
 import type { DistillLossName } from './loss/index.ts';
 
@@ -19,7 +20,7 @@ export interface ChosenLoss {
  * like an input (a reconstruction) or with spatial axes tells numbers; anything else [N, ..., K] counts as logits.
  */
 export function chooseLoss(model: Model, data: Dataset): ChosenLoss {
-  const { graph } = model;
+  const { graph } = modernize(model);
   const output = answerOf(graph);
   const places = placesFor(model, bind(data, portsOf(graph)));
   if (places)

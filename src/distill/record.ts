@@ -2,9 +2,8 @@
 
 import { PareError } from '../base/error.ts';
 import type { Dataset } from '../data/dataset.ts';
-import { bind, portsOf } from '../data/port.ts';
+import { bind, fixedBatch, portsOf } from '../data/port.ts';
 import type { TypedArray } from '../graph/dtype.ts';
-import { feedsOf, tensorType } from '../graph/model.ts';
 import { floats, sizeOf } from '../graph/tensor.ts';
 import { logitsOf } from '../nn/logits.ts';
 import type { Lab } from '../runtime/index.ts';
@@ -42,8 +41,7 @@ export interface RecordOptions {
 /** What the teacher's input insists on, else `wish`, else 64. */
 export function batchOf(teachers: Teacher | readonly Teacher[], data: Dataset, wish = 64): number {
   const { graph } = listOf(teachers)[0]!.model;
-  const fixed = feedsOf(graph).map((info) => tensorType(info)?.dims?.[0])[0];
-  return typeof fixed === 'number' ? fixed : Math.min(wish, data.size);
+  return fixedBatch(graph) ?? Math.min(wish, data.size);
 }
 
 /**

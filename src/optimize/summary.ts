@@ -1,8 +1,9 @@
 /** A finished search as a report shows it. */
 
+import { fixedBatch } from '../data/port.ts';
 import type { Model } from '../graph/model.ts';
 import { describeSteps } from '../recipe/index.ts';
-import { feedsOf, fixedBatch } from '../report/feeds.ts';
+import { feedsOf } from '../report/feeds.ts';
 import { graphRows, tensorSizes } from '../report/graph-rows.ts';
 import type { Claim, Flip, LayerFate, SearchSummary } from '../report/index.ts';
 import { layerFates } from '../report/layer-fates.ts';

@@ -1,13 +1,14 @@
 /** How close two models answer on the same samples: the first is recorded once, others are held against the record. */
 
 import type { Dataset } from '../data/dataset.ts';
+import { fixedBatch } from '../data/port.ts';
 import type { Model } from '../graph/model.ts';
 import { floats, type Tensor } from '../graph/tensor.ts';
 import { answerOf } from '../nn/logits.ts';
 import { widened } from '../rewrite/widen.ts';
 import { inOrder, type Lab, lanesOf, stopIfAborted } from '../runtime/index.ts';
 import { loadModel } from '../runtime/load-model.ts';
-import { feedsFor, fixedBatch } from './observe.ts';
+import { feedsFor } from './observe.ts';
 
 export interface Agreement {
   /** Cosine of the angle between all outputs of the one and of the other, the worst output of the model. */

@@ -2,6 +2,7 @@
 
 import { PareError } from '../base/error.ts';
 import type { Dataset } from '../data/dataset.ts';
+import { fixedBatch } from '../data/port.ts';
 import { factsOf } from '../graph/dtype.ts';
 import { valueInfo } from '../graph/edit.ts';
 import { type Dim, feedsOf, type Graph, type Model, tensorType } from '../graph/model.ts';
@@ -57,12 +58,6 @@ const fits = (port: readonly Dim[], dims: readonly number[]): boolean =>
 function shaped(port: readonly Dim[] | undefined, batch: number, dims: readonly number[]): number[] {
   const own = port?.map((dim, axis) => (typeof dim === 'number' ? dim : axis === 0 ? batch : 1));
   return own && sizeOf(own) === batch * sizeOf(dims) ? own : [batch, ...dims];
-}
-
-/** Samples per run that the model asks for, or undefined when it takes any number. */
-export function fixedBatch(graph: Graph): number | undefined {
-  const first = feedsOf(graph).map((info) => tensorType(info)?.dims?.[0]);
-  return first.find((dim) => typeof dim === 'number');
 }
 
 export interface ObserveOptions {

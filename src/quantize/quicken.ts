@@ -1,11 +1,11 @@
 /** Integers where floats take too long: for those layers first that win most time for what they lose. */
 
 import type { Dataset } from '../data/index.ts';
+import { fixedBatch } from '../data/port.ts';
 import type { Model, Node } from '../graph/model.ts';
 import { byFirst, type Lab, stopIfAborted } from '../runtime/index.ts';
 import { type Calibrated, chooseSamples, type WriteOptions } from './calibrated.ts';
 import { fewest } from './fewest.ts';
-import { fixedBatch } from './observe.ts';
 import { labelOf } from './plan.ts';
 import { sensitivity } from './sensitivity.ts';
 import { kindsOf, MOST_LAYERS, mixture } from './slow-layers.ts';

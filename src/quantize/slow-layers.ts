@@ -7,10 +7,10 @@
  */
 
 import type { Dataset } from '../data/dataset.ts';
+import { fixedBatch } from '../data/port.ts';
 import type { Graph, Model, Node } from '../graph/model.ts';
 import { byFirst, type Lab, stopIfAborted } from '../runtime/index.ts';
 import { type Calibrated, type WriteOptions, write } from './calibrated.ts';
-import { fixedBatch } from './observe.ts';
 import { labelOf, type Plan } from './plan.ts';
 import { storeWeights } from './store.ts';
 import { timeInTurn } from './time-in-turn.ts';

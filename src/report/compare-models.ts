@@ -6,7 +6,7 @@
 
 import { PareError } from '../base/error.ts';
 import type { Dataset } from '../data/index.ts';
-import { recast } from '../data/port.ts';
+import { fixedBatch, recast } from '../data/port.ts';
 import { type DType, isFloat } from '../graph/dtype.ts';
 import type { Graph, Model } from '../graph/model.ts';
 import { elements, float32, floats, numbers, type Tensor, zeros } from '../graph/tensor.ts';
@@ -14,7 +14,7 @@ import { stopIfAborted } from '../runtime/aborted.ts';
 import type { Port } from '../runtime/engine.ts';
 import type { Lab } from '../runtime/lab.ts';
 import { loadModel } from '../runtime/load-model.ts';
-import { feedsOf, fixedBatch } from './feeds.ts';
+import { feedsOf } from './feeds.ts';
 import { answersOf, scaleOf } from './scoring.ts';
 import type { Subject } from './subject.ts';
 

@@ -2,6 +2,7 @@
 
 import { PareError } from '../base/error.ts';
 import type { Dataset } from '../data/index.ts';
+import { fixedBatch } from '../data/port.ts';
 import { numbers, sizeOf, type Tensor } from '../graph/tensor.ts';
 import { answerOf } from '../nn/logits.ts';
 import { stopIfAborted } from '../runtime/aborted.ts';
@@ -10,7 +11,7 @@ import { inOrder, lanesOf } from '../runtime/in-order.ts';
 import type { Lab } from '../runtime/lab.ts';
 import { type Places, rowsAt } from '../train/places.ts';
 import { placesFor } from '../train/task.ts';
-import { asTaken, comfortableBatch, feedsOf, fixedBatch, labelsOf } from './feeds.ts';
+import { asTaken, comfortableBatch, feedsOf, labelsOf } from './feeds.ts';
 import { answersOf, lossOf, type Scale, scaleOf } from './scoring.ts';
 import { loadSubject, type Subject } from './subject.ts';
 

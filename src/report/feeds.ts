@@ -5,12 +5,6 @@ import { byteLength } from '../graph/dtype.ts';
 import type { Graph } from '../graph/model.ts';
 import { elements, sizeOf, type Tensor } from '../graph/tensor.ts';
 
-/** The batch that the model insists on, or undefined when any will do: where one input begins with an open axis, any will. */
-export function fixedBatch(graph: Graph): number | undefined {
-  const firsts = portsOf(graph).flatMap(({ dims }) => dims.slice(0, 1));
-  return firsts.every((dim) => typeof dim === 'number') ? firsts[0] : undefined;
-}
-
 /** The samples with these numbers as one batch: a tensor [N, …] for each input. */
 export function feedsOf(dataset: Dataset, indices: ArrayLike<number>): Record<string, Tensor> {
   return Object.fromEntries(Object.keys(dataset.inputs).map((name) => [name, columnOf(dataset, name, indices)]));

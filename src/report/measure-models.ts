@@ -3,6 +3,7 @@
 import { asPareError } from '../base/error.ts';
 import { costOf, type ModelCost, parametersOf } from '../cost/cost.ts';
 import type { Dataset } from '../data/index.ts';
+import { fixedBatch } from '../data/port.ts';
 import type { Model } from '../graph/model.ts';
 import { modernize } from '../ops/modern.ts';
 import { stopIfAborted } from '../runtime/aborted.ts';
@@ -10,7 +11,7 @@ import type { Session } from '../runtime/engine.ts';
 import type { Lab } from '../runtime/lab.ts';
 import { type Case, type Latency, type MeasureOptions, measure } from '../runtime/measure.ts';
 import { steadyRun } from '../runtime/steady-run.ts';
-import { feedsOf, fixedBatch } from './feeds.ts';
+import { feedsOf } from './feeds.ts';
 import { randomRun } from './random-feeds.ts';
 import { loadSubject, type Subject, subjectBytes } from './subject.ts';
 

@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { fixedBatch } from '../data/port.ts';
 import { valueInfo } from '../graph/edit.ts';
 import type { Model } from '../graph/model.ts';
 import { float32 } from '../graph/tensor.ts';
 import { writeModel } from '../onnx/index.ts';
 import { draft } from '../ops/builder.ts';
 import { type Engine, openEngine } from '../runtime/index.ts';
-import { fixedBatch } from './feeds.ts';
 import { randomFeeds, randomRun } from './random-feeds.ts';
 
 let engine: Engine;

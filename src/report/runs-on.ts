@@ -1,11 +1,12 @@
 /** Runs models of one kind on the same few samples, so that their outputs can be compared. */
 
 import type { Dataset } from '../data/index.ts';
+import { fixedBatch } from '../data/port.ts';
 import type { Model } from '../graph/model.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import type { Lab } from '../runtime/lab.ts';
 import { loadModel } from '../runtime/load-model.ts';
-import { feedsOf, fixedBatch } from './feeds.ts';
+import { feedsOf } from './feeds.ts';
 import { randomRun } from './random-feeds.ts';
 
 export interface RunsOnOptions {

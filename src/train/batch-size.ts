@@ -2,6 +2,7 @@
 
 import { PareError } from '../base/error.ts';
 import type { Dataset } from '../data/dataset.ts';
+import { fixedBatch } from '../data/port.ts';
 import { removeDead } from '../graph/edit.ts';
 import type { Model } from '../graph/model.ts';
 import { elements, floats, zeros } from '../graph/tensor.ts';
@@ -10,7 +11,6 @@ import type { Lab } from '../runtime/index.ts';
 import { learningForm } from './learning-form.ts';
 import { columnsOf, engineBytes, withStatedOutputs } from './program.ts';
 import { madeFor } from './rebatch.ts';
-import { fixedBatch } from './task.ts';
 
 /** Can the model's shapes follow another batch size? */
 function follows(model: Model, batch: number, data: Dataset): boolean {
@@ -48,7 +48,7 @@ export async function batchFor(
   { batch: asked, accumulate = 1 }: Partial<BatchSize>,
   lab: Lab,
 ): Promise<BatchSize> {
-  const fixed = fixedBatch(model);
+  const fixed = fixedBatch(model.graph);
   const batch = Math.min(asked ?? BATCH, data.size);
   if (fixed === undefined || fixed === batch) return { batch, accumulate };
   if (follows(model, batch, data) && (await answersAlike(model, data, batch, fixed, lab))) return { batch, accumulate };

@@ -94,10 +94,9 @@ function nothingLearns({ graph }: Model, mayLearn: boolean): PareError {
   return new PareError('train/nothing', 'The loss depends on no weight that may learn.', {
     expected: 'float32 weights',
     got: [...kinds].map(([dtype, count]) => `${count} ${dtype}`).join(', ') || 'no stored weights',
-    hint:
-      mayLearn || isFloat
-        ? 'look at what is frozen, and at what the loss reads'
-        : 'train the float32 model, then make it narrow',
+    ...(mayLearn || isFloat
+      ? { hint: 'look at what is frozen, and at what the loss reads' }
+      : kinds.size > 0 && { hint: 'train the float32 model, then make it narrow' }),
   });
 }
 

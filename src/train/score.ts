@@ -2,6 +2,7 @@
 
 import { batches } from '../data/batches.ts';
 import { type Dataset, LABELS } from '../data/dataset.ts';
+import { fixedBatch } from '../data/port.ts';
 import { removeDead } from '../graph/edit.ts';
 import type { Model } from '../graph/model.ts';
 import { elements, sizeOf, type Tensor, zeros } from '../graph/tensor.ts';
@@ -12,7 +13,6 @@ import { learningForm } from './learning-form.ts';
 import type { Metric } from './metric/metric.ts';
 import { poolFirst } from './pool-first.ts';
 import { columnsOf, engineForm, type Load, loadGraph, withStatedOutputs } from './program.ts';
-import { fixedBatch } from './task.ts';
 
 export interface Scorer extends Disposable {
   /** The metric over the whole data set, with the weights as they are now. */
@@ -29,7 +29,8 @@ export interface ScoreOptions {
 const BATCH = 256;
 
 /** What the model insists on, or what is comfortable. */
-export const scoringBatch = (model: Model, data: Dataset): number => fixedBatch(model) ?? Math.min(BATCH, data.size);
+export const scoringBatch = (model: Model, data: Dataset): number =>
+  fixedBatch(model.graph) ?? Math.min(BATCH, data.size);
 
 /** Memory for the labels of a batch, as metrics read them. */
 export function labelMemory(data: Dataset, batch: number): Float32Array | BigInt64Array {

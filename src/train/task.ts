@@ -2,6 +2,7 @@
 
 import { PareError } from '../base/error.ts';
 import { classesOf, type Dataset, LABELS } from '../data/dataset.ts';
+import { fixedBatch } from '../data/port.ts';
 import { isStatic } from '../graph/dim.ts';
 import type { DType } from '../graph/dtype.ts';
 import type { Model } from '../graph/model.ts';
@@ -135,17 +136,10 @@ export const outputWidth = (model: Model, data: Dataset): number => {
 /** Dimensions of the first output, the batch included; none where they are not known. */
 function outputDims(model: Model, data: Dataset): readonly number[] {
   const samples = Object.fromEntries(Object.entries(data.inputs).map(([name, { dims }]) => [name, dims]));
-  const batch = fixedBatch(model) ?? 1;
+  const batch = fixedBatch(model.graph) ?? 1;
   const { graph } = learningForm(model, { batch, samples, learning: false });
   const dims = infer(graph).get(answerOf(graph))?.dims;
   return isStatic(dims) ? dims : [];
-}
-
-/** The batch size that a model insists on, if it does. */
-export function fixedBatch({ graph }: Model): number | undefined {
-  const type = graph.inputs.find(({ name }) => !graph.initializers.has(name))?.type;
-  const dim = type?.kind === 'tensor' ? type.dims?.[0] : undefined;
-  return typeof dim === 'number' ? dim : undefined;
 }
 
 const isYesOrNo = (data: Dataset, width: number): boolean =>
