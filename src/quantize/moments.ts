@@ -10,7 +10,7 @@ import { removeDead, valueInfo } from '../graph/edit.ts';
 import type { Model, Node } from '../graph/model.ts';
 import { int64, type Tensor } from '../graph/tensor.ts';
 import type { Lab } from '../runtime/index.ts';
-import { observe } from './observe.ts';
+import { bytesPerSample, observe } from './observe.ts';
 
 type Make = (op: string, inputs: string[], output: string, attrs?: Node['attrs']) => void;
 
@@ -26,6 +26,9 @@ const SUMS: Readonly<Record<'products' | 'squares', (rows: string, sum: string, 
   },
 };
 const FIRST = 'moments/first';
+/** Bytes of the widest value in one run. */
+const ROOM = 2 ** 25;
+const MOST_PER_RUN = 128;
 
 /**
  * The mean of x·xᵀ [K, K], or of x² [K], for each of the named values [..., K].
@@ -73,7 +76,11 @@ export async function secondMoments(
     state.batches += 1;
     means.set(name, state);
   };
-  await observe({ ...model, graph }, wanted, data, see, { samples, task: 'second moments' }, lab);
+  // As many samples to a run as what is multiplied leaves room for: what comes out is as large for one as for many.
+  const bytes = bytesPerSample(model.graph);
+  const widest = [...widths.keys()].reduce((most, name) => Math.max(most, bytes(name)), 1);
+  const batch = Math.max(1, Math.min(MOST_PER_RUN, Math.floor(ROOM / widest)));
+  await observe({ ...model, graph }, wanted, data, see, { samples, batch, isWhole: true, task: 'second moments' }, lab);
   return new Map(
     [...means].map(([name, { sum, batches }]) => {
       for (let i = 0; i < sum.length; i++) sum[i]! /= batches;

@@ -67,6 +67,8 @@ export interface ObserveOptions {
   readonly task: string;
   /** Samples per run; default: as many as memory allows, at most 32. */
   readonly batch?: number;
+  /** The values say something of a whole run, and are no larger for more samples. */
+  readonly isWhole?: true;
 }
 
 /** Samples per run at which these values keep within the room. */
@@ -88,7 +90,7 @@ export async function observe(
   names: readonly string[],
   data: Dataset,
   see: (name: string, value: Float32Array, dims: readonly number[]) => void,
-  { samples, task, batch: asked }: ObserveOptions,
+  { samples, task, batch: asked, isWhole }: ObserveOptions,
   lab: Lab,
 ): Promise<void> {
   const { graph } = model;
@@ -99,7 +101,8 @@ export async function observe(
   const bytes = bytesPerSample(graph, facts);
   const batch = fixedBatch(graph) ?? asked ?? batchFor(graph, inner);
   const { hands, threads } = lanesOf(lab);
-  const parts = partition(inner, (name) => bytes(name) * batch, ROOM / hands.lanes);
+  const many = isWhole ? (fixedBatch(graph) ?? 1) : batch;
+  const parts = partition(inner, (name) => bytes(name) * many, ROOM / hands.lanes);
   let done = 0;
   const all = parts.length * samples.length;
   for (const [i, part] of parts.entries()) {
@@ -163,7 +166,7 @@ function partition(names: readonly string[], size: (name: string) => number, roo
 }
 
 /** Bytes of a value for one sample; unknown dimensions count as 1. */
-function bytesPerSample(graph: Graph, facts = infer(graph)): (name: string) => number {
+export function bytesPerSample(graph: Graph, facts = infer(graph)): (name: string) => number {
   const fixed = fixedBatch(graph) ?? 1;
   return (name) =>
     (4 / fixed) *
