@@ -18,6 +18,7 @@ import {
   recurrentAttrs,
   recurrentCost,
   recurrentLinks,
+  recurrentQuant,
   recurrentShape,
   rejoin,
   rowsOf,
@@ -56,7 +57,7 @@ export const GRU = op({
   couple: ({ X, W, R, B, sequence_lens, initial_h, Y, Y_h }, { layout }) =>
     recurrentLinks({ X, W, R, sequence_lens }, [B], [initial_h, Y_h], Y, layout),
   cost: ({ X, W, R }) => recurrentCost(X, W, R),
-  quant: 'float',
+  quant: recurrentQuant,
   samples: [
     {
       X: [3, 2, 2],

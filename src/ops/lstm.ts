@@ -17,6 +17,7 @@ import {
   recurrentAttrs,
   recurrentCost,
   recurrentLinks,
+  recurrentQuant,
   recurrentShape,
   rejoin,
   rowsOf,
@@ -49,7 +50,7 @@ export const LSTM = op({
   couple: ({ X, W, R, B, sequence_lens, initial_h, initial_c, P, Y, Y_h, Y_c }, { layout }) =>
     recurrentLinks({ X, W, R, sequence_lens }, [B, P], [initial_h, initial_c, Y_h, Y_c], Y, layout),
   cost: ({ X, W, R }) => recurrentCost(X, W, R),
-  quant: 'float',
+  quant: recurrentQuant,
   samples: [
     {
       X: [3, 2, 2],

@@ -72,8 +72,12 @@ export type Quant<A = Attrs> =
   | { readonly kind: 'rescales'; readonly input: string; readonly by: number }
   /** Has an integer kernel with a scale of its own for every input and the output. */
   | { readonly kind: 'own' }
-  /** Stays in floats. */
-  | { readonly kind: 'float'; readonly why?: string }
+  /** Stays in floats. `stores`: weights that may be stored as integers all the same, and the axis of their output channels. */
+  | {
+      readonly kind: 'float';
+      readonly why?: string;
+      readonly stores?: { readonly slots: readonly string[]; readonly axis: number };
+    }
   /** One of the above for each node: told by its inputs that are constants of one number (null for all others) and its attributes. */
   | {
       readonly kind: 'depends';

@@ -22,6 +22,9 @@ export const recurrentAttrs = {
   output_sequence: int(),
 };
 
+/** How they are quantised: in floats, with a scale for each row of the gates where weights are stored as integers. */
+export const recurrentQuant = { kind: 'float', stores: { slots: ['W', 'R'], axis: 1 } } as const;
+
 export interface RecurrentAttrs {
   readonly direction: string;
   readonly layout: number;

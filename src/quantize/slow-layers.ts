@@ -8,11 +8,12 @@
 
 import type { Dataset } from '../data/dataset.ts';
 import { fixedBatch } from '../data/port.ts';
+import { readsOf } from '../graph/edit.ts';
 import type { Graph, Model, Node } from '../graph/model.ts';
 import { byFirst, type Lab, stopIfAborted } from '../runtime/index.ts';
 import { type Calibrated, type WriteOptions, write } from './calibrated.ts';
 import { labelOf, type Plan } from './plan.ts';
-import { storeWeights } from './store.ts';
+import { storeWeights, storingLayers } from './store.ts';
 import { timeInTurn } from './time-in-turn.ts';
 
 export interface Speed {
@@ -87,20 +88,20 @@ export async function slowLayers(options: SlowLayersOptions, lab: Lab): Promise<
   return ratio! < WORTHWHILE * floats! ? speedOf(now, ratio!) : speedOf(none, floats!);
 }
 
-/** The mixture: integers where layers are not slow, and weights stored in 8 bits for the rest. */
+/** The mixture: integers where layers are not slow, and weights stored in 8 bits for the rest and for what has no integer kernel. */
 export function mixture(
   calibrated: Calibrated,
   options: WriteOptions,
   slow: readonly string[],
 ): { readonly model: Model; readonly plan: Plan } {
   const { plan, written } = write(calibrated, { ...options, slow });
-  const floats = new Set(slow);
+  const floats = new Set([...slow, ...storingLayers(calibrated.model.graph, options.exclude)]);
   return { model: floats.size === 0 ? written : storeWeights(written, weightsBeyond(calibrated.model, floats)), plan };
 }
 
 /** The weights that none of these layers reads. */
 function weightsBeyond({ graph }: Model, layers: ReadonlySet<string>): Set<string> {
-  const read = new Set(graph.nodes.flatMap((node) => (layers.has(labelOf(node)) ? node.inputs : [])));
+  const read = new Set(graph.nodes.flatMap((node) => (layers.has(labelOf(node)) ? readsOf(node) : [])));
   return new Set([...graph.initializers.keys()].filter((name) => !read.has(name)));
 }
 

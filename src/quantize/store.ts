@@ -13,6 +13,7 @@ import type { Graph, Model, Node } from '../graph/model.ts';
 import { floats, sizeOf, type Tensor, tensor } from '../graph/tensor.ts';
 import { rowOf } from '../ops/index.ts';
 import { attrsOf, slotAt } from '../ops/infer.ts';
+import { labelOf } from './plan.ts';
 
 /** Weights below this many elements stay floats: two nodes cost more bytes than they save. */
 const WORTHWHILE = 512;
@@ -60,14 +61,34 @@ export function floatWeights(graph: Graph): string[] {
 /** The output-channel axis of a weight that some layer multiplies with, or undefined where packing is not worthwhile or not known. */
 function channelAxis(name: string, weight: Tensor, readers: readonly Node[]): number | undefined {
   if (weight.dtype !== 'float32' || weight.dims.length < 2 || sizeOf(weight.dims) < WORTHWHILE) return undefined;
-  for (const node of readers) {
-    const row = rowOf(node);
-    if (row?.quant.kind !== 'weighted') continue;
+  for (const node of readers.flatMap((reader) => [reader, ...within(reader)])) {
     const at = node.inputs.indexOf(name);
-    if (slotAt(row.inputs, at) === row.quant.weight) return row.quant.axis(attrsOf(row, node), weight.dims.length);
+    const row = at < 0 ? undefined : rowOf(node);
+    if (!row) continue;
+    const slot = slotAt(row.inputs, at);
+    const { quant } = row;
+    if (quant.kind === 'weighted' && slot === quant.weight) return quant.axis(attrsOf(row, node), weight.dims.length);
+    if (quant.kind === 'float' && quant.stores?.slots.includes(slot)) return quant.stores.axis;
   }
   return undefined;
 }
+
+/** The nodes of a node's sub-graphs, however deep. */
+const within = ({ attrs }: Node): Node[] =>
+  Object.values(attrs).flatMap((attr) =>
+    attr.kind === 'graph' ? attr.value.nodes.flatMap((node) => [node, ...within(node)]) : [],
+  );
+
+/** Labels of the layers that compute in floats in any case and whose weights can be stored all the same. */
+export const storingLayers = ({ nodes }: Graph, exclude: readonly string[] = []): string[] =>
+  nodes.flatMap((node) => {
+    const stores = [node, ...within(node)].some((each) => {
+      const quant = rowOf(each)?.quant;
+      const isLeft = [each.name, each.op, each.outputs[0] ?? ''].some((label) => exclude.includes(label));
+      return quant?.kind === 'float' && quant.stores !== undefined && !isLeft;
+    });
+    return stores ? [labelOf(node)] : [];
+  });
 
 function pack(weight: Tensor, axis: number): { integers: Tensor; scales: Tensor } {
   const values = floats(weight);

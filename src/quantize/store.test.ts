@@ -1,0 +1,65 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { random } from '../base/random.ts';
+import { valueInfo } from '../graph/edit.ts';
+import type { Model } from '../graph/model.ts';
+import { float32, floats, sizeOf, type Tensor, tensor } from '../graph/tensor.ts';
+import { writeModel } from '../onnx/index.ts';
+import { type Builder, draft } from '../ops/builder.ts';
+import type { StaticValue } from '../ops/op.ts';
+import { type Engine, openEngine } from '../runtime/index.ts';
+import { storeWeights, storingLayers } from './store.ts';
+
+let engine: Engine;
+beforeAll(async () => {
+  engine = await openEngine({ threads: 1 });
+});
+afterAll(() => engine[Symbol.dispose]());
+
+const source = random(9, 'store');
+const noise = (dims: readonly number[]): Tensor =>
+  float32(
+    dims,
+    Float32Array.from({ length: sizeOf(dims) }, () => source.normal() / 8),
+  );
+const x = noise([6, 2, 16]);
+
+/** A recurrent layer over [6, 2, 16]: by itself, or in both branches of an If, where it reads weights from outside. */
+function recurrent(op: 'LSTM' | 'GRU' | 'RNN', isInside: boolean): Model {
+  const gates = { LSTM: 4, GRU: 3, RNN: 1 }[op];
+  const { g, finish } = draft();
+  const input = g.input('x', 'float32', [6, 2, 16]);
+  const [w, r] = [g.constant(noise([1, gates * 32, 16]), 'w'), g.constant(noise([1, gates * 32, 32]), 'r')];
+  const layer = (pen: Builder): StaticValue => pen.emit(op, [input, w, r], { hidden_size: 32 })[0]!;
+  const y = isInside
+    ? g.emit('If', [g.constant(tensor('bool', [], Uint8Array.of(1)), 'flag')], {
+        then_branch: g.body([], (pen) => [layer(pen)]),
+        else_branch: g.body([], (pen) => [pen.Neg(layer(pen))]),
+      })[0]!
+    : layer(g);
+  const graph = { ...finish([valueInfo(y.name, 'float32', [6, 1, 2, 32])]), values: new Map() };
+  return { ir: 10, opsets: { '': 21 }, producer: { name: '', version: '' }, metadata: {}, graph };
+}
+
+const answer = async (model: Model): Promise<Float32Array> => {
+  using session = await engine.load(writeModel(model));
+  return floats(Object.values(await session.run({ x }))[0]!);
+};
+
+describe.each(['LSTM', 'GRU', 'RNN'] as const)('the weights of %s', (op) => {
+  it.each([false, true])('are stored in 8 bits, in a branch: %s', async (isInside) => {
+    const model = recurrent(op, isInside);
+    expect(storingLayers(model.graph)).toHaveLength(1);
+    expect(storingLayers(model.graph, [op])).toEqual([]);
+    const stored = storeWeights(model);
+    const large = [...stored.graph.initializers.values()].filter(
+      ({ dims }) => dims.length === 3 && sizeOf(dims) >= 512,
+    );
+    expect(large.filter(({ dtype }) => dtype === 'int8')).toHaveLength(2);
+    expect(large.filter(({ dtype, dims }) => dtype === 'float32' && dims[2]! > 1)).toEqual([]);
+    expect(writeModel(stored).length).toBeLessThan(0.45 * writeModel(model).length);
+    const [a, b] = [await answer(model), await answer(stored)];
+    a.forEach((value, i) => {
+      expect(Math.abs(value - b[i]!)).toBeLessThan(0.01);
+    });
+  });
+});
