@@ -2,7 +2,7 @@
  * Pruning without labels: how often the cut network still answers as the original does.
  *
  * Run      npm run build && node dist/bench/accuracy/prune-label-free.js [--model mobilenet_v2_1.0_224_fp32|squeezenet1.0_fp32]
- *          [--keep 0.7] [--by taylor] [--rank global] [--fit 64] [--epochs 6] [--threads 2] [--json]
+ *          [--keep 0.7] [--by obs] [--rank measured] [--fit 64] [--epochs 6] [--threads 2] [--json]
  * Prints   agreement (share of equal top-1) on the images of imagenet100 that nothing was fitted on: for plain cutting,
  *          re-estimated batch normalisation, reconstruction, and reconstruction followed by distillation on unlabelled images.
  */
@@ -12,7 +12,7 @@ import { parseArgs } from 'node:util';
 import { augment, type Dataset, flip, openData, portsOf, shiftCrop, subset } from '../../src/data/index.ts';
 import { distill } from '../../src/distill/index.ts';
 import type { Model } from '../../src/graph/model.ts';
-import { type CriterionName, prune, type Rank, usesBatchNorm } from '../../src/prune/index.ts';
+import { type CriterionName, type PruneRank, prune, usesBatchNorm } from '../../src/prune/index.ts';
 import { type Lab, openEngine } from '../../src/runtime/index.ts';
 import { adam, cosine, predictAll } from '../../src/train/index.ts';
 import { dataFolder, storedModel } from './cifar.ts';
@@ -21,8 +21,8 @@ const { values } = parseArgs({
   options: {
     model: { type: 'string', default: 'mobilenet_v2_1.0_224_fp32' },
     keep: { type: 'string', default: '0.7' },
-    by: { type: 'string', default: 'taylor' },
-    rank: { type: 'string', default: 'global' },
+    by: { type: 'string', default: 'obs' },
+    rank: { type: 'string', default: 'measured' },
     fit: { type: 'string', default: '64' },
     epochs: { type: 'string', default: '6' },
     threads: { type: 'string', default: '2' },
@@ -63,7 +63,7 @@ const note = async (how: string, pruned: Model, share: number): Promise<void> =>
 const common = {
   keep: { macs: Number(values.keep) },
   by: values.by as CriterionName,
-  rank: values.rank as Rank,
+  rank: values.rank as PruneRank,
   data: seen,
 };
 const plain = await prune(model, common, lab);

@@ -9,19 +9,22 @@ import { budgetArgs } from '../prune/budget.ts';
 import { tuneArgs } from '../prune/tune.ts';
 import { NOTHING, verb } from '../verb.ts';
 
-const RANKS = { global: true, local: true, isomorphic: true } as const;
+const RANKS = { global: true, local: true, isomorphic: true, measured: true } as const;
 const COMBINATIONS = { sum: true, mean: true, max: true } as const;
 const NORMALIZATIONS = { mean: true, sum: true, max: true, none: true } as const;
 
 export const pruneArgs = {
   ...budgetArgs,
-  by: oneOf(criteria, 'How a channel earns its place.', 'l2'),
+  by: oneOf(criteria, 'How a channel earns its place; default: l2, and obs with --reconstruct.'),
   combine: oneOf(
     COMBINATIONS,
     "How the scores of a group's members become one; default: mean, or sum where the criterion is a change of the loss.",
   ),
   normalize: oneOf(NORMALIZATIONS, "How groups are made comparable; default: the criterion's own."),
-  rank: oneOf(RANKS, 'Who competes: all channels, each group alone, or groups of one structure.', 'global'),
+  rank: oneOf(
+    RANKS,
+    'Who competes: all channels, each group alone, groups of one structure, or all by what each group was measured to cost; default: global, and measured with --reconstruct.',
+  ),
   samples: number('Samples for slopes and activations; 256 when left out.', { min: 1, whole: true }),
   cutPorts: flag('Cut the channels of graph inputs and outputs too.'),
   steps: number('Cuts on the way to the budget.', { min: 1, whole: true }, 1),

@@ -4,6 +4,7 @@ import { expect, it } from 'vitest';
 import { random } from '../base/random.ts';
 import { cholesky, ridge, solveCholesky } from './cholesky.ts';
 import { eigen } from './eigen.ts';
+import { elimination } from './eliminate.ts';
 import { cholesky as largeCholesky } from './large-cholesky.ts';
 import { gram, type Matrix, matrix, product, transpose } from './matrix.ts';
 import { svd } from './svd.ts';
@@ -110,4 +111,44 @@ it.each([1, 95, 96, 97, 250])('large Cholesky: the same factor as in one piece (
   const whole = cholesky(A);
   const L = await largeCholesky(A, async (B, C) => product(B, C));
   expect(apart(L, whole)).toBeLessThan(1e-10 * n);
+});
+
+it('elimination: a block costs what the error grows by when the rest is fitted anew, also after others went', () => {
+  const [n, m] = [7, 3];
+  const G = gram(drawn(n, 12));
+  const W = drawn(n, m, 3);
+  const c = [1, 2, 0.5];
+  const blocks = [[0, 1], [2, 3], [4, 5]]; // biome-ignore format: one line
+  const { cost, remove } = elimination({ gram: G.data, weights: W.data, importance: c, blocks });
+  let mean = 0;
+  for (let i = 0; i < n; i++) mean += G.data[i * (n + 1)]! / n;
+  const damped = (i: number, j: number): number => G.data[i * n + j]! + (i === j ? 0.01 * mean : 0);
+  /** min over V, zero at `gone`, of Σ_o c_o (V − W)_oᵀ G (V − W)_o. */
+  const error = (gone: readonly number[]): number => {
+    const kept = Array.from({ length: n }, (_, i) => i).filter((i) => !gone.includes(i));
+    const A = matrix(
+      kept.length,
+      kept.length,
+      kept.flatMap((i) => kept.map((j) => damped(i, j))),
+    );
+    const B = matrix(
+      kept.length,
+      m,
+      kept.flatMap((i) => c.map((_, o) => gone.reduce((sum, j) => sum + damped(i, j) * W.data[j * m + o]!, 0))),
+    );
+    const step = solveCholesky(cholesky(A), B);
+    const delta = matrix(n, m);
+    for (const [a, i] of kept.entries()) delta.data.set(step.data.subarray(a * m, (a + 1) * m), i * m);
+    for (const j of gone) for (let o = 0; o < m; o++) delta.data[j * m + o] = -W.data[j * m + o]!;
+    let sum = 0;
+    for (let i = 0; i < n; i++)
+      for (let j = 0; j < n; j++)
+        for (let o = 0; o < m; o++) sum += c[o]! * delta.data[i * m + o]! * damped(i, j) * delta.data[j * m + o]!;
+    return sum;
+  };
+  expect(cost(1)).toBeCloseTo(error([2, 3]), 8);
+  remove(1);
+  expect(cost(0)).toBeCloseTo(error([0, 1, 2, 3]) - error([2, 3]), 8);
+  remove(0);
+  expect(cost(2)).toBeCloseTo(error([0, 1, 2, 3, 4, 5]) - error([0, 1, 2, 3]), 8);
 });

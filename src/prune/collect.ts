@@ -15,6 +15,7 @@ import { type Lab, stopIfAborted } from '../runtime/index.ts';
 import type { Need } from './criterion/criterion.ts';
 import { type Feeding, feeding } from './data-batches.ts';
 import type { Place, Solved } from './group.ts';
+import { hessians, type LayerHessian } from './hessian.ts';
 import { withLoss } from './loss.ts';
 import { loadGraph, meansOf } from './means.ts';
 import { type Member, membersOf } from './member.ts';
@@ -27,6 +28,8 @@ export interface Evidence {
   /** By place: for each unit the mean over batches of (Σ w·g)². */
   readonly changes: ReadonlyMap<Place, Float64Array>;
   readonly activations: ReadonlyMap<string, Activation>;
+  /** By the weight of a linear layer. */
+  readonly hessians: ReadonlyMap<string, LayerHessian>;
 }
 
 export interface Activation {
@@ -71,6 +74,7 @@ export async function collect(
     squares: has('square') ? await slopes(model, names, lab, data!, samples, 'squares') : new Map(),
     changes: has('change') ? await changes(model, members, lab, data!, samples) : new Map(),
     activations: has('activation') ? await activations(model, members, lab, data!, samples) : new Map(),
+    hessians: has('hessian') ? await hessians(model, new Set(names), data!, samples, lab) : new Map(),
   };
 }
 

@@ -13,7 +13,7 @@ export { type GroupSparseOptions, groupSparse } from './group-sparse.ts';
 export { type LatencyTable, latencyTable } from './latency-table.ts';
 export { mask } from './mask.ts';
 export { type Normalization, normalize } from './normalize.ts';
-export { type Pruned, type PrunedGroup, type PruneOptions, type PruneReport, prune } from './prune.ts';
+export { type Pruned, type PrunedGroup, type PruneOptions, type PruneRank, type PruneReport, prune } from './prune.ts';
 export { type Reconstructed, type ReconstructOptions, reconstruct } from './reconstruct.ts';
 export { type ReestimateOptions, reestimate, usesBatchNorm } from './reestimate.ts';
 export {

@@ -1,5 +1,6 @@
 /** Layers that are linear in what they read, as rows: y = W·x + b for every place of every group. */
 
+import { random } from '../base/random.ts';
 import type { Graph, Node } from '../graph/model.ts';
 import { sizeOf } from '../graph/tensor.ts';
 import type { Builder } from '../ops/builder.ts';
@@ -142,4 +143,31 @@ export function readersOf(graph: Graph): Map<string, number> {
   const count = new Map<string, number>();
   for (const { inputs } of graph.nodes) for (const name of inputs) count.set(name, (count.get(name) ?? 0) + 1);
   return count;
+}
+
+/** Systems of equations wider than this would take minutes to solve. */
+export const MOST_COLUMNS = 1536;
+/** Places of a batch that are looked at, over all groups. */
+const MOST_ROWS = 4096;
+
+/** The same few rows of every group [groups, places, …], by chance: enough to tell second moments. */
+export function someRows(g: Builder, rows: StaticValue, seed: number): StaticValue {
+  const [groups, count] = rows.dims as [number, number, number];
+  const most = Math.max(64, Math.floor(MOST_ROWS / Math.sqrt(groups)));
+  if (count <= most) return rows;
+  const source = random(seed, `prune/rows/${count}`);
+  const picked = Array.from({ length: most }, () => source.integer(count));
+  return g.emit('Gather', [rows, picked], { axis: 1 })[0]!;
+}
+
+/** What takes up a constant that is added to a layer's output: its bias, or the mean of the normalisation that alone reads it. */
+export function constantOf(
+  graph: Graph,
+  y: string,
+  bias: string | undefined,
+): { readonly name: string; readonly sign: 1 | -1 } | undefined {
+  if (bias !== undefined) return { name: bias, sign: 1 };
+  const readers = graph.nodes.filter(({ inputs }) => inputs.includes(y));
+  const mean = readers.length === 1 && readers[0]!.op === 'BatchNormalization' ? readers[0]!.inputs[3]! : undefined;
+  return mean !== undefined && graph.initializers.has(mean) ? { name: mean, sign: -1 } : undefined;
 }

@@ -46,7 +46,7 @@ export function withLoss(graph: Graph, hasLabels: boolean): WithLoss {
 }
 
 /** Logits as [rows, classes], or undefined where the output does not look like classes. */
-function asClasses(y: StaticValue, g: Builder): StaticValue | undefined {
+export function asClasses(y: StaticValue, g: Builder): StaticValue | undefined {
   const [n = 1, ...rest] = y.dims;
   const wide = rest.filter((dim) => dim !== 1);
   if (wide.length === 1) return g.reshape(y, [n, wide[0]!]);

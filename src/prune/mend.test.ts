@@ -35,6 +35,8 @@ const model = (graph: Model['graph']): Model => ({
   metadata: {},
 });
 
+type Build = ReturnType<typeof draft<StaticValue>>['g'];
+
 describe('reconstruct', () => {
   for (const [about, second] of [
     [
@@ -88,6 +90,90 @@ describe('reconstruct', () => {
       else expect(error(mended)).toBeLessThan(error(plain));
     });
   }
+});
+
+describe('reconstruct, behind a layer', () => {
+  const conv = (g: Build, x: StaticValue, out: number, inside: number) =>
+    g.Conv(x, g.constant(float32([out, inside, 1, 1], drawn(out * inside)), 'W'), { kernel_shape: [1, 1] });
+  const errorOf = async (dense: Model, other: Model): Promise<number> => {
+    const name = dense.graph.outputs[0]!.name;
+    const [a, b] = await Promise.all(
+      [dense, other].map(async (m) => (await predictAll(m, images, name, {}, { engine })).values),
+    );
+    return Math.sqrt(a!.reduce((sum, v, i) => sum + (v - b![i]!) ** 2, 0) / a!.reduce((sum, v) => sum + v * v, 0));
+  };
+  const fittedAfterCut = async (dense: Model, width: number, gone: readonly number[]) => {
+    const solved = solve(dense.graph);
+    const group = solved.groups.find(({ size }) => size === width)!;
+    const cuts = [{ group, units: gone }];
+    const small = cut(dense, solved, cuts);
+    const { model: mended } = await reconstruct(dense, small, cuts, images, { lambda: 1e-7 }, { engine, seed: 1 });
+    return { plain: await errorOf(dense, small), mended: await errorOf(dense, mended) };
+  };
+
+  it('undoes a normalisation, whose mean takes up the constant that a layer without bias lacks', async () => {
+    const building = draft<StaticValue>();
+    const { g } = building;
+    const x = g.input('x', 'float32', ['N', 3, 6, 6]);
+    // The last two channels are the first two over again, and constants besides.
+    const own = drawn(6);
+    const W = g.constant(float32([5, 3, 1, 1], [...own, ...drawn(3), ...own]), 'V');
+    const b = g.constant(float32([5], [0, 0, 0, 3, -2]), 'b');
+    const h = conv(g, g.Conv(x, W, b, { kernel_shape: [1, 1] }), 4, 5);
+    const four = (values: number[]) => g.constant(float32([4], values), 'n');
+    const y = g.Relu(
+      g.BatchNormalization(h, four([1, -2, 0.5, 3]), four([0, 1, 2, 1]), four([1, 0, -1, 2]), four([4, 1, 9, 0.25])),
+    );
+    const dense = model(building.finish([valueInfo(y.name, 'float32', ['N', 4, 6, 6])]));
+    const { plain, mended } = await fittedAfterCut(dense, 5, [3, 4]);
+    expect(plain).toBeGreaterThan(0.1);
+    expect(mended).toBeLessThan(1e-3);
+  });
+
+  it('makes good what a shortcut lost', async () => {
+    const building = draft<StaticValue>();
+    const { g } = building;
+    const x = g.input('x', 'float32', ['N', 3, 6, 6]);
+    // Two paths that see the same three numbers: what the narrow one loses, the other can answer for.
+    const narrow = conv(g, conv(g, x, 2, 3), 4, 2);
+    const bias = g.constant(float32([4], drawn(4)), 'b');
+    const wide = g.Conv(conv(g, x, 7, 3), g.constant(float32([4, 7, 1, 1], drawn(28)), 'V'), bias, {
+      kernel_shape: [1, 1],
+    });
+    const y = g.Add(narrow, wide);
+    const dense = model(building.finish([valueInfo(y.name, 'float32', ['N', 4, 6, 6])]));
+    const solved = solve(dense.graph);
+    const cuts = [2, 7].map((width) => ({ group: solved.groups.find(({ size }) => size === width)!, units: [0] }));
+    const small = cut(dense, solved, cuts);
+    const { model: mended } = await reconstruct(dense, small, cuts, images, { lambda: 1e-5 }, { engine, seed: 1 });
+    expect(await errorOf(dense, small)).toBeGreaterThan(0.1);
+    expect(await errorOf(dense, mended)).toBeLessThan(1e-2);
+  });
+
+  it('errs less behind a rectifier than least squares in front of it', async () => {
+    const building = draft<StaticValue>();
+    const { g } = building;
+    const x = g.input('x', 'float32', ['N', 3, 6, 6]);
+    const bias = (count: number, at = 0) => g.constant(float32([count], drawn(count).map((v) => v + at)), 'b'); // biome-ignore format: one line
+    const hidden = g.Relu(
+      g.Conv(x, g.constant(float32([8, 3, 1, 1], drawn(24)), 'V'), bias(8), { kernel_shape: [1, 1] }),
+    );
+    const h = g.Conv(hidden, g.constant(float32([4, 8, 1, 1], drawn(32)), 'W'), bias(4, -2), { kernel_shape: [1, 1] });
+    const open = model(building.finish([valueInfo(h.name, 'float32', ['N', 4, 6, 6])]));
+    const y = g.Relu(h);
+    const dense = model(building.finish([valueInfo(y.name, 'float32', ['N', 4, 6, 6])]));
+    const rectified = (m: Model): Model => ({
+      ...m,
+      graph: { ...m.graph, nodes: dense.graph.nodes.map((node) => m.graph.nodes.find(({ name, outputs }) => name === node.name && outputs[0] === node.outputs[0]) ?? node), outputs: dense.graph.outputs },
+    }); // biome-ignore format: one line
+    const fitted = async (m: Model): Promise<Model> => {
+      const solved = solve(m.graph);
+      const cuts = [{ group: solved.groups.find(({ size }) => size === 8)!, units: [0, 1, 2] }];
+      return (await reconstruct(m, cut(m, solved, cuts), cuts, images, { lambda: 1e-7 }, { engine, seed: 1 })).model;
+    };
+    const [blind, aware] = [rectified(await fitted(open)), await fitted(dense)];
+    expect(await errorOf(dense, aware)).toBeLessThan(0.97 * (await errorOf(dense, blind)));
+  });
 });
 
 describe('reestimate', () => {

@@ -6,25 +6,31 @@ import { showShare } from '../base/unit.ts';
 import type { Dataset } from '../data/index.ts';
 import type { Model } from '../graph/model.ts';
 import type { Lab } from '../runtime/index.ts';
-import { type Choice, type ChooseOptions, choose } from './choose.ts';
+import { type Choice, type ChooseOptions, choose, type Rank } from './choose.ts';
 import { collect } from './collect.ts';
 import type { Combination } from './combine.ts';
-import type { Criterion } from './criterion/criterion.ts';
+import type { Criterion, Need } from './criterion/criterion.ts';
 import { type CriterionName, criteria } from './criterion/index.ts';
 import { cut } from './cut.ts';
 import { feeding } from './data-batches.ts';
 import { type Size, sizeOfGraph } from './estimate.ts';
 import { type Protection, type Solved, solve } from './group.ts';
 import { latencyTable } from './latency-table.ts';
+import { measuredLosses } from './measured.ts';
 import type { Normalization } from './normalize.ts';
 import { reconstruct } from './reconstruct.ts';
 import { reestimate } from './reestimate.ts';
-import { score } from './score.ts';
+import { score, slicesOf } from './score.ts';
 import { settle } from './settle.ts';
 import { type Agreement, agreement, insist } from './verify.ts';
 
-export interface PruneOptions extends Omit<ChooseOptions, 'autoRound' | 'latency' | 'isPerCost'> {
-  /** What decides: a name from `criteria`, or a criterion of one's own. Default 'l2'. */
+/** Ranks of `choose` by what the criterion says; 'measured': global, by what each group was measured to cost (`measuredLosses`). */
+export type PruneRank = Rank | 'measured';
+
+export interface PruneOptions extends Omit<ChooseOptions, 'autoRound' | 'latency' | 'isPerCost' | 'rank'> {
+  /** Who competes with whom. Default 'global', and 'measured' with `reconstruct`. */
+  rank?: PruneRank | undefined;
+  /** What decides: a name from `criteria`, or a criterion of one's own. Default 'l2', and 'obs' with `reconstruct`. */
   by?: CriterionName | Criterion | undefined;
   /** For criteria that look at slopes or activations, and for the proof. */
   data?: Dataset | undefined;
@@ -87,17 +93,29 @@ export interface Pruned {
  * const { model, report } = await prune(resnet, { keep: { macs: 0.5 }, by: 'taylor', data }, lab);
  */
 export async function prune(model: Model, options: PruneOptions, lab: Lab): Promise<Pruned> {
-  const { by = 'l2', data, samples, symbols, cutPorts = false } = options;
+  const { data, samples, symbols, cutPorts = false } = options;
+  const { by = options.reconstruct ? 'obs' : 'l2', rank = options.reconstruct ? 'measured' : 'global' } = options;
   const criterion: Criterion = typeof by === 'string' ? pick<Criterion>(criteria, by, 'criterion') : by;
   const settled = await settle(model, lab);
   const solved = solve(settled.graph, { cutPorts, ...(symbols && { symbols }) });
   const before = sizeOfGraph(settled.graph);
-  const evidence = await collect(settled, solved, lab, { needs: criterion.needs, data, samples });
-  const scores = score(solved, evidence, criterion, { ...options, seed: lab.seed });
+  const isMeasured = rank === 'measured';
+  const needs: Need[] = [...criterion.needs, ...(isMeasured && options.reconstruct ? (['hessian'] as const) : [])];
+  const evidence = await collect(settled, solved, lab, { needs, data, samples });
+  const told = score(solved, evidence, criterion, { ...options, seed: lab.seed });
+  const scores = isMeasured
+    ? await measuredLosses(settled, solved, told, slicesOf(solved, evidence, lab.seed), needed(data), lab)
+    : told;
   const table = 'latency' in options.keep ? await latencyTable(settled, solved, lab) : undefined;
   const autoRound = lab.engine.blockSize || 16;
-  const isPerCost = criterion.isChangeOfLoss === true && (options.normalization ?? 'none') === 'none';
-  const choice = choose(solved, scores, { ...options, autoRound, isPerCost, latency: table?.estimate });
+  const isPerCost = isMeasured || (criterion.isChangeOfLoss === true && (options.normalization ?? 'none') === 'none');
+  const choice = choose(solved, scores, {
+    ...options,
+    rank: isMeasured ? 'global' : rank,
+    autoRound,
+    isPerCost,
+    latency: table?.estimate,
+  });
   tell(choice, solved, lab);
   const report = {
     criterion: criterion.name,
@@ -141,14 +159,23 @@ async function mend(
     throw new PareError('prune/data', 'Weights and statistics are fitted on samples.', {
       expected: 'data; labels are not needed',
     });
+  // Before the fit: it aims at what the normalisations make, and statistics taken afterwards would undo that.
+  if (isRenewed) model = await reestimate(model, data!, {}, lab);
   if (isFitted) {
     const fitted = await reconstruct(dense, model, cuts, data!, {}, lab);
     model = fitted.model;
     report = { reconstructed: fitted.layers };
     for (const { layer, why } of fitted.left) lab.onNote?.(`Not fitted: ${layer}, because ${why}.`);
   }
-  if (isRenewed) model = await reestimate(model, data!, {}, lab);
   return { model, report };
+}
+
+function needed(data: Dataset | undefined): Dataset {
+  if (data) return data;
+  throw new PareError('prune/data', 'What a group costs is measured on samples.', {
+    expected: 'data; labels are not needed',
+    hint: 'give data, or another rank than measured',
+  });
 }
 
 /** A few samples, as many as the links were solved with: gates on axes such as "4*N" are of that size. */

@@ -7,6 +7,7 @@ import { type Combination, combine } from './combine.ts';
 import type { Criterion, Slice } from './criterion/criterion.ts';
 import { l2 } from './criterion/l2.ts';
 import type { Solved } from './group.ts';
+import type { LayerHessian } from './hessian.ts';
 import { type Member, membersOf, scorable } from './member.ts';
 import { type Normalization, normalize } from './normalize.ts';
 
@@ -29,18 +30,29 @@ export function score(
   const isLoss = criterion.isChangeOfLoss === true;
   const { combination = isLoss ? 'sum' : 'mean', seed = 0 } = options;
   const normalization = options.normalization ?? criterion.normalization ?? (isLoss ? 'none' : 'mean');
-  return membersOf(solved).map((members, i) => {
-    const slices = scorable(solved, members).map((member) => sliceOf(member, solved, evidence, seed));
+  return slicesOf(solved, evidence, seed).map((slices, i) => {
     const accepted = slices.filter((slice) => criterion.accepts?.(slice) ?? true);
-    const [by, used] = accepted.length > 0 ? [criterion, accepted] : [l2, slices];
-    const size = solved.groups[i]!.size;
-    const scores = used.length > 0 ? combine(used.map(by.score), combination) : new Float64Array(size);
+    const own = (): Float64Array | undefined => {
+      if (accepted.length === 0) return undefined;
+      return criterion.scoreTogether
+        ? criterion.scoreTogether(accepted)
+        : combine(accepted.map(criterion.score), combination);
+    };
+    const norms = (): Float64Array =>
+      slices.length > 0 ? combine(slices.map(l2.score), combination) : new Float64Array(solved.groups[i]!.size);
+    const scores = own() ?? norms();
     return normalize(
       scores.map((value) => (Number.isFinite(value) ? value : 0)),
       normalization,
     );
   });
 }
+
+/** The members of each group that are worth scoring, as criteria see them. */
+export const slicesOf = (solved: Solved, evidence: Evidence, seed = 0): Slice[][] =>
+  membersOf(solved).map((members) =>
+    scorable(solved, members).map((member) => sliceOf(member, solved, evidence, seed)),
+  );
 
 function sliceOf({ place, role, slot, partner }: Member, { bound }: Solved, evidence: Evidence, seed: number): Slice {
   const { value, axis, each, positions } = place;
@@ -69,6 +81,8 @@ function sliceOf({ place, role, slot, partner }: Member, { bound }: Solved, evid
     }
     return total;
   };
+  const places = (unit: number): Int32Array => positions.subarray(unit * each, (unit + 1) * each);
+  const hessian = evidence.hessians.get(value);
   // A weight that the loss does not depend on has no slope: it moves nothing.
   const or0 = (found: ArrayLike<number> | undefined): ArrayLike<number> => found ?? new Float64Array(sizeOf(dims));
   return {
@@ -83,6 +97,15 @@ function sliceOf({ place, role, slot, partner }: Member, { bound }: Solved, evid
     square: evidence.squares.size > 0 ? or0(evidence.squares.get(value)) : [],
     change: evidence.changes.get(place) ?? new Float64Array(units),
     activation: activationOf(role, place, partner, evidence),
+    hessian,
+    columns:
+      hessian &&
+      columnsOf(
+        hessian,
+        { along, inner },
+        Array.from({ length: units }, (_, unit) => places(unit)),
+      ),
+    places,
     sum,
     elements,
     random: random(seed, `prune/${value}/${axis}`),
@@ -107,4 +130,17 @@ function activationOf(
     rms[unit]! += found.rms[position % found.rms.length]! / each;
   });
   return { mean, rms };
+}
+
+/** The columns of a linear layer that lie at these places of its weight's axis; undefined where the axis holds its outputs. */
+function columnsOf(
+  { groups, width, height, at }: LayerHessian,
+  { along, inner }: { along: number; inner: number },
+  places: readonly Int32Array[],
+): Int32Array[] | undefined {
+  const placeOf = (element: number): number => Math.floor(element / inner) % along;
+  if (placeOf(at(groups - 1, height - 1, 0)) !== placeOf(at(0, 0, 0))) return undefined;
+  const byPlace = Array.from({ length: along }, (): number[] => []);
+  for (let i = 0; i < width; i++) byPlace[placeOf(at(0, 0, i))]!.push(i);
+  return places.map((own) => Int32Array.from([...own].flatMap((place) => byPlace[place]!)));
 }

@@ -13,6 +13,7 @@ import { predictAll } from '../train/index.ts';
 import { collect } from './collect.ts';
 import type { Criterion } from './criterion/criterion.ts';
 import { cut } from './cut.ts';
+import { logSoftmax } from './divergence.ts';
 import { solve } from './group.ts';
 import { score } from './score.ts';
 import { settle } from './settle.ts';
@@ -136,10 +137,3 @@ const topOf = (row: ArrayLike<number>): number => {
   for (let k = 1; k < row.length; k++) if (row[k]! > row[top]!) top = k;
   return top;
 };
-
-function logSoftmax(row: ArrayLike<number>): Float64Array {
-  const high = row[topOf(row)]!;
-  let sum = 0;
-  for (let k = 0; k < row.length; k++) sum += Math.exp(row[k]! - high);
-  return Float64Array.from(row, (x) => x - high - Math.log(sum));
-}

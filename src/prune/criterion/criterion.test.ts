@@ -21,6 +21,7 @@ function slice(weight: readonly number[], units: number, extra: Partial<Slice> =
       mean: Array.from({ length: units }, (_, u) => 1 + u / 10),
       rms: Array.from({ length: units }, (_, u) => 2 + u / 10),
     },
+    places: (unit) => Int32Array.of(unit),
     elements: (unit) => Int32Array.from({ length: inner }, (_, i) => unit * inner + i),
     sum: (f) => {
       const total = new Float64Array(units);

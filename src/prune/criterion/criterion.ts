@@ -1,6 +1,7 @@
 /** What a pruning criterion is: a score for every unit of one weight, seen along the axis that would be cut. */
 
 import type { Random } from '../../base/random.ts';
+import type { LayerHessian } from '../hessian.ts';
 import type { Normalization } from '../normalize.ts';
 
 /** What must be known of a weight before it can be scored. */
@@ -13,7 +14,9 @@ export type Need =
   /** Mean over batches of the squared first-order change of the loss without the unit. */
   | 'change'
   /** What the weight is multiplied with. */
-  | 'activation';
+  | 'activation'
+  /** Second moments around linear layers, and how much the answers mind their errors. */
+  | 'hessian';
 
 /** One weight, seen along the axis that would be cut. */
 export interface Slice {
@@ -35,6 +38,12 @@ export interface Slice {
   readonly change: ArrayLike<number>;
   /** Per unit, of what is multiplied with an 'in' axis: mean |x|, and √(mean x²). Empty for an 'out' axis. */
   readonly activation: { readonly mean: ArrayLike<number>; readonly rms: ArrayLike<number> };
+  /** Where `needs` names it, and the weight is that of a linear layer which reads or makes the channels. */
+  readonly hessian?: LayerHessian | undefined;
+  /** The places of each unit along the axis. */
+  readonly places: (unit: number) => Int32Array;
+  /** For each unit the columns of the linear layer's sums that read it; undefined where the axis holds none. */
+  readonly columns?: readonly Int32Array[] | undefined;
   /** For each unit the sum of f over the numbers of its elements. */
   readonly sum: (f: (i: number) => number) => Float64Array;
   /** The numbers of a unit's elements, in an order that is the same for all units. */
@@ -59,4 +68,9 @@ export interface Criterion {
   readonly normalization?: Normalization;
   /** One score per unit; the lowest go first. */
   readonly score: (slice: Slice) => Float64Array;
+  /**
+   * For criteria that must see all members of a group at once: takes the place of `score` and of combining. Undefined where
+   * it finds nothing to go by; the L2 norm stands in.
+   */
+  readonly scoreTogether?: (slices: readonly Slice[]) => Float64Array | undefined;
 }

@@ -8,6 +8,7 @@ import { l1 } from './l1.ts';
 import { l2 } from './l2.ts';
 import { lamp } from './lamp.ts';
 import { obd } from './obd.ts';
+import { obs } from './obs.ts';
 import { randomly } from './random.ts';
 import { snip } from './snip.ts';
 import { taylor } from './taylor.ts';
@@ -22,6 +23,7 @@ export const criteria = {
   fpgm,
   taylor,
   obd,
+  obs,
   snip,
   'activation-mean': activationMean,
   wanda,

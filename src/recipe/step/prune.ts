@@ -3,11 +3,11 @@
 import { showShare } from '../../base/unit.ts';
 import { costOf } from '../../cost/cost.ts';
 import { modernize } from '../../ops/modern.ts';
-import { criteria, prune as pruneModel, type Rank, usesBatchNorm } from '../../prune/index.ts';
+import { criteria, type PruneRank, prune as pruneModel, usesBatchNorm } from '../../prune/index.ts';
 import { count, flag, oneOf, share } from '../option.ts';
 import { step } from '../step.ts';
 
-const RANKS = { global: true, local: true, isomorphic: true } satisfies Record<Rank, true>;
+const RANKS = { global: true, local: true, isomorphic: true, measured: true } satisfies Record<PruneRank, true>;
 
 export const prune = step({
   about: 'remove whole channels, neurons and heads',

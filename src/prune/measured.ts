@@ -1,0 +1,92 @@
+/**
+ * What each channel costs, measured: every group alone loses shares of its weakest channels, and the answers are compared.
+ *
+ *   loss(count)   0 at 0; measured at a few counts; between them the lower convex hull, so that no later channel counts less
+ *   score(u)      the slope of that line where u's turn comes
+ *
+ * The order within a group stays what the criterion says. Layers that read the group are fitted to what stays where their
+ * moments are known.
+ * Source   the measured divergence of single layers ranks them better than any formula: see docs/pruning.md.
+ */
+
+import { bind, type Dataset, portsOf, take } from '../data/index.ts';
+import type { Model } from '../graph/model.ts';
+import { logitsOf } from '../nn/index.ts';
+import { type Lab, labOfPiece, stopIfAborted } from '../runtime/index.ts';
+import { predictAll } from '../train/index.ts';
+import type { Slice } from './criterion/criterion.ts';
+import { cut } from './cut.ts';
+import { divergence } from './divergence.ts';
+import type { Solved } from './group.ts';
+import { refit } from './refit.ts';
+
+/** Shares of a group's channels that go. */
+const SHARES = [0.125, 0.25, 0.5, 0.75] as const;
+/** Samples that are compared. */
+const SAMPLES = 128;
+
+/**
+ * Scores in the place of a criterion's: changes of the loss, comparable across groups.
+ *
+ * Throws   what reading the data and running the models throw; work/aborted.
+ */
+export async function measuredLosses(
+  model: Model,
+  solved: Solved,
+  scores: readonly Float64Array[],
+  slices: readonly (readonly Slice[])[],
+  data: Dataset,
+  lab: Lab,
+): Promise<Float64Array[]> {
+  const own = take(bind(data, portsOf(model.graph)), Math.min(SAMPLES, data.size));
+  const logits = logitsOf(model.graph, model.graph.outputs[0]!.name);
+  const quiet: Lab = { ...labOfPiece(lab), onProgress: () => undefined };
+  const answers = (asked: Model) => predictAll(asked, own, logits, { batch: 32 }, quiet);
+  const dense = await answers(model);
+  const measured: Float64Array[] = [];
+  for (const [i, group] of solved.groups.entries()) {
+    const order = Array.from(scores[i]!.keys()).sort((a, b) => scores[i]![a]! - scores[i]![b]! || a - b);
+    const points: Point[] = [{ count: 0, loss: 0 }];
+    for (const share of SHARES) {
+      stopIfAborted(lab.signal);
+      const count = Math.min(group.size - 1, Math.round(group.size * share));
+      if (count <= points.at(-1)!.count) continue;
+      const units = order.slice(0, count);
+      const small = cut(refit(model, slices[i]!, units), solved, [{ group, units }]);
+      points.push({ count, loss: divergence(dense, await answers(small), own.size) });
+    }
+    measured.push(slopes(hull(points), order));
+    lab.onProgress?.({ task: 'measuring groups', done: i + 1, total: solved.groups.length });
+  }
+  return measured;
+}
+
+interface Point {
+  readonly count: number;
+  readonly loss: number;
+}
+
+/** The lower convex hull of points in order of their count. */
+export function hull(points: readonly Point[]): Point[] {
+  const kept: Point[] = [];
+  const slope = (a: Point, b: Point): number => (b.loss - a.loss) / (b.count - a.count);
+  for (const point of points) {
+    while (kept.length > 1 && slope(kept.at(-2)!, kept.at(-1)!) >= slope(kept.at(-1)!, point)) kept.pop();
+    kept.push(point);
+  }
+  return kept;
+}
+
+/** Per unit the slope of the line where its turn comes, never falling and never below 0; the last slope goes on, steeper and steeper. */
+function slopes(line: readonly Point[], order: readonly number[]): Float64Array {
+  const scores = new Float64Array(order.length);
+  let last = 0;
+  order.forEach((unit, turn) => {
+    const to = line.findIndex(({ count }) => count > turn);
+    const [a, b] = to > 0 ? [line[to - 1]!, line[to]!] : [line.at(-2) ?? line[0]!, line.at(-1)!];
+    const slope = b.count > a.count ? (b.loss - a.loss) / (b.count - a.count) : 0;
+    last = Math.max(last * (1 + 1e-9) + Number.MIN_VALUE, slope);
+    scores[unit] = last;
+  });
+  return scores;
+}
