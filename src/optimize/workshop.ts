@@ -143,12 +143,13 @@ export async function openWorkshop(options: WorkshopOptions, lab: Lab): Promise<
       return await recorded(key, async () => {
         const started = now();
         const seconds = (): number => (now() - started) / 1000;
+        using late = lateAfter(timeMs === undefined ? undefined : Math.max(LEAST_MS, timeMs - spent), started, now);
         try {
           const from = await modelOf(parent);
           const said: string[] = [];
           const own: Lab = {
             ...lab,
-            signal: untilLate(lab.signal, timeMs, spent),
+            signal: AbortSignal.any([...(lab.signal ? [lab.signal] : []), late.signal]),
             onNote: (note) => void said.push(note),
           };
           const { model, call: settled, notes } = await followStep(from, call, await benchOf(parent), own);
@@ -193,10 +194,23 @@ export async function openWorkshop(options: WorkshopOptions, lab: Lab): Promise<
 /** What every step may take, however late it is. */
 const LEAST_MS = 15_000;
 
-/** Aborts when the caller does, or when a step takes longer than the whole search still may. */
-function untilLate(signal: AbortSignal | undefined, timeMs: number | undefined, spentMs: number): AbortSignal {
-  const late = timeMs === undefined ? [] : [AbortSignal.timeout(Math.ceil(Math.max(LEAST_MS, timeMs - spentMs)))];
-  return AbortSignal.any([...(signal ? [signal] : []), ...late]);
+/** Aborts when a step takes longer than the whole search still may, by the search's own clock. */
+function lateAfter(
+  mostMs: number | undefined,
+  started: number,
+  now: () => number,
+): Disposable & { readonly signal: AbortSignal } {
+  const late = new AbortController();
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const wait = (ms: number): void => {
+    timer = setTimeout(() => {
+      const left = mostMs! - (now() - started);
+      if (left <= 0) late.abort();
+      else wait(left);
+    }, Math.ceil(ms));
+  };
+  if (mostMs !== undefined) wait(mostMs);
+  return { signal: late.signal, [Symbol.dispose]: () => clearTimeout(timer) };
 }
 
 /** Piece after piece: a large model is never held as a whole. */
