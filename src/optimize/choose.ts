@@ -42,8 +42,8 @@ const ROUNDS = 31;
 const ASIDE = 0.05;
 /** Ranks in steps of what a timing can tell, as a logarithm: within one, what loses less is better. */
 const GRADE = Math.log(1.03);
-/** A retreat's outputs lie at most this far from the original's, over the distance of what it is a retreat from; with labels it loses less by this share of the bound. */
-const RETREAT = { distance: 0.85, drop: 0.25 };
+/** Outputs of the first and the second retreat lie at most this far from the original's, over the distance of what it is a retreat from; with labels it loses less by this share of the bound. */
+const RETREAT = { distance: [0.97, 0.85], drop: 0.25 };
 /** Retreats, should the evaluation not confirm the choice. */
 const RETREATS = 3;
 
@@ -101,10 +101,10 @@ export async function choose(options: ChooseOptions, lab: Lab): Promise<Choice> 
     .filter(isFine)
     .sort(order);
   const trial = finals[0] ?? root;
-  const isSafer = (other: Trial, than: Trial): boolean =>
+  const isSafer = (other: Trial, than: Trial, retreat: number): boolean =>
     selection?.isLabelled
       ? other.drop <= than.drop - maxDrop * RETREAT.drop
-      : other.distance <= than.distance * RETREAT.distance;
+      : other.distance <= than.distance * RETREAT.distance[retreat]!;
   return {
     trial,
     misses: missesOf(budget, trial),
@@ -113,10 +113,14 @@ export async function choose(options: ChooseOptions, lab: Lab): Promise<Choice> 
 }
 
 /** Where to retreat to, in turn: the best of what is clearly safer; last what is exact. */
-function retreats(from: Trial, ranked: readonly Trial[], isSafer: (other: Trial, than: Trial) => boolean): Trial[] {
+function retreats(
+  from: Trial,
+  ranked: readonly Trial[],
+  isSafer: (other: Trial, than: Trial, retreat: number) => boolean,
+): Trial[] {
   const found: Trial[] = [];
   for (let now = from; found.length < RETREATS - 1; ) {
-    const next = ranked.find((other) => other.key !== from.key && isSafer(other, now));
+    const next = ranked.find((other) => other.key !== from.key && isSafer(other, now, found.length));
     if (!next || next.distance <= EXACT) break;
     found.push(next);
     now = next;

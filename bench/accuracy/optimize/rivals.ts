@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isWithin } from '../../../src/base/unit.ts';
 import { type Dataset, take } from '../../../src/data/index.ts';
-import type { Model } from '../../../src/graph/model.ts';
+import { type Model, tensorType } from '../../../src/graph/model.ts';
 import { floats } from '../../../src/graph/tensor.ts';
 import { readModelFile, writeModel, writeModelFile } from '../../../src/onnx/index.ts';
 import type { Optimized, Trial } from '../../../src/optimize/index.ts';
@@ -78,7 +78,7 @@ export async function byOnnxRuntime(
     await writeModelFile(file, original);
     const answer = await ask({ model: file, input, samples, dims: column.dims, out });
     if (answer['error']) return `${answer['error']}`;
-    const model = await readModelFile(out);
+    const model = oneByOne(await readModelFile(out));
     const { drop } = await (await judgeOf(original, evidence!.data, lab)).score(model);
     return { model, drop };
   } catch (error) {
@@ -88,5 +88,17 @@ export async function byOnnxRuntime(
     rmSync(folder, { recursive: true, force: true });
   }
 }
+
+/** Made for one sample at a time: its tools write lengths of a batch of one into the file. */
+const oneByOne = (model: Model): Model => ({
+  ...model,
+  graph: {
+    ...model.graph,
+    inputs: model.graph.inputs.map((info) => {
+      const type = tensorType(info);
+      return type?.dims ? { ...info, type: { ...type, dims: [1, ...type.dims.slice(1)] } } : info;
+    }),
+  },
+});
 
 export const sizeOf = (model: Model): number => writeModel(model).length;
