@@ -20,7 +20,7 @@ export interface Choice {
   readonly trial: Trial;
   /** Targets that it misses. */
   readonly misses: readonly Miss[];
-  /** The further choices, should the evaluation not confirm this one: each changes the outputs less. */
+  /** The further choices, should the evaluation not confirm this one: the other finalists, a safer one, an exact one. */
   readonly others: readonly Trial[];
 }
 
@@ -35,17 +35,15 @@ export interface ChooseOptions {
 }
 
 /** Trials that are confirmed, and timed once more. */
-const CONFIRMED = 8;
+const CONFIRMED = 12;
 const TIMED = 3;
 const ROUNDS = 31;
 /** Weight of what is not the objective, as a power. */
 const ASIDE = 0.05;
 /** Ranks in steps of what a timing can tell, as a logarithm: within one, what loses less is better. */
 const GRADE = Math.log(1.03);
-/** Outputs of the first and the second retreat lie at most this far from the original's, over the distance of what it is a retreat from; with labels it loses less by this share of the bound. */
-const RETREAT = { distance: [0.97, 0.85], drop: 0.25 };
-/** Retreats, should the evaluation not confirm the choice. */
-const RETREATS = 3;
+/** A safer trial's outputs lie at most this far from the original's, over the distance of what failed; with labels it loses less by this share of the bound. */
+const SAFER = { distance: 0.85, drop: 0.25 };
 
 export async function choose(options: ChooseOptions, lab: Lab): Promise<Choice> {
   const { workshop, budget, maxDrop, objective, stopwatch, original, parts } = options;
@@ -71,19 +69,17 @@ export async function choose(options: ChooseOptions, lab: Lab): Promise<Choice> 
   const ranked = [...eligible].sort(order);
 
   const confirmed: Trial[] = [];
+  const families = new Set<string>();
   const selection = parts && (await judgeOf(original, parts.selection, lab));
-  /** What tells which of two trials is more likely to fail: outputs that learnt from labels may lie anywhere. */
-  const risk = (trial: Trial): number => (selection?.isLabelled ? trial.drop : trial.distance);
-  let mostRisk = Number.POSITIVE_INFINITY;
   let asked = 0;
   for (const trial of ranked) {
     if (confirmed.length === TIMED || asked === CONFIRMED) break;
-    // what is no safer than a trial that failed will fail, too
-    if (risk(trial) >= mostRisk) continue;
+    if (families.has(familyOf(trial))) continue;
     asked++;
     const drop = trial === root ? 0 : await selectionDrop(trial, selection, options);
-    if (isWithin(drop, maxDrop)) confirmed.push({ ...trial, drop });
-    else mostRisk = risk(trial);
+    if (!isWithin(drop, maxDrop)) continue;
+    confirmed.push({ ...trial, drop });
+    families.add(familyOf(trial));
   }
   if (confirmed.length === 0) confirmed.push(root);
 
@@ -101,33 +97,20 @@ export async function choose(options: ChooseOptions, lab: Lab): Promise<Choice> 
     .filter(isFine)
     .sort(order);
   const trial = finals[0] ?? root;
-  const isSafer = (other: Trial, than: Trial, retreat: number): boolean =>
+  const isSafer = (other: Trial): boolean =>
     selection?.isLabelled
-      ? other.drop <= than.drop - maxDrop * RETREAT.drop
-      : other.distance <= than.distance * RETREAT.distance[retreat]!;
-  return {
-    trial,
-    misses: missesOf(budget, trial),
-    others: parts ? retreats(trial, eligible.sort(order), isSafer) : [],
-  };
+      ? other.drop <= trial.drop - maxDrop * SAFER.drop
+      : other.distance <= trial.distance * SAFER.distance;
+  const rest = eligible.sort(order).filter(({ key }) => !finals.some((final) => final.key === key));
+  const safer = rest.find((other) => isSafer(other) && other.distance > EXACT);
+  const exact = rest.find(({ distance }) => distance <= EXACT);
+  const others = [...finals.slice(1), safer, exact].filter((other) => other !== undefined);
+  return { trial, misses: missesOf(budget, trial), others: parts ? others : [] };
 }
 
-/** Where to retreat to, in turn: the best of what is clearly safer; last what is exact. */
-function retreats(
-  from: Trial,
-  ranked: readonly Trial[],
-  isSafer: (other: Trial, than: Trial, retreat: number) => boolean,
-): Trial[] {
-  const found: Trial[] = [];
-  for (let now = from; found.length < RETREATS - 1; ) {
-    const next = ranked.find((other) => other.key !== from.key && isSafer(other, now, found.length));
-    if (!next || next.distance <= EXACT) break;
-    found.push(next);
-    now = next;
-  }
-  const exact = ranked.find((other) => other.key !== from.key && other.distance <= EXACT);
-  return exact ? [...found, exact] : found;
-}
+/** Trials that differ in nothing but which layers have floats are one family: where one fails, the others are likely to. */
+const familyOf = ({ calls }: Trial): string => JSON.stringify(calls.map(({ exclude: _, floats: __, ...call }) => call));
+
 /** Rounding alone moves outputs less. */
 const EXACT = 1e-4;
 

@@ -1,7 +1,7 @@
 /**
  * Down to smaller structures, rung by rung.
  *
- *   rung       a structure with a share of the multiply-accumulates: pruned, factorised or collapsed
+ *   rung       a structure with a share of the multiply-accumulates: pruned, with fewer blocks, factorised or collapsed
  *   halving    all ways to a rung are tried without learning; the better half learns from few samples; the best learns for long
  *   stem       the smallest structure that held the bound; the next rung starts from it
  *   back off   a rung that loses too much is tried again nearer to the stem; one that lost hardly anything makes the next bolder
@@ -121,8 +121,15 @@ function waysDown(stem: Trial, stepDown: number, root: Trial): StepCall[] {
   const both = keepParameters < 1 ? { keepMacs, keepParameters } : { keepMacs };
   const before = stem.calls.findLast(({ step }) => step === 'prune')?.['by'];
   const criteria = before === undefined ? ['wanda', 'fpgm', 'taylor'] : [`${before}`];
-  const prunings: StepCall[] = criteria.map((by) => ({ step: 'prune', by, ...both }));
-  return stem.macs === root.macs
-    ? [...prunings, { step: 'factorize', keepMacs }, { step: 'collapse', keepMacs }]
-    : prunings;
+  const [first, ...prunings] = criteria.map((by): StepCall => ({ step: 'prune', by, ...both }));
+  const isWhole = stem.macs === root.macs;
+  const drop: StepCall[] =
+    isWhole || stem.calls.some(({ step }) => step === 'drop') ? [{ step: 'drop', keepMacs }] : [];
+  const others: StepCall[] = isWhole
+    ? [
+        { step: 'factorize', keepMacs },
+        { step: 'collapse', keepMacs },
+      ]
+    : [];
+  return [first!, ...drop, ...prunings, ...others];
 }

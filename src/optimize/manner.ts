@@ -22,7 +22,7 @@ const UNTRIED: Manner = { optimizer: 'lamb' };
 const LABELS = [0.5, 1];
 /** Samples of a short lesson, and the share of the open time that all of them may take. */
 const SAMPLES = { least: 512, most: 4000 };
-const SHARE = 0.12;
+const SHARE = 0.2;
 
 /** The step that a manner is for. */
 type Lesson = 'tune' | 'distill';

@@ -166,7 +166,7 @@ export async function optimize(model: Model, options: OptimizeOptions = {}, lab?
 }
 
 /** The evaluation samples are asked at most so often; the interval widens with each time. */
-const MOST_LOOKS = 4;
+const MOST_LOOKS = 5;
 
 /** Scores the choice on the evaluation samples; where it loses too much there, the next that lost less so far. */
 async function confirm(

@@ -15,7 +15,7 @@ const CUTTING = 0.8;
 /** Has this lost little enough for a structure? */
 export const holdsCut = ({ maxDrop }: Quest, trial: Trial): boolean => isWithin(trial.drop, maxDrop * CUTTING);
 
-const STRUCTURAL: ReadonlySet<string> = new Set(['tune', 'prune', 'factorize', 'collapse', 'distill']);
+const STRUCTURAL: ReadonlySet<string> = new Set(['tune', 'prune', 'drop', 'factorize', 'collapse', 'distill']);
 
 /** Was this cut or taught last, and has no ends yet? */
 export const isStructure = ({ calls }: Trial): boolean => STRUCTURAL.has(calls.at(-1)?.step ?? '');

@@ -38,6 +38,9 @@ it('finds the blocks and leaves out those that change least', async () => {
   expect(blocksOf(model.graph)).toHaveLength(3);
   const { model: shallow, report } = await dropBlocks(model, { count: 2, data }, { engine });
   expect(report.dropped).toHaveLength(2);
+  const { report: half } = await dropBlocks(model, { keepMacs: 0.75, data }, { engine });
+  expect(half.dropped).toEqual(report.dropped.slice(0, 2));
+  expect(half.after.macs).toBeLessThanOrEqual(0.75 * half.before.macs);
   expect(report.blocks.map(({ likeness }) => likeness)).toEqual(
     report.blocks.map(({ likeness }) => likeness).toSorted((a, b) => b - a),
   );

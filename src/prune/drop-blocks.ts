@@ -29,8 +29,10 @@ export interface Ranked extends Block {
 }
 
 export interface DropOptions {
-  /** Blocks to leave out. Default 1. */
+  /** Blocks to leave out. Default 1, or with `keepMacs` as many as it takes. */
   count?: number | undefined;
+  /** Share of the multiply-accumulates that may stay. */
+  keepMacs?: number | undefined;
   /** Samples to look at. */
   data: Dataset;
   /** Default all, but no more than 64. */
@@ -75,19 +77,20 @@ export function blocksOf(graph: Graph): Block[] {
 }
 
 /**
- * Leaves out the blocks whose output is nearest to their input.
+ * Leaves out the blocks whose output is nearest to their input: so many, or until few enough multiply-accumulates are left.
  *
  * Throws   prune/nothing when the model has fewer such blocks; what reading the data throws.
  */
 export async function dropBlocks(
   model: Model,
-  { count = 1, data, samples = 64 }: DropOptions,
+  { keepMacs, count = keepMacs === undefined ? 1 : Number.POSITIVE_INFINITY, data, samples = 64 }: DropOptions,
   lab: Lab,
 ): Promise<Dropped> {
   const settled = await settle(model, lab);
   const blocks = blocksOf(settled.graph);
-  if (blocks.length < count)
-    throw new PareError('prune/nothing', `${count} residual blocks are to go, and the model has ${blocks.length}.`, {
+  const least = Number.isFinite(count) ? count : 1;
+  if (blocks.length < least)
+    throw new PareError('prune/nothing', `${least} residual blocks are to go, and the model has ${blocks.length}.`, {
       expected: 'additions of a value and of what was made from it, of the same shape',
       got: `${blocks.length}`,
     });
@@ -114,8 +117,11 @@ export async function dropBlocks(
   const dropped: string[] = [];
   const instead = new Map<string, string>();
   const origin = (name: string): string => (instead.has(name) ? origin(instead.get(name)!) : name);
+  const before = sizeOfGraph(settled.graph);
+  const isDone = (): boolean =>
+    dropped.length >= count || (keepMacs !== undefined && sizeOfGraph(graph).macs <= keepMacs * before.macs);
   for (const { x, y, name } of ranked) {
-    if (dropped.length === count) break;
+    if (isDone()) break;
     const isThere = graph.nodes.some(({ outputs }) => outputs.includes(y)) && consumers(graph).has(y);
     if (!isThere || graph.outputs.some((output) => output.name === y)) continue;
     graph = removeDead({ ...graph, nodes: renameReads(graph.nodes, new Map([[y, origin(x)]])) });
@@ -124,6 +130,6 @@ export async function dropBlocks(
   }
   return {
     model: { ...settled, graph },
-    report: { before: sizeOfGraph(settled.graph), after: sizeOfGraph(graph), blocks: ranked, dropped },
+    report: { before, after: sizeOfGraph(graph), blocks: ranked, dropped },
   };
 }

@@ -1,8 +1,8 @@
 /**
  * In which order methods go together best: the same cut, the same integers and as many passes over the samples in all.
  *
- * Run      npm run build && node dist/bench/accuracy/optimize/order.js [--model cifar10_small_cnn] [--keep 0.4] [--passes 6] [--seeds 1]
- *          [--threads 1] [--json]
+ * Run      npm run build && node dist/bench/accuracy/optimize/order.js [--model cifar10_small_cnn] [--keep 0.4] [--passes 6] [--samples 10000]
+ *          [--seeds 1] [--threads 1] [--json]
  * Prints   points lost on test2k (labelled), bytes over the original's, MACs over the original's, for each order and seed
  */
 
@@ -23,6 +23,7 @@ const { values: flags } = parseArgs({
     model: { type: 'string', default: 'cifar10_small_cnn' },
     keep: { type: 'string', default: '0.4' },
     passes: { type: 'string', default: '6' },
+    samples: { type: 'string', default: '10000' },
     seeds: { type: 'string', default: '1' },
     threads: { type: 'string', default: '1' },
     json: { type: 'boolean', default: false },
@@ -51,7 +52,7 @@ for (let seed = 0; seed < Number(flags.seeds); seed++) {
   const lab: Lab = { engine, seed };
   const { model, data } = await labelledWorkload(flags.model, lab);
   const judge = await judgeOf(model, data.test!, lab);
-  const bench = { original: model, learn: take(data.train, 10_000), answers: answersOf(model) };
+  const bench = { original: model, learn: take(data.train, Number(flags.samples)), answers: answersOf(model) };
   const macs = costOfAny(model).macs;
   for (const [order, calls] of Object.entries(ORDERS)) {
     try {
@@ -68,7 +69,7 @@ for (let seed = 0; seed < Number(flags.seeds); seed++) {
       if (!flags.json) console.log(`   -      ${order}: ${asPareError(thrown).message}`);
     }
   }
-  if (!flags.json) console.log(describeSteps(ORDERS['prune, distil, quantise while learning']!));
+  if (!flags.json) console.log(`such as ${describeSteps(ORDERS['prune, distil, quantise while learning']!)}`);
 }
 engine[Symbol.dispose]();
 if (flags.json) console.log(JSON.stringify({ model: flags.model, keep: Number(flags.keep), passes, rows }));

@@ -3,6 +3,7 @@
 import type { Step } from '../step.ts';
 import { collapse } from './collapse.ts';
 import { distill } from './distill.ts';
+import { drop } from './drop.ts';
 import { factorize } from './factorize.ts';
 import { prune } from './prune.ts';
 import { quantize } from './quantize.ts';
@@ -10,7 +11,7 @@ import { simplify } from './simplify.ts';
 import { store } from './store.ts';
 import { tune } from './tune.ts';
 
-export const steps = { simplify, tune, prune, collapse, factorize, distill, quantize, store } satisfies Record<
+export const steps = { simplify, tune, prune, drop, collapse, factorize, distill, quantize, store } satisfies Record<
   string,
   Step
 >;
