@@ -7,6 +7,7 @@
  *   back off   a rung that loses too much is tried again nearer to the stem; one that lost hardly anything makes the next bolder
  */
 
+import { blocksOf } from '../prune/index.ts';
 import type { StepCall } from '../recipe/index.ts';
 import type { Lab } from '../runtime/index.ts';
 import { mannerFor } from './manner.ts';
@@ -26,9 +27,12 @@ const EPOCHS = 9;
 const MORE_EPOCHS = 12;
 const NEAR = 4;
 /** Share of the time left that one rung may learn for. */
-const RUNG = 0.4;
+const RUNG = 0.45;
 /** Further ways are tried as long as this share of the time is still there. */
-const LOOKING = 0.95;
+const LOOKING = 0.93;
+/** What still loses more than this after a short lesson is not worth a long one, where gentler steps are left. */
+const HOPELESS = 0.25;
+const GENTLE = 0.7;
 /** Samples of a short trial. */
 const SHORT = 4000;
 
@@ -77,7 +81,9 @@ async function climb(
   const { workshop, bench } = quest;
   const cuts: Trial[] = [];
   const startMs = openMs();
-  for (const [i, call] of waysDown(stem, stepDown, workshop.root).entries()) {
+  const ways = waysDown(stem, stepDown, workshop.root);
+  if (await hasBlocks(stem, quest)) ways.unshift({ step: 'drop', keepMacs: shareOf(stepDown) });
+  for (const [i, call] of ways.entries()) {
     if (openMs() <= 0 || (i > 0 && openMs() < startMs * LOOKING)) break;
     const cut = await workshop.grow(stem, call);
     if (cut && (cut.macs < stem.macs * 0.98 || cut.parameters < stem.parameters * 0.98)) cuts.push(cut);
@@ -87,6 +93,9 @@ async function climb(
   cuts.sort((a, b) => Number(isBetter(b)) - Number(isBetter(a)) || a.drop - b.drop);
   const size = bench.learn!.size;
   const winner = cuts.length > 1 ? await shortlist(quest, cuts, openMs) : cuts[0]!;
+  if (size >= TEACHING) await mannerFor('distill', quest, winner, openMs());
+  const glimpse = shortOf(quest, winner);
+  if (glimpse && glimpse.drop > HOPELESS && stepDown < GENTLE) return { trial: glimpse, isEasy: false };
   lab.onNote?.(`${winner.calls.at(-1)!.step} to ${Math.round(stepDown * 100)} % learns from the original`);
   const first = await teach(quest, winner, { epochs: EPOCHS, mostMs: openMs() * RUNG });
   if (!first) return undefined;
@@ -95,6 +104,15 @@ async function climb(
   }
   const longer = await teach(quest, first, { epochs: MORE_EPOCHS, mostMs: openMs() * RUNG });
   return { trial: longer && longer.drop < first.drop ? longer : first, isEasy: false };
+}
+
+/** The best of the short lessons that a structure had so far. */
+function shortOf({ workshop }: Quest, { calls }: Trial): Trial | undefined {
+  const from = JSON.stringify(calls);
+  const lessons = workshop.trials.filter(
+    (trial) => trial.calls.at(-1)?.step === 'distill' && JSON.stringify(trial.calls.slice(0, -1)) === from,
+  );
+  return lessons.sort((a, b) => a.drop - b.drop)[0];
 }
 
 /** The better half of the ways after a look at few samples; the best without one where there is no time for it. */
@@ -112,24 +130,30 @@ async function shortlist(quest: Quest, cuts: readonly Trial[], openMs: () => num
   return short.sort((a, b) => a.drop - b.drop)[0]?.cut ?? cuts[0]!;
 }
 
+/** Has it residual blocks that can go? Where channels won before, they stay. */
+async function hasBlocks(stem: Trial, { workshop }: Quest): Promise<boolean> {
+  const isCut = stem.calls.some(({ step }) => step === 'prune');
+  return !isCut && blocksOf((await workshop.modelOf(stem)).graph).length > 0;
+}
+
+const shareOf = (step: number): number => Number(step.toFixed(4));
+
 /** How the stem can become smaller, the most promising first; what won before wins again. Shares are of the stem. */
 function waysDown(stem: Trial, stepDown: number, root: Trial): StepCall[] {
-  const keepMacs = Number(stepDown.toFixed(4));
+  const keepMacs = shareOf(stepDown);
   // parameters follow, where the arithmetic is elsewhere
   const wanted = (stem.macs / root.macs) * stepDown * 1.5;
   const keepParameters = Number(Math.min(1, (wanted * root.parameters) / Math.max(1, stem.parameters)).toFixed(4));
   const both = keepParameters < 1 ? { keepMacs, keepParameters } : { keepMacs };
   const before = stem.calls.findLast(({ step }) => step === 'prune')?.['by'];
   const criteria = before === undefined ? ['wanda', 'fpgm', 'taylor'] : [`${before}`];
-  const [first, ...prunings] = criteria.map((by): StepCall => ({ step: 'prune', by, ...both }));
+  const prunings = criteria.map((by): StepCall => ({ step: 'prune', by, ...both }));
   const isWhole = stem.macs === root.macs;
-  const drop: StepCall[] =
-    isWhole || stem.calls.some(({ step }) => step === 'drop') ? [{ step: 'drop', keepMacs }] : [];
   const others: StepCall[] = isWhole
     ? [
         { step: 'factorize', keepMacs },
         { step: 'collapse', keepMacs },
       ]
     : [];
-  return [first!, ...drop, ...prunings, ...others];
+  return [...prunings, ...others];
 }
