@@ -14,12 +14,31 @@ export interface Call<K extends string> {
 /** What may stand behind each name: its options. One number without a name is the first of them. */
 export type Calls<K extends string> = Readonly<Record<K, readonly string[]>>;
 
-/** "10" is a number, "true" a switch, "30+60" a list of numbers, all else a text. */
-function valueIn(word: string): OptionValue {
-  if (word === 'true' || word === 'false') return word === 'true';
-  const parts = word.split('+').map((part) => (part.trim() === '' ? Number.NaN : Number(part)));
-  if (parts.some(Number.isNaN)) return word;
-  return parts.length > 1 ? parts : parts[0]!;
+/** Options whose value is a word; those of all others are numbers, lists of numbers, or switches. */
+const WORDS: Readonly<Record<string, readonly string[]>> = {
+  epsOn: ['root', 'square', 'corrected', 'raw', 'gradient', 'divisor'],
+  velocity: ['gradients', 'steps'],
+  shape: ['cosine', 'line'],
+  target: ['labels', 'teacher'],
+};
+
+const numberIn = (word: string): number => {
+  const [, figures = '', percent] = /^\s*([^\s%]+)\s*(%?)\s*$/.exec(word) ?? [];
+  return figures === '' ? Number.NaN : Number(figures) / (percent ? 100 : 1);
+};
+
+/** "10" is a number, "90%" a share, "true" a switch, "30+60" a list of numbers. Throws usage/value. */
+function valueIn(word: string, key: string, flag: string): OptionValue {
+  const words = WORDS[key];
+  if (words?.includes(word)) return word;
+  if (!words && (word === 'true' || word === 'false')) return word === 'true';
+  const parts = words ? [Number.NaN] : word.split('+').map(numberIn);
+  if (parts.every(Number.isFinite)) return parts.length > 1 ? parts : parts[0]!;
+  throw new PareError('usage/value', `${flag} cannot have "${key}=${word}".`, {
+    where: flag,
+    expected: words ? `one of ${words.join(', ')}` : 'a number, a share such as 90%, true or false',
+    got: word,
+  });
 }
 
 /** Throws option/unknown, usage/value with the nearest option. */
@@ -42,7 +61,7 @@ export function parseCall<K extends string>(table: Calls<K>, word: string, flag:
         },
       );
     }
-    options[key] = valueIn(right ?? left);
+    options[key] = valueIn(right ?? left, key, flag);
   }
   return { name: name as K, options };
 }

@@ -74,6 +74,24 @@ export interface DeskOptions {
   readonly onCheckpoint: (file: string, resume: string) => void;
 }
 
+/** Tells before the work, and not after it, that a model cannot be written where `--out` says. Throws file/unwritable. */
+export async function checkOut(out: string | undefined): Promise<void> {
+  if (out === undefined || extname(out) !== '.onnx') return;
+  const { access, constants, stat } = await import('node:fs/promises');
+  const isFolder = async (path: string): Promise<boolean> =>
+    (await stat(path).catch(() => undefined))?.isDirectory() ?? false;
+  const isWritable = async (path: string): Promise<boolean> =>
+    (await access(path, constants.W_OK).catch((cause: unknown) => cause)) === undefined;
+  const folder = dirname(out);
+  const problems: readonly (readonly [boolean, string])[] = [
+    [await isFolder(out), 'it is a folder'],
+    [!(await isFolder(folder)), `there is no folder "${folder}"`],
+    [!(await isWritable(folder)), `"${folder}" is not writable`],
+  ];
+  const found = problems.find(([isSo]) => isSo);
+  if (found) throw new PareError('file/unwritable', `"${out}" cannot be written: ${found[1]}.`, { where: out });
+}
+
 /** A desk, and how to clear it: `close` disposes the engine. */
 export function deskFor(options: DeskOptions): { desk: Desk; close: () => Promise<void> } {
   const { values, signal, onNote, collective } = options;

@@ -15,12 +15,17 @@ describe('exit codes', () => {
     ['shape/mismatch', 2],
     ['data/shape', 2],
     ['engine/feed', 2],
+    ['parallel/stages', 2],
+    ['parallel/rank-lost', 1],
+    ['quantize/bits', 2],
+    ['train/checkpoint', 2],
     ['engine/device', 4],
     ['engine/missing', 4],
     ['data/network', 5],
     ['grad/missing', 6],
     ['engine/load', 6],
     ['op/unknown', 6],
+    ['op/old', 6],
     ['work/aborted', 130],
   ])('%s ends with %i', (code, exit) => {
     expect(exitCodeOf(code)).toBe(exit);

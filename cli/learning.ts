@@ -1,6 +1,7 @@
 /** What the verbs that learn have in common: their flags, and how they become options of `fit`. */
 
 import { PareError } from '../src/base/error.ts';
+import { nearest } from '../src/base/suggest.ts';
 import type { Model } from '../src/graph/model.ts';
 import type { FitOptions } from '../src/train/index.ts';
 import {
@@ -79,6 +80,8 @@ export function fitOptions(values: LearningValues, model?: Model, lr = statedRat
   const { epochs, batch, accumulate, optimizer, schedule, warmUp, clipNorm, patience, resume, freeze, layerDecay } =
     values;
   const groups = groupsFor(model, layerDecay);
+  checkKept(values);
+  if (model) checkFrozen(freeze, [...model.graph.initializers.keys()]);
   return {
     epochs,
     ...(optimizer.name === 'auto'
@@ -130,6 +133,29 @@ function groupsFor(model: Model | undefined, layerDecay: number | undefined): Gr
     return { ...group, match: (name: string) => isSpared(name) && isOf(name), decay: 0 };
   });
   return [...spared, { match: isSpared, decay: 0, trust: false }, ...layers];
+}
+
+/** Throws usage/value for a pattern that no weight fits. */
+function checkFrozen(freeze: readonly string[], names: readonly string[]): void {
+  const idle = freeze.find((pattern) => !names.some(matcher(pattern)));
+  if (idle === undefined) return;
+  const near = nearest(idle, names);
+  throw new PareError('usage/value', `--freeze "${idle}" fits no weight.`, {
+    where: '--freeze',
+    expected: `such as ${names.slice(0, 3).join(', ')}`,
+    got: idle,
+    ...(near && { hint: `did you mean "${near}"?` }),
+  });
+}
+
+/** Throws usage/missing for what only a kept run can do. */
+function checkKept({ checkpoint, resume, every }: LearningValues): void {
+  if (checkpoint !== undefined || (!resume && every === undefined)) return;
+  const flag = resume ? '--resume' : '--every';
+  throw new PareError('usage/missing', `${flag} needs to know where the run is kept.`, {
+    where: flag,
+    expected: '--checkpoint FOLDER',
+  });
 }
 
 function interval(word: string | undefined): { everySteps?: number; everySeconds?: number } {

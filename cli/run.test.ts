@@ -116,6 +116,11 @@ describe('bad input', () => {
     [['prune', 'CNN', '--keep-macs', '50%', '--keep-bytes', '50%'], 'usage/conflict'],
     [['eval', 'CNN', '--data', 'nothing-here'], 'data/missing'],
     [['inspect', 'CNN', '--config', 'nothing.json'], 'config/missing'],
+    [['prune', 'CNN', '--out', 'no-such-folder/a.onnx'], 'file/unwritable'],
+    [['quantize', 'CNN', '--scheme', 'dynamic', '--exclude', 'nobody'], 'usage/value'],
+    [['train', 'CNN', '--data', 'glyphs', '--resume'], 'usage/missing'],
+    [['train', 'CNN', '--data', 'glyphs', '--freeze', 'nobody*'], 'usage/value'],
+    [['train', 'CNN', '--data', 'glyphs', '--optimizer', 'adam:b1=x'], 'usage/value'],
     [[], ''],
   ])('%j ends with 2', async (argv, code) => {
     const answer = await pare(...argv.map((word) => (word === 'CNN' ? at('cnn.onnx') : word)));
@@ -384,7 +389,7 @@ describe('the program', () => {
 
 describe('forms for the Hub', () => {
   it('writes the names, the configurations, and files that run', async () => {
-    const args = ['--dtype', 'q8,q4,bnb4,fp16', '--exclude', 'nothing', '--out', at('hub'), '--json'];
+    const args = ['--dtype', 'q8,q4,bnb4,fp16', '--exclude', 'Flatten', '--out', at('hub'), '--json'];
     const { code, out } = await pare('quantize', at('cnn.onnx'), ...args);
     expect(code).toBe(0);
     const files = ['model_quantized', 'model_q4', 'model_bnb4', 'model_fp16'].map((name) => `${name}.onnx`);

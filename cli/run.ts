@@ -6,7 +6,7 @@ import type { Collective } from '../src/parallel/collective.ts';
 import { paintFor } from '../src/report/table.ts';
 import type { CommonValues } from './common-args.ts';
 import { configWords, isConfigName, readConfig } from './config.ts';
-import { deskFor } from './desk.ts';
+import { checkOut, deskFor } from './desk.ts';
 import { EXIT, type ExitCode, exitCodeOf } from './exit-codes.ts';
 import { flagsOf, helpOf, kebab, parseWords } from './parse.ts';
 import { progressBar } from './progress.ts';
@@ -132,10 +132,11 @@ async function runVerb(
     },
     onProgress: (progress) => bar.show(progress),
     onCheckpoint(file, again) {
-      resume = `The last checkpoint is ${file}. To go on: ${again}`;
+      resume = `The last checkpoint is ${file}. To go on: ${again}\n`;
     },
   });
   try {
+    await checkOut(values.out);
     const outcome = await verb.run(values, desk);
     bar.clear();
     const out = values.json ? renderJson(outcome, notes) : renderText(outcome, paintFor(io.stdout, io.env));
@@ -144,11 +145,20 @@ async function runVerb(
   } catch (thrown) {
     bar.clear();
     const error = asPareError(thrown);
-    if (error.code === 'work/aborted' && resume) io.stderr.write(`${resume}\n`);
+    if (error.code === 'work/aborted') io.stderr.write(resume ?? howToGoOn(values, argv));
     throw error;
   } finally {
     await close();
   }
+}
+
+/** What an interruption says of training, by its flag --checkpoint; nothing for other work. */
+function howToGoOn(values: Readonly<Record<string, unknown>>, argv: readonly string[]): string {
+  const { checkpoint: folder } = values;
+  if (!('checkpoint' in values)) return '';
+  if (folder === undefined) return 'Nothing was kept. With --checkpoint FOLDER a run can go on.\n';
+  const again = commandLine(argv.includes('--resume') ? argv : [...argv, '--resume']);
+  return `The last checkpoint is ${String(folder)}. To go on: ${again}\n`;
 }
 
 /** Reads the words of every argument, the positional ones by their plain name, flags with their dashes. */

@@ -84,6 +84,11 @@ export const distill = verb({
         expected: '--live or --cache',
         got: 'both',
       });
+    if (values.pair.length > 0 && values.features.length === 0)
+      throw new PareError('usage/missing', '--pair says which inner values go together, and none are asked for.', {
+        where: '--pair',
+        expected: '--features NAME',
+      });
     const teacher = await desk.read(values.teacher);
     const isSelf = values.student === 'self';
     const given = isSelf ? teacher : values.student === 'auto' ? undefined : await desk.read(values.student);

@@ -1,7 +1,9 @@
 /** `pare quantize`: fewer bits for weights and activations, by one of several schemes. */
 
 import { PareError } from '../../src/base/error.ts';
+import { nearest } from '../../src/base/suggest.ts';
 import { showBytes, showMs, showTimes } from '../../src/base/unit.ts';
+import type { Model } from '../../src/graph/model.ts';
 import { blockedMethods } from '../../src/quantize/blocked/index.ts';
 import { calibrators } from '../../src/quantize/calibrate/index.ts';
 import { corrections } from '../../src/quantize/correct/index.ts';
@@ -98,6 +100,7 @@ export const quantize = verb({
       );
     }
     const before = await desk.read(file);
+    checkExcluded(request.exclude, before.model);
     if (dtype.length > 0) {
       if (desk.collective.rank > 0) return NOTHING;
       return await writeHub(
@@ -154,6 +157,21 @@ export const quantize = verb({
     return { ...outcome, missed };
   },
 });
+
+/** Throws usage/value for a word that is no node's name or output, no weight, and no op. */
+function checkExcluded(exclude: readonly string[], { graph }: Model): void {
+  const nodes = graph.nodes.flatMap(({ name, op, outputs }) => [name, op, ...outputs]);
+  const names = new Set([...nodes, ...graph.initializers.keys()]);
+  const idle = exclude.find((word) => !names.has(word));
+  if (idle === undefined) return;
+  const near = nearest(idle, names);
+  throw new PareError('usage/value', `--exclude "${idle}" is no node of this model.`, {
+    where: '--exclude',
+    expected: "a node's name or output, or an op",
+    got: idle,
+    ...(near && { hint: `did you mean "${near}"?` }),
+  });
+}
 
 /** What is larger than was asked for, in words. */
 function missedSize({ result }: Outcome, most: number | undefined): string[] {

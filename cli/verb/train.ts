@@ -48,7 +48,6 @@ export const train = verb({
     const goal = await goalOf(before.model, parts.train, values, desk.values.seed);
     const range = rateWord(values.lr) === undefined ? await rangeTest(before, goal, values, desk) : undefined;
     if (plot !== undefined && range) await desk.writeText(plot, rangePlot({ ...range, chosen: rateIn(range) }));
-    if (values.checkpoint !== undefined) desk.checkpoint(values.checkpoint, `${desk.command} --resume`);
     const seconds = stopwatch();
     const workers = await workersOf(values, desk);
     const inParts = desk.collective.size > 1 && Math.max(values.stages ?? 1, values.tensor ?? 1) > 1;

@@ -66,15 +66,15 @@ export async function measure(
   for (const { run } of cases) {
     for (let i = 0; i < warmup; i++) await run();
     inners.push(await chooseInner(run, minMs, now));
-    stopIfAborted(signal);
+    await letSignalsIn(signal);
   }
   const samples = cases.map((): number[] => []);
   for (let round = 0; round < rounds; round++) {
     for (let turn = 0; turn < cases.length; turn++) {
       const i = (round + turn) % cases.length;
       samples[i]!.push((await time(cases[i]!.run, inners[i]!, now)) / inners[i]!);
-      stopIfAborted(signal);
     }
+    await letSignalsIn(signal);
   }
   const allRatios = samples.map((own) => own.map((sample, round) => sample / samples[0]![round]!));
   const isDisturbed = allRatios.some((ratios) => quantile(ratios, 0.9) > DISTURBED * quantile(ratios, 0.1));
@@ -93,6 +93,13 @@ export async function measure(
       isDisturbed,
     };
   });
+}
+
+/** Runs that block the thread leave no time for a signal to arrive. Throws work/aborted. */
+async function letSignalsIn(signal: AbortSignal | undefined): Promise<void> {
+  if (!signal) return;
+  await new Promise((resolve) => setTimeout(resolve));
+  stopIfAborted(signal);
 }
 
 /** Doubles the calls per sample until one lasts long enough, twice: once may be another program's doing. */
