@@ -12,13 +12,13 @@ import { modelBytes } from '../onnx/write.ts';
 import type { Lab } from '../runtime/index.ts';
 import { quantizeLstms } from './dynamic-lstm.ts';
 import { inFloat32 } from './in-float32.ts';
-import { type MatrixOptions, replaceMatrixLayers } from './matrix-layers.ts';
+import { type MatrixOptions, type Pen, replaceMatrixLayers } from './matrix-layers.ts';
 import { pairSafe as pairSafeWeights, type Weights } from './pair-safe.ts';
 import type { Kept } from './plan.ts';
 import { parametersOf, type Size } from './quantize.ts';
 import { saturates } from './saturate.ts';
 import { settleWeights } from './settle-weights.ts';
-import { storeWeights } from './store.ts';
+import { readBy, storeWeights } from './store.ts';
 import { along, quantizeWeight, weightScales } from './weight.ts';
 
 export interface DynamicOptions extends MatrixOptions {
@@ -44,7 +44,8 @@ export interface WeightReport {
 const MIDDLE = 128;
 
 /**
- * Quantises every matrix product with a constant matrix, and LSTMs; other layers (convolutions) keep their weights in 8 bits and compute in floats.
+ * Quantises every matrix product with a constant matrix, and LSTMs; other layers (convolutions) and tables keep their
+ * weights in 8 bits and compute in floats.
  * The model takes and gives the same tensors.
  */
 export async function quantizeDynamic(
@@ -55,7 +56,7 @@ export async function quantizeDynamic(
   const model = inFloat32(given);
   const { perChannel = true, weights = 's8' } = options;
   const pairSafe = options.pairSafe ?? (await saturates(lab.engine));
-  const integers = new Map<string, readonly [string, string, string]>();
+  const integers = new Map<Pen, Map<string, readonly [string, string, string]>>();
   const done = replaceMatrixLayers(
     model,
     (layer, pen) => {
@@ -76,11 +77,13 @@ export async function quantizeDynamic(
       const ws = pen.shared(`${weight}_s`, () =>
         perChannel ? float32([N], once().scales) : float32([], [once().scales[0]!]),
       );
-      let parts = integers.get(input);
+      const known = integers.get(pen) ?? new Map<string, readonly [string, string, string]>();
+      integers.set(pen, known);
+      let parts = known.get(input);
       if (!parts) {
         parts = [pen.fresh(`${input}_q`), pen.fresh(`${input}_s`), pen.fresh(`${input}_z`)];
         pen.add({ op: 'DynamicQuantizeLinear', inputs: [input], outputs: parts });
-        integers.set(input, parts);
+        known.set(input, parts);
       }
       const [sum, asFloat, scale] = [pen.fresh(`${output}_i`), pen.fresh(`${output}_f`), pen.fresh(`${output}_s`)];
       pen.add({ op: 'MatMulInteger', inputs: [parts[0], wq, parts[2], ...wz], outputs: [sum] });
@@ -92,13 +95,7 @@ export async function quantizeDynamic(
     options,
   );
   const recurrent = quantizeLstms(await settleWeights(done.model, lab), { ...options, pairSafe });
-  const { exclude = [] } = options;
-  const keep = new Set(
-    recurrent.model.graph.nodes.flatMap(({ name, op, inputs, outputs }) =>
-      [name, op, outputs[0]!].some((label) => exclude.includes(label)) ? inputs : [],
-    ),
-  );
-  const written = storeWeights(recurrent.model, keep);
+  const written = storeWeights(recurrent.model, readBy(recurrent.model.graph, options.exclude));
   return {
     model: written,
     report: {

@@ -17,6 +17,13 @@ import { packInt4 } from './weight.ts';
 const WORTHWHILE = 4096;
 const MICROSOFT = 'com.microsoft';
 
+/** Does this node look rows of a table up? */
+export const looksUp = ({ op, domain, inputs, attrs: { axis } }: Node, table: string): boolean =>
+  op === 'Gather' &&
+  domain === '' &&
+  inputs[0] === table &&
+  (axis === undefined || (axis.kind === 'int' && axis.value === 0));
+
 /** The model with its embedding tables in 4 bits, and the labels of the nodes that read them. */
 export function quantizeEmbeddings(
   model: Model,
@@ -32,14 +39,11 @@ export function quantizeEmbeddings(
   const isTable = (node: Node): boolean => {
     const [name = ''] = node.inputs;
     const table = graph.initializers.get(name);
-    const axis = node.attrs['axis'];
-    if (node.op !== 'Gather' || node.domain !== '' || table?.dtype !== 'float32' || table.dims.length !== 2)
-      return false;
+    if (!looksUp(node, name) || table?.dtype !== 'float32' || table.dims.length !== 2) return false;
     const isExcluded = [node.name, node.op, node.outputs[0]!].some((label) => exclude.includes(label));
     // A table that is also multiplied with (tied weights) stays: both readers would need a copy of their own.
     const isAlone = (readers.get(name) ?? []).every(({ op, inputs }) => op === 'Gather' && inputs[0] === name);
-    const isByRow = axis === undefined || (axis.kind === 'int' && axis.value === 0);
-    return !isExcluded && isAlone && isByRow && table.dims[0]! * table.dims[1]! >= WORTHWHILE;
+    return !isExcluded && isAlone && table.dims[0]! * table.dims[1]! >= WORTHWHILE;
   };
   const asIntegers = (name: string): readonly [string, string] => {
     let made = tables.get(name);

@@ -30,8 +30,9 @@ export function scaleInputs(
   const byInput = new Map<string, MatrixLayer[]>();
   const readers = new Map<string, Set<string>>();
   for (const layer of matrixLayersOf(model, options)) {
-    byInput.set(layer.input, [...(byInput.get(layer.input) ?? []), layer]);
-    readers.set(layer.weight, (readers.get(layer.weight) ?? new Set()).add(layer.input));
+    if (!layer.isInside) byInput.set(layer.input, [...(byInput.get(layer.input) ?? []), layer]);
+    const from = layer.isInside ? `inside ${layer.output}` : layer.input;
+    readers.set(layer.weight, (readers.get(layer.weight) ?? new Set()).add(from));
   }
   const factors = new Map<string, Float32Array>();
   for (const [input, layers] of byInput) {
@@ -59,7 +60,7 @@ function written(
     (layer, pen) => {
       const { node, input, weight, K, N } = layer;
       const s = factors.get(input);
-      if (!s) return false;
+      if (!s || layer.isInside) return false;
       let scaled = scaledNames.get(input);
       if (scaled === undefined) {
         scaled = pen.fresh(`${input}_scaled`);

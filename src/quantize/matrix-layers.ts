@@ -1,9 +1,9 @@
 /** Rewrites the dense layers of a graph: matrix products with a constant matrix. Names no op. */
 
 import { freshNames, namesOf, removeDead } from '../graph/edit.ts';
-import type { Graph, Model, Node } from '../graph/model.ts';
+import type { Attr, Graph, Model, Node } from '../graph/model.ts';
 import { floats, type Tensor } from '../graph/tensor.ts';
-import { infer } from '../ops/infer.ts';
+import { type Facts, infer } from '../ops/infer.ts';
 import { rewrite } from '../rewrite/index.ts';
 import { type Kept, labelOf } from './plan.ts';
 import { prepareWeights } from './prepare.ts';
@@ -19,8 +19,11 @@ export interface MatrixLayer {
   readonly w: Float32Array;
   readonly K: number;
   readonly N: number;
+  /** In a branch or loop: what it reads cannot be watched from outside. */
+  readonly isInside: boolean;
 }
 
+/** Writes into the graph that holds the layer; constants go to the outermost, where all see them. */
 export interface Pen {
   /** A constant under this name or one like it. */
   readonly constant: (wish: string, tensor: Tensor) => string;
@@ -54,26 +57,25 @@ export function matrixLayersOf(model: Model, options: MatrixOptions = {}): Matri
   return layers;
 }
 
-/** The model in which `replace` has written other nodes for each dense layer; false leaves one as it is. */
+/** The model in which `replace` has written other nodes for each dense layer, in branches and loops too; false leaves one as it is. */
 export function replaceMatrixLayers(
   model: Model,
   replace: (layer: MatrixLayer, pen: Pen) => boolean,
   { exclude = [], least = 0 }: MatrixOptions = {},
 ): { model: Model; replaced: string[]; kept: Kept[] } {
   const prepared = prepareMatrices(model);
-  const facts = infer(prepared.graph);
   const initializers = new Map(prepared.graph.initializers);
   const fresh = freshNames(namesOf(prepared.graph));
-  const nodes: Node[] = [];
   const replaced: string[] = [];
   const kept: Kept[] = [];
   const shared = new Map<string, string>();
+  const matrices = new Map<string, Tensor>();
   const constant = (wish: string, tensor: Tensor): string => {
     const name = fresh(wish);
     initializers.set(name, tensor);
     return name;
   };
-  const pen: Pen = {
+  const penFor = (nodes: Node[]): Pen => ({
     constant,
     shared: (wish, make) => {
       const name = shared.get(wish) ?? constant(wish, make());
@@ -82,45 +84,72 @@ export function replaceMatrixLayers(
     },
     fresh,
     add: (node) => nodes.push({ domain: '', name: '', attrs: {}, ...node }),
-  };
-  for (const node of prepared.graph.nodes) {
-    const role = roleOf(node, prepared.graph, facts);
-    const label = labelOf(node);
-    const keep = (why: string): void => {
-      kept.push({ node: label, op: node.op, why });
-      nodes.push(node);
-    };
-    if (role.kind === 'product') {
-      keep('both operands are computed');
-      continue;
-    }
-    if (role.kind !== 'weighted') {
-      nodes.push(node);
-      continue;
-    }
-    const weight = node.inputs[role.weight]!;
-    const tensor = prepared.graph.initializers.get(weight)!;
-    const [K, N] = tensor.dims as [number, number];
-    if (!role.product || tensor.dims.length !== 2) keep('it is no product with a matrix');
-    else if (role.bias >= 0 || role.axis !== 1) keep('its product is scaled or transposed');
-    else if (K * N < least) keep(`its matrix has only ${K * N} elements`);
-    else if ([node.name, node.op, node.outputs[0]!].some((name) => exclude.includes(name))) keep('excluded');
-    else {
-      const layer = {
-        node,
-        input: node.inputs[role.input]!,
-        output: node.outputs[0]!,
-        weight,
-        get w() {
-          return floats(tensor);
-        },
-        K,
-        N,
+  });
+
+  const inGraph = (graph: Graph, facts: Facts, isInside: boolean): Node[] => {
+    const nodes: Node[] = [];
+    const pen = penFor(nodes);
+    for (const node of graph.nodes) {
+      const role = roleOf(node, graph, facts);
+      const label = labelOf(node);
+      const keep = (why: string): void => {
+        kept.push({ node: label, op: node.op, why });
+        nodes.push(node);
       };
-      if (replace(layer, pen)) replaced.push(label);
-      else keep('it would not shrink');
+      if (role.kind !== 'weighted') {
+        if (role.kind === 'product')
+          keep(
+            role.inputs.some((i) => graph.initializers.has(node.inputs[i]!))
+              ? 'its matrix stands on the left'
+              : 'both operands are computed',
+          );
+        else nodes.push(inNode(node, graph, facts));
+        continue;
+      }
+      const weight = node.inputs[role.weight]!;
+      const tensor = graph.initializers.get(weight)!;
+      const [K, N] = tensor.dims as [number, number];
+      if (!role.product || tensor.dims.length !== 2) keep('it is no product with a matrix');
+      else if (role.bias >= 0 || role.axis !== 1) keep('its product is scaled or transposed');
+      else if (K * N < least) keep(`its matrix has only ${K * N} elements`);
+      else if ([node.name, node.op, node.outputs[0]!].some((name) => exclude.includes(name))) keep('excluded');
+      else if ((matrices.get(weight) ?? tensor) !== tensor) keep('another branch has another matrix of that name');
+      else {
+        matrices.set(weight, tensor);
+        const layer: MatrixLayer = {
+          node,
+          input: node.inputs[role.input]!,
+          output: node.outputs[0]!,
+          weight,
+          get w() {
+            return floats(tensor);
+          },
+          K,
+          N,
+          isInside,
+        };
+        if (replace(layer, pen)) replaced.push(label);
+        else keep('it would not shrink');
+      }
     }
-  }
+    return nodes;
+  };
+  const inNode = (node: Node, { initializers: outer }: Graph, facts: Facts): Node => {
+    const inner = (graph: Graph): Graph => {
+      const seen = { ...graph, initializers: new Map([...outer, ...graph.initializers]) };
+      const nodes = inGraph(seen, infer(graph, {}, facts), true);
+      return nodes.every((own, i) => own === graph.nodes[i]) ? graph : removeDead({ ...graph, nodes });
+    };
+    const attrs = Object.entries(node.attrs).map(([key, attr]): [string, Attr] => [
+      key,
+      attr.kind === 'graph' ? { ...attr, value: inner(attr.value) } : attr,
+    ]);
+    return attrs.some(([key, attr]) => attr.value !== node.attrs[key]!.value)
+      ? { ...node, attrs: Object.fromEntries(attrs) }
+      : node;
+  };
+
+  const nodes = inGraph(prepared.graph, infer(prepared.graph), false);
   const graph: Graph = removeDead({ ...prepared.graph, nodes, initializers });
   return { model: { ...prepared, producer: { name: 'pare', version: '' }, graph }, replaced, kept };
 }

@@ -24,6 +24,7 @@ import { saturates } from './saturate.ts';
 import type { LayerSensitivity } from './sensitivity.ts';
 import { mixture, type Speed, slowLayers, timedOn } from './slow-layers.ts';
 import { smooth } from './smooth.ts';
+import { readBy, storeTables } from './store.ts';
 
 export interface QuantizeOptions extends PlanOptions {
   /** Samples to calibrate on, as the model is fed in use. Labels are not needed. */
@@ -203,7 +204,8 @@ export async function quantize(original: Model, options: QuantizeOptions, lab: L
     (speed && planOf(ready.graph, calibrated.facts, chosenKernels).kernels.size === 0)
       ? undefined
       : await escalate(calibrated, chosenKernels, options.maxDrop, options, lab);
-  const { plan, model: written } = mixture(calibrated, escalated?.options ?? chosenKernels, slow);
+  const { plan, model: mixed } = mixture(calibrated, escalated?.options ?? chosenKernels, slow);
+  const written = storeTables(mixed, readBy(mixed.graph, options.exclude));
   if (plan.kernels.size === 0 && slow.length === 0) {
     throw new PareError('quantize/nothing', 'No node of this model can run on integers.', {
       where: model.graph.name,

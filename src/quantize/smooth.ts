@@ -34,7 +34,8 @@ export async function smooth(
   lab: Lab,
 ): Promise<{ model: Model; scaled: string[] }> {
   const model = prepareMatrices(original);
-  const peaks = new Map(matrixLayersOf(model).map(({ input, K }) => [input, new Float64Array(K)]));
+  const layers = matrixLayersOf(model).filter(({ isInside }) => !isInside);
+  const peaks = new Map(layers.map(({ input, K }) => [input, new Float64Array(K)]));
   const see = (name: string, x: Float32Array): void => {
     const peak = peaks.get(name)!;
     const K = peak.length;

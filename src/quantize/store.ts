@@ -13,13 +13,35 @@ import type { Graph, Model, Node } from '../graph/model.ts';
 import { floats, sizeOf, type Tensor, tensor } from '../graph/tensor.ts';
 import { rowOf } from '../ops/index.ts';
 import { attrsOf, slotAt } from '../ops/infer.ts';
+import { looksUp } from './embeddings.ts';
 import { labelOf } from './plan.ts';
+import { along, channelMaxima, quantizeWeight } from './weight.ts';
 
 /** Weights below this many elements stay floats: two nodes cost more bytes than they save. */
 const WORTHWHILE = 512;
 
-/** The model with its float weights (of layers that multiply) stored as int8, a scale per output channel; those named stay as they are. */
-export function storeWeights(model: Model, except: ReadonlySet<string> = new Set()): Model {
+/**
+ * The model with its float weights stored as int8: those of layers that multiply, a scale per output channel, and tables that are looked up, a
+ * scale per row. Those named stay as they are.
+ */
+export const storeWeights = (model: Model, except: ReadonlySet<string> = new Set()): Model =>
+  stored(model, except, (...about) => channelAxis(...about) ?? rowAxis(...about));
+
+/** The same for tables alone. */
+export const storeTables = (model: Model, except: ReadonlySet<string> = new Set()): Model =>
+  stored(model, except, rowAxis);
+
+/** What the nodes of these names, outputs or ops read. */
+export const readBy = ({ nodes }: Graph, labels: readonly string[] = []): Set<string> =>
+  new Set(
+    nodes.flatMap(({ name, op, inputs, outputs }) =>
+      [name, op, outputs[0]!].some((label) => labels.includes(label)) ? inputs : [],
+    ),
+  );
+
+type AxisOf = (name: string, weight: Tensor, readers: readonly Node[]) => number | undefined;
+
+function stored(model: Model, except: ReadonlySet<string>, axisOf: AxisOf): Model {
   const { graph } = model;
   const readers = consumers(graph);
   const fresh = freshNames(namesOf(graph));
@@ -27,7 +49,7 @@ export function storeWeights(model: Model, except: ReadonlySet<string> = new Set
   const initializers = new Map(graph.initializers);
   const unpacked: Node[] = [];
   for (const [name, weight] of graph.initializers) {
-    const axis = listed.has(name) || except.has(name) ? undefined : channelAxis(name, weight, readers.get(name) ?? []);
+    const axis = listed.has(name) || except.has(name) ? undefined : axisOf(name, weight, readers.get(name) ?? []);
     if (axis === undefined) continue;
     const { integers, scales } = pack(weight, axis);
     const [q, s, f] = [fresh(`${name}_q`), fresh(`${name}_s`), fresh(`${name}_f`)];
@@ -90,18 +112,17 @@ export const storingLayers = ({ nodes }: Graph, exclude: readonly string[] = [])
     return stores ? [labelOf(node)] : [];
   });
 
+/** The axis of the rows of a table that is looked up, or undefined. */
+function rowAxis(name: string, weight: Tensor, readers: readonly Node[]): number | undefined {
+  if (weight.dtype !== 'float32' || weight.dims.length !== 2 || sizeOf(weight.dims) < WORTHWHILE) return undefined;
+  return readers.some((reader) => [reader, ...within(reader)].some((node) => looksUp(node, name))) ? 0 : undefined;
+}
+
 function pack(weight: Tensor, axis: number): { integers: Tensor; scales: Tensor } {
   const values = floats(weight);
-  const channels = weight.dims[axis]!;
-  const inner = sizeOf(weight.dims.slice(axis + 1));
-  const largest = new Float32Array(channels);
-  const channelOf = (i: number): number => Math.floor(i / inner) % channels;
-  for (let i = 0; i < values.length; i++) {
-    const channel = channelOf(i);
-    largest[channel] = Math.max(largest[channel]!, Math.abs(values[i]!));
-  }
-  const scales = largest.map((most) => (most > 0 ? most / 127 : 1));
-  const integers = Int8Array.from(values, (x, i) => Math.round(x / scales[channelOf(i)]!));
+  const lie = along(weight.dims, axis);
+  const scales = Float32Array.from(channelMaxima(values, lie), (most) => (most > 0 ? most / 127 : 1));
+  const integers = quantizeWeight(values, scales, lie, 127);
   const shape = weight.dims.map((dim, i) => (i === axis ? dim : 1));
   return { integers: tensor('int8', weight.dims, integers), scales: tensor('float32', shape, scales) };
 }

@@ -85,13 +85,19 @@ export async function quantizeWeights(
       },
     );
   }
+  if ((by.learn || by.scalesInputs) && !options.data) {
+    throw new PareError('quantize/data', `${method} looks at what layers read and needs samples.`, {
+      expected: 'data; labels are not needed',
+      hint: 'give data, or take nearest or hqq',
+    });
+  }
   const prepared = prepareMatrices(original);
   const model = by.scalesInputs
-    ? scaleForBlocks(prepared, await squaresFor(prepared, method, options, lab), { bits, size, symmetric }, options)
+    ? scaleForBlocks(prepared, await squaresFor(prepared, options, lab), { bits, size, symmetric }, options)
     : prepared;
   const shapeOf = ({ K, N }: MatrixLayer): BlockShape => ({ K, N, bits, size });
   const stored = new Map<string, StoredBlocks>();
-  await eachLayer(model, by, method, options, lab, async (layer, round) => {
+  await eachLayer(model, by, options, lab, async (layer, round) => {
     const shape = shapeOf(layer);
     stored.set(layer.weight, form.store(await round(shape, symmetric), shape));
   });
@@ -133,7 +139,6 @@ export async function quantizeWeights(
 async function eachLayer(
   model: Model,
   by: BlockedMethod,
-  method: string,
   options: WeightOnlyOptions,
   lab: Lab,
   see: (
@@ -141,7 +146,9 @@ async function eachLayer(
     round: (shape: BlockShape, symmetric: boolean) => ReturnType<BlockedMethod['run']>,
   ) => Promise<void>,
 ): Promise<void> {
-  const layers = [...new Map(matrixLayersOf(model, options).map((layer) => [layer.weight, layer])).values()];
+  // Of layers that share a matrix, one that can be watched.
+  const all = matrixLayersOf(model, options).sort((a, b) => Number(b.isInside) - Number(a.isInside));
+  const layers = [...new Map(all.map((layer) => [layer.weight, layer])).values()];
   using products = await openProduct(lab);
   let done = 0;
   const roundAll = async (some: readonly MatrixLayer[], learnt?: Float64Array): Promise<void> => {
@@ -153,15 +160,16 @@ async function eachLayer(
       lab.onProgress?.({ task: 'round weights', done, total: layers.length });
     }
   };
-  if (!by.learn) return await roundAll(layers);
-  for (const widths of portions(layers)) {
-    const moments = await momentsOf(model, widths, 'products', method, options, lab);
+  const watched = by.learn ? layers.filter(({ isInside }) => !isInside) : [];
+  await roundAll(layers.filter((layer) => !watched.includes(layer)));
+  for (const widths of portions(watched)) {
+    const moments = await momentsOf(model, widths, 'products', options, lab);
     for (const [input, K] of widths) {
       stopIfAborted(lab.signal);
-      const learnt = await by.learn(K, moments.get(input)!, products.product);
+      const learnt = await by.learn!(K, moments.get(input)!, products.product);
       moments.delete(input);
       await roundAll(
-        layers.filter((layer) => layer.input === input),
+        watched.filter((layer) => layer.input === input),
         learnt,
       );
     }
@@ -188,29 +196,16 @@ function portions(layers: readonly MatrixLayer[]): Map<string, number>[] {
 }
 
 /** The mean square of every channel that dense layers read, by name. */
-const squaresFor = (model: Model, method: string, options: WeightOnlyOptions, lab: Lab) =>
-  momentsOf(
-    model,
-    new Map(matrixLayersOf(model, options).map(({ input, K }) => [input, K])),
-    'squares',
-    method,
-    options,
-    lab,
-  );
+async function squaresFor(model: Model, options: WeightOnlyOptions, lab: Lab): Promise<Map<string, Float64Array>> {
+  const layers = matrixLayersOf(model, options).filter(({ isInside }) => !isInside);
+  return await momentsOf(model, new Map(layers.map(({ input, K }) => [input, K])), 'squares', options, lab);
+}
 
-async function momentsOf(
+const momentsOf = async (
   model: Model,
   widths: ReadonlyMap<string, number>,
   of: Parameters<typeof secondMoments>[2],
-  method: string,
   { data, samples = 128 }: WeightOnlyOptions,
   lab: Lab,
-): Promise<Map<string, Float64Array>> {
-  if (!data) {
-    throw new PareError('quantize/data', `${method} looks at what layers read and needs samples.`, {
-      expected: 'data; labels are not needed',
-      hint: 'give data, or take nearest or hqq',
-    });
-  }
-  return await secondMoments(model, widths, of, data, chooseSamples(data, samples, lab.seed), lab);
-}
+): Promise<Map<string, Float64Array>> =>
+  await secondMoments(model, widths, of, data!, chooseSamples(data!, samples, lab.seed), lab);

@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { random } from '../base/random.ts';
+import { inMemory } from '../data/index.ts';
 import { checkGraph } from '../graph/check.ts';
 import { valueInfo } from '../graph/edit.ts';
-import type { Model } from '../graph/model.ts';
-import { float32, floats, int64 } from '../graph/tensor.ts';
+import type { Attr, Model, Node } from '../graph/model.ts';
+import { float32, floats, int64, tensor } from '../graph/tensor.ts';
 import { writeModel } from '../onnx/index.ts';
 import { draft } from '../ops/builder.ts';
 import { type Engine, openEngine } from '../runtime/index.ts';
@@ -138,6 +139,110 @@ it('dynamic int8 stores convolutions in 8 bits, but for those that are excluded'
   const kernels = async (exclude: readonly string[]): Promise<boolean> =>
     (await quantizeDynamic(model, { exclude }, { engine })).model.graph.initializers.has('kernel');
   expect([await kernels([]), await kernels(['layer']), await kernels(['Conv'])]).toEqual([false, true, true]);
+});
+
+/** Two branches of a merged decoder, which share matrices with each other and with what follows them. */
+function branches(): Model {
+  const K = 64;
+  const matrix = () =>
+    float32(
+      [K, K],
+      noise(K * K).map((v) => v / 8),
+    );
+  const plain = (op: string, inputs: string[], output: string): Node => ({
+    op,
+    domain: '',
+    name: output,
+    inputs,
+    outputs: [output],
+    attrs: {},
+  });
+  const branch = (name: string, nodes: Node[]): Attr => {
+    const outputs = [{ name: nodes.at(-1)!.outputs[0]! }];
+    return { kind: 'graph', value: { name, nodes, inputs: [], outputs, initializers: new Map(), values: new Map() } };
+  };
+  const choice: Node = {
+    ...plain('If', ['cached'], 'h'),
+    attrs: {
+      then_branch: branch('first', [plain('MatMul', ['x', 'W'], 'a'), plain('MatMul', ['a', 'V'], 'b')]),
+      else_branch: branch('later', [plain('MatMul', ['x', 'V'], 'c'), plain('MatMul', ['c', 'W'], 'd')]),
+    },
+  };
+  return {
+    ir: 10,
+    opsets: { '': 21 },
+    producer: { name: '', version: '' },
+    metadata: {},
+    graph: {
+      name: 'merged',
+      nodes: [choice, plain('MatMul', ['h', 'W'], 'y')],
+      inputs: [valueInfo('x', 'float32', ['N', K]), valueInfo('cached', 'bool', [])],
+      outputs: [valueInfo('y', 'float32', ['N', K])],
+      initializers: new Map([
+        ['W', matrix()],
+        ['V', matrix()],
+      ]),
+      values: new Map(),
+    },
+  };
+}
+
+it.each(['q8', 'uint8', 'q4', 'q4f16', 'bnb4'] as const)(
+  'quantises branches too, each matrix once, as %s',
+  async (dtype) => {
+    const model = branches();
+    const { model: small, kept } = await dtypes[dtype].run(model, {}, { engine });
+    expect(kept).toEqual([]);
+    checkGraph(small);
+    const large = [...small.graph.initializers.values()].filter(({ bytes }) => bytes.length >= 2048);
+    expect(large).toHaveLength(2);
+    expect(large.every(({ dtype }) => /^u?int8$/.test(dtype))).toBe(true);
+    const x = float32([3, 64], noise(3 * 64));
+    for (const cached of [0, 1]) {
+      const feeds = { x, cached: tensor('bool', [], [cached]) };
+      using before = await engine.load(writeModel(model));
+      using after = await engine.load(writeModel(small));
+      const [p, q] = [await before.run(feeds), await after.run(feeds)].map(({ y }) => floats(y!));
+      expect(cosine(p!, q!)).toBeGreaterThan(dtype.includes('8') ? 0.999 : 0.97);
+    }
+  },
+);
+
+it('gptq and awq leave branches to rounding to nearest', async () => {
+  const data = inMemory({
+    name: 'rows',
+    inputs: {
+      x: { dtype: 'float32', dims: [64], data: noise(128 * 64) },
+      cached: { dtype: 'bool', dims: [], data: Uint8Array.of(1), whole: true },
+    },
+  });
+  for (const method of ['gptq', 'awq'] as const) {
+    const { report } = await quantizeWeights(branches(), { method, data }, { engine });
+    expect(report.quantized).toHaveLength(5);
+  }
+});
+
+it('dynamic int8 stores tables by rows, but for those that are excluded', async () => {
+  const [V, D] = [60, 32];
+  const { g, finish } = draft();
+  const sizes = Float32Array.from({ length: V }, (_, v) => 2 ** (v % 9));
+  const table = noise(V * D).map((x, i) => x * sizes[Math.floor(i / D)]!);
+  const rows = g.Gather(g.constant(float32([V, D], table), 'table'), g.input('ids', 'int64', [3]));
+  const graph = { ...finish([valueInfo(rows.name, 'float32', [3, D])]), values: new Map() };
+  const model: Model = { ir: 10, opsets: { '': 21 }, producer: { name: '', version: '' }, metadata: {}, graph };
+  const { model: small } = await quantizeDynamic(model, {}, { engine });
+  expect(small.graph.initializers.has('table')).toBe(false);
+  using session = await engine.load(writeModel(small));
+  const looked = floats(Object.values(await session.run({ ids: int64([3], [0, 8, 59]) }))[0]!);
+  [0, 8, 59].forEach((v, i) => {
+    const row = table.slice(v * D, (v + 1) * D);
+    const step = row.reduce((most, x) => Math.max(most, Math.abs(x)), 0) / 127;
+    row.forEach((x, d) => {
+      expect(Math.abs(looked[i * D + d]! - x)).toBeLessThan(0.51 * step);
+    });
+  });
+  const kept = await quantizeDynamic(model, { exclude: ['Gather'] }, { engine });
+  expect(kept.model.graph.initializers.has('table')).toBe(true);
 });
 
 it('float16 storage halves the file and keeps what float16 cannot hold', async () => {

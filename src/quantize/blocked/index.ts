@@ -22,7 +22,8 @@ export const blockedMethods = {
     about: "each weight's error made up for by those that follow; samples, no labels",
     isSymmetric: true,
     learn: pulls,
-    run: (w, shape, isSymmetric, learnt, product) => gptq(w, shape, isSymmetric, learnt!, product),
+    run: (w, shape, isSymmetric, learnt, product) =>
+      learnt ? gptq(w, shape, isSymmetric, learnt, product) : roundToNearest(w, shape, isSymmetric),
   },
   awq: {
     about: 'to the nearest code, inputs scaled so that salient weights err less; samples, no labels',

@@ -17,7 +17,7 @@ export interface BlockedMethod {
    */
   readonly learn?: (K: number, moments: Float64Array, product: Product) => Promise<Float64Array>;
   /**
-   * Shapes   w [K, N]; `learnt` is what `learn` gave.
+   * Shapes   w [K, N]; `learnt` is what `learn` gave, nothing for layers in branches and loops, which nobody can watch.
    */
   readonly run: (
     w: Float32Array,
