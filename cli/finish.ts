@@ -101,7 +101,7 @@ export async function finish(desk: Desk, what: Finish): Promise<Outcome> {
       ...(report !== undefined && { report }),
     },
     shown: [
-      { kind: 'painted', paint: (paint) => summaryTable(summary, paint) },
+      { kind: 'painted', paint: (paint) => summaryTable(summary, paint, desk.notes) },
       ...(what.shown ?? []),
       {
         kind: 'facts',

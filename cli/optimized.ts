@@ -79,7 +79,7 @@ export async function tellSearch(
       recipeFile: files.recipe,
       out: files.out,
     },
-    shown: await shownOf(summary, found, files, describeSteps(chosen.calls)),
+    shown: await shownOf(summary, found, files, describeSteps(chosen.calls), desk.notes),
     ...(missed.length > 0 && { missed }),
   };
 }
@@ -89,10 +89,11 @@ async function shownOf(
   { trials, evidence }: Optimized,
   { out, recipe, report }: Files,
   steps: string,
+  told: readonly string[],
 ): Promise<Block[]> {
   const { summaryTable } = await import('../src/report/index.ts');
   return [
-    { kind: 'painted', paint: (paint) => summaryTable(summary, paint) },
+    { kind: 'painted', paint: (paint) => summaryTable(summary, paint, told) },
     { kind: 'title', text: 'the recipe' },
     { kind: 'text', text: steps },
     {

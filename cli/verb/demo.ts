@@ -138,7 +138,7 @@ async function tell({ desk, out, written, took, curves, test, maxDrop }: Story):
   return {
     result: { steps, out: last.file, report, curves },
     shown: [
-      { kind: 'painted', paint: (paint) => summaryTable(summary, paint) },
+      { kind: 'painted', paint: (paint) => summaryTable(summary, paint, desk.notes) },
       {
         kind: 'facts',
         facts: [

@@ -122,7 +122,7 @@ export const quantize = verb({
     const outcome = await finish(desk, {
       before,
       model: answer.model,
-      tag: 'int8',
+      tag: tagOf(name, request.bits),
       evaluation: sets?.evaluation,
       maxDrop,
       report: page,
@@ -157,6 +157,12 @@ export const quantize = verb({
     return { ...outcome, missed };
   },
 });
+
+/** What the result is called, in its file's name too: the type of its weights. */
+const tagOf = (scheme: keyof typeof schemes, bits: number | undefined): string =>
+  scheme === 'fp16' || scheme === 'bf16' || scheme === 'bnb4'
+    ? scheme
+    : `int${bits ?? (scheme === 'weight-only' ? 4 : 8)}`;
 
 /** Throws usage/value for a word that is no node's name or output, no weight, and no op. */
 function checkExcluded(exclude: readonly string[], { graph }: Model): void {

@@ -41,6 +41,19 @@ export const internal = (what: string, cause?: unknown): PareError =>
     ...(cause !== undefined && { cause }),
   });
 
+/** What the operating system refused: a full disk, a folder that may not be written. Undefined for other errors. */
+function refusal(thrown: Error): PareError | undefined {
+  const { syscall, path } = thrown as Error & { syscall?: string; path?: string };
+  if (syscall === undefined) return undefined;
+  return new PareError('file/refused', `The system refused: ${thrown.message}.`, {
+    ...(path !== undefined && { where: path }),
+    cause: thrown,
+  });
+}
+
 /** The thrown value as a PareError; anything unknown becomes an internal fault that keeps its cause. */
-export const asPareError = (thrown: unknown): PareError =>
-  thrown instanceof PareError ? thrown : internal(thrown instanceof Error ? thrown.message : String(thrown), thrown);
+export function asPareError(thrown: unknown): PareError {
+  if (thrown instanceof PareError) return thrown;
+  if (!(thrown instanceof Error)) return internal(String(thrown), thrown);
+  return refusal(thrown) ?? internal(thrown.message, thrown);
+}

@@ -14,9 +14,11 @@ export const showSeconds = (seconds: number): string =>
     ? `${seconds.toFixed(1)} s`
     : `${Math.floor(Math.round(seconds) / 60)} min ${Math.round(seconds) % 60} s`;
 
-/** "8.1x smaller", and "1.3x larger" where it went the wrong way. */
-export const showGain = (times: number, better: string, worse: string): string =>
-  times >= 0.995 ? `${showTimes(times)} ${better}` : `${showTimes(1 / times)} ${worse}`;
+/** "8.1x smaller", "1.3x larger" where it went the wrong way, and "as large" where two digits tell no difference. */
+export const showGain = (times: number, better: string, worse: string, same: string): string => {
+  if (times > 0.995 && times < 1.005) return same;
+  return times > 1 ? `${showTimes(times)} ${better}` : `${showTimes(1 / times)} ${worse}`;
+};
 
 /** "0.42 points lost", "0.10 points gained", "nothing lost". */
 export const showDrop = (points: number): string => {
@@ -28,8 +30,8 @@ export const showDrop = (points: number): string => {
 /** One sentence: "9.8x smaller, 4.2x faster (batch 1), 5.0x faster (batch 32), 0.30 points lost". */
 export const showGains = ({ smaller, faster, dropPoints }: Gain): string =>
   [
-    showGain(smaller, 'smaller', 'larger'),
-    ...faster.map(({ batch, times }) => `${showGain(times, 'faster', 'slower')} (batch ${batch})`),
+    showGain(smaller, 'smaller', 'larger', 'as large'),
+    ...faster.map(({ batch, times }) => `${showGain(times, 'faster', 'slower', 'as fast')} (batch ${batch})`),
     ...(dropPoints === undefined ? [] : [showDrop(dropPoints)]),
   ].join(', ');
 
@@ -65,8 +67,8 @@ export function stepCells(steps: readonly Step[]): { columns: Column[]; rows: st
   return { columns, rows };
 }
 
-/** The whole summary for a terminal: title, steps with their ratios to the first, gains, notes. */
-export function summaryTable(summary: Summary, paint: Paint = plain): string {
+/** The whole summary for a terminal: title, steps with their ratios to the first, gains, and the notes that were not `told` before. */
+export function summaryTable(summary: Summary, paint: Paint = plain, told: readonly string[] = []): string {
   const { columns, rows } = stepCells(summary.steps);
   const gain = gainOf(summary.steps);
   return [
@@ -74,6 +76,6 @@ export function summaryTable(summary: Summary, paint: Paint = plain): string {
     '',
     table(columns, rows, paint),
     ...(gain ? ['', paint('green', showGains(gain))] : []),
-    ...summary.notes.map((note) => paint('dim', `note: ${note}`)),
+    ...summary.notes.filter((note) => !told.includes(note)).map((note) => paint('dim', `note: ${note}`)),
   ].join('\n');
 }

@@ -21,6 +21,11 @@ describe('summary', () => {
     expect(gainOf([step('a', 1, 1, 1)])).toBeUndefined();
   });
 
+  it('calls equal what two digits do not tell apart', () => {
+    const gain = gainOf([step('a', 1000, 0.8, 1), step('b', 1001, 0.8, 0.998)])!;
+    expect(showGains(gain)).toBe('as large, as fast (batch 1), nothing lost');
+  });
+
   it('does not hide what became worse', () => {
     const gain = gainOf([step('a', 100, 0.8, 1), step('b', 200, 0.9, 4)])!;
     expect(showGains(gain)).toBe('2.00x larger, 4.00x slower (batch 1), 10.00 points gained');

@@ -34,6 +34,7 @@ describe('table', () => {
     [{ isTTY: true }, { NO_COLOR: '1' }, false],
     [{ isTTY: true }, { TERM: 'dumb' }, false],
     [{ isTTY: false }, { FORCE_COLOR: '1' }, true],
+    [{ isTTY: true }, { NO_COLOR: '1', FORCE_COLOR: '' }, false],
   ])('on %j with %j colours: %s', (stream, env, isColoured) => {
     expect(paintFor(stream, env)('green', 'x') !== plain('green', 'x')).toBe(isColoured);
   });

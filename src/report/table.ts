@@ -14,7 +14,7 @@ export function paintFor(
   stream: { isTTY?: boolean | undefined },
   env: Readonly<Record<string, string | undefined>>,
 ): Paint {
-  const isForced = env['FORCE_COLOR'] !== undefined && env['FORCE_COLOR'] !== '0';
+  const isForced = !!env['FORCE_COLOR'] && env['FORCE_COLOR'] !== '0';
   const isWanted = !env['NO_COLOR'] && env['TERM'] !== 'dumb' && env['FORCE_COLOR'] !== '0';
   if (!isForced && !(isWanted && stream.isTTY)) return plain;
   return (style, text) => styleText(style, text, { validateStream: false });

@@ -44,12 +44,14 @@ const files = () => import('node:fs/promises');
  * Writes beside `path`, makes the disk take it, then renames: a reader sees the old file or the whole new one.
  *
  * The arrays are read while they are written: let nobody change them until the promise ends.
+ *
+ * Throws   what the system says of a full disk or a folder that may not be written (file/refused); nothing of it is then left.
  */
 export async function writeTensorFile(
   path: string,
   { arrays, metadata }: Omit<TensorFile, 'arrays'> & { readonly arrays: Writable },
 ): Promise<void> {
-  const { open, rename, mkdir } = await files();
+  const { open, rename, mkdir, rm } = await files();
   const folder = path.replace(/[/\\][^/\\]*$/, '') || '.';
   await mkdir(folder, { recursive: true });
   const aside = `${path}.partial`;
@@ -66,10 +68,13 @@ export async function writeTensorFile(
       else for (const piece of stretches(array as StoredArray)) await put(bytesOf(piece));
     }
     await handle.sync();
-  } finally {
     await handle.close();
+    await rename(aside, path);
+  } catch (thrown) {
+    await handle.close();
+    await rm(aside, { force: true });
+    throw thrown;
   }
-  await rename(aside, path);
   await syncFolder(folder);
 }
 
