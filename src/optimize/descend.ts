@@ -90,7 +90,7 @@ async function climb(
   }
   if (cuts.length === 0) return undefined;
   const isBetter = (cut: Trial): boolean => worthOf(quest, cut) < worthOf(quest, stem) * BETTER;
-  cuts.sort((a, b) => Number(isBetter(b)) - Number(isBetter(a)) || a.drop - b.drop);
+  cuts.sort((a, b) => Number(isBetter(b)) - Number(isBetter(a)) || promiseOf(quest, a) - promiseOf(quest, b));
   const size = bench.learn!.size;
   const winner = cuts.length > 1 ? await shortlist(quest, cuts, openMs) : cuts[0]!;
   if (size >= TEACHING) await mannerFor('distill', quest, winner, openMs());
@@ -115,19 +115,26 @@ function shortOf({ workshop }: Quest, { calls }: Trial): Trial | undefined {
   return lessons.sort((a, b) => a.drop - b.drop)[0];
 }
 
+/** Gain in the objective, as a logarithm, that makes up for a loss of one bound more at this stage. */
+const EXCHANGE = 0.15;
+
+/** The smaller, the better: what is hardly worse and much faster should learn on. */
+const promiseOf = (quest: Quest, trial: Trial): number =>
+  Math.log(worthOf(quest, trial)) + EXCHANGE * Math.max(0, trial.drop / Math.max(quest.maxDrop, 1e-3) - 1);
+
 /** The better half of the ways after a look at few samples; the best without one where there is no time for it. */
 async function shortlist(quest: Quest, cuts: readonly Trial[], openMs: () => number): Promise<Trial> {
   const samples = Math.min(SHORT, quest.bench.learn!.size);
   const half = cuts.slice(0, Math.ceil(cuts.length / 2));
   const needed = half.reduce((sum, cut) => sum + passMs(quest, cut, samples), 0);
   if (half.length === 1 || needed > openMs() * 0.15 || samples < TEACHING) return cuts[0]!;
-  const short: { cut: Trial; drop: number }[] = [];
+  const short: { cut: Trial; promise: number }[] = [];
   for (const cut of half) {
     const manner = await mannerFor('distill', quest, cut, openMs());
     const taught = await quest.workshop.grow(cut, { step: 'distill', epochs: 1, samples, ...manner });
-    if (taught) short.push({ cut, drop: taught.drop });
+    if (taught) short.push({ cut, promise: promiseOf(quest, taught) });
   }
-  return short.sort((a, b) => a.drop - b.drop)[0]?.cut ?? cuts[0]!;
+  return short.sort((a, b) => a.promise - b.promise)[0]?.cut ?? cuts[0]!;
 }
 
 /** Has it residual blocks that can go? Where channels won before, they stay. */

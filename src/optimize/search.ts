@@ -22,6 +22,7 @@ import type { Trial, Workshop } from './workshop.ts';
 
 /** Structures whose ends are made: the best, and those to retreat to. */
 const FINISHED = 4;
+const LEAST_FINISHED = 2;
 /** Share of the time that is kept for merging. */
 const MERGING = 0.15;
 /** Time that is kept for the ends of the best structures, over that of the original's ends, and at most as a share. */
@@ -71,8 +72,9 @@ export async function search(quest: Quest, lab: Lab): Promise<void> {
     if (hasTarget(budget) && (await isEnough(await ends(at.stem)))) return;
   }
   await polish(quest, reserveMs, lab);
-  for (const stem of toFinish(quest)) {
-    if (leftMs(quest) <= 0) break;
+  for (const [i, stem] of toFinish(quest).entries()) {
+    // the best ones at least get weights in fewer bits, however late it is
+    if (leftMs(quest) <= 0 && i >= LEAST_FINISHED) break;
     await ends(stem);
   }
   if (leftMs(quest) > 0) await ends(root);

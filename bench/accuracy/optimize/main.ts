@@ -89,8 +89,8 @@ for (const [name, { maxDrop, open }] of Object.entries(workloads)) {
     lab,
   );
   const seconds = (now() - started) / 1000;
-  const single = await bestSingle(model, found, maxDrop, ({ key }) => journal.model(key), quiet);
-  const { bench } = await prepareData(model, data, quiet);
+  const { bench, parts } = await prepareData(model, data, quiet);
+  const single = await bestSingle(model, found, parts!, maxDrop, ({ key }) => journal.model(key), quiet);
   const peer = await byOnnxRuntime(model, bench.learn!, found, quiet);
   const rivals = [single, peer].filter((rival): rival is Rival => typeof rival === 'object');
   const models = [model, found.model, ...rivals.map((rival) => rival.model)];

@@ -3,7 +3,7 @@
  *
  * Run      npm run build && node dist/bench/accuracy/optimize/order.js [--model cifar10_small_cnn] [--keep 0.4] [--passes 6] [--samples 10000]
  *          [--seeds 1] [--threads 1] [--json]
- * Prints   points lost on test2k (labelled), bytes over the original's, MACs over the original's, for each order and seed
+ * Prints   points lost on test2k (labelled) and bytes over the original's, for each order and seed
  */
 
 import { parseArgs } from 'node:util';
@@ -13,7 +13,6 @@ import { take } from '../../../src/data/index.ts';
 import { judgeOf } from '../../../src/optimize/judge.ts';
 import { answersOf } from '../../../src/recipe/answers.ts';
 import { describeSteps, follow, type StepCall } from '../../../src/recipe/index.ts';
-import { costOfAny } from '../../../src/report/index.ts';
 import { type Lab, openEngine } from '../../../src/runtime/index.ts';
 import { sizeOf } from './rivals.ts';
 import { labelledWorkload } from './workloads.ts';
@@ -53,17 +52,13 @@ for (let seed = 0; seed < Number(flags.seeds); seed++) {
   const { model, data } = await labelledWorkload(flags.model, lab);
   const judge = await judgeOf(model, data.test!, lab);
   const bench = { original: model, learn: take(data.train, Number(flags.samples)), answers: answersOf(model) };
-  const macs = costOfAny(model).macs;
   for (const [order, calls] of Object.entries(ORDERS)) {
     try {
       const made = await follow(model, calls, bench, lab);
       const { drop } = await judge.score(made);
-      const row = { order, seed, drop, bytes: sizeOf(made) / sizeOf(model), macs: costOfAny(made).macs / macs };
+      const row = { order, seed, drop, bytes: sizeOf(made) / sizeOf(model) };
       rows.push(row);
-      if (!flags.json)
-        console.log(
-          `${showShare(row.drop).padStart(8)}  ${row.bytes.toFixed(3)} bytes  ${row.macs.toFixed(2)} MACs  ${order}`,
-        );
+      if (!flags.json) console.log(`${showShare(row.drop).padStart(8)}  ${row.bytes.toFixed(3)} bytes  ${order}`);
     } catch (thrown) {
       rows.push({ order, seed, fault: asPareError(thrown).message });
       if (!flags.json) console.log(`   -      ${order}: ${asPareError(thrown).message}`);

@@ -11,6 +11,7 @@ import { readModelFile, writeModel, writeModelFile } from '../../../src/onnx/ind
 import type { Optimized, Trial } from '../../../src/optimize/index.ts';
 import { judgeOf } from '../../../src/optimize/judge.ts';
 import { feedsFor } from '../../../src/quantize/observe.ts';
+import type { Parts } from '../../../src/recipe/parts.ts';
 import type { Lab } from '../../../src/runtime/index.ts';
 import { pythonWith, startPeer } from '../../peer/process.ts';
 
@@ -26,23 +27,31 @@ const SHARED = new Set(['simplify', 'tune', 'distill']);
 const isSingle = ({ calls }: Trial): boolean =>
   new Set(calls.map(({ step }) => step).filter((step) => !SHARED.has(step))).size <= 1;
 
-/** Evaluations that a single method gets, as many as a search has. */
-const LOOKS = 4;
+/** Confirmations and evaluations that single methods get, as many as a search has. */
+const CONFIRMED = 12;
+const LOOKS = 5;
 
-/** The single method that is best in time and bytes, and holds the bound on the evaluation samples, too. */
+/** The single method that is best in time and bytes, chosen as a search chooses: the bound holds on search and selection samples, then on the evaluation's. */
 export async function bestSingle(
   original: Model,
   { trials, evidence }: Optimized,
+  { search, selection }: Parts,
   maxDrop: number,
   modelOf: (trial: Trial) => Promise<Model | undefined>,
   lab: Lab,
 ): Promise<Rival | undefined> {
   const judge = await judgeOf(original, evidence!.data, lab);
+  const before = await judgeOf(original, selection, lab);
   const worth = ({ latencyRatio, bytes }: Trial): number => latencyRatio * bytes ** 0.1;
   const singles = trials.filter((trial) => isSingle(trial) && isWithin(trial.drop, maxDrop));
-  for (const trial of singles.sort((a, b) => worth(a) - worth(b)).slice(0, LOOKS)) {
+  let looks = 0;
+  for (const trial of singles.sort((a, b) => worth(a) - worth(b)).slice(0, CONFIRMED)) {
     const model = await modelOf(trial);
-    if (!model) continue;
+    if (!model || looks === LOOKS) continue;
+    const selected = (await before.score(model)).drop;
+    const both = (trial.drop * search.size + selected * selection.size) / (search.size + selection.size);
+    if (!isWithin(both, maxDrop)) continue;
+    looks++;
     const { drop } = await judge.score(model);
     if (isWithin(drop, maxDrop)) return { model, drop };
   }
