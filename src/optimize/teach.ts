@@ -3,6 +3,7 @@
 import { isWithin } from '../base/unit.ts';
 import type { Dataset } from '../data/index.ts';
 import type { ChangeName } from '../recipe/copies.ts';
+import { tuners } from '../recipe/tuner.ts';
 import { mannerFor } from './manner.ts';
 import { passMs, type Quest } from './quest.ts';
 import type { Trial } from './workshop.ts';
@@ -33,6 +34,8 @@ export interface Lesson {
 
 /** A lesson from a smaller share of the samples is not worth its time. */
 const LEAST_SHARE = 0.05;
+/** Share of the optimiser's rate for a lesson behind another. */
+const AGAIN = 0.3;
 /** So many passes are better spent on changed copies of the images than on the same ones again. */
 const CHANGING = 6;
 
@@ -50,10 +53,13 @@ export async function teach(quest: Quest, trial: Trial, { epochs, mostMs }: Less
   // with labels alone images change anew in every pass; a teacher's answers are recorded, of copies too
   const isLive = manner.labels === 1;
   const times = change && !isLive ? 1 + COPIES : 1;
+  // what was taught before is nearly there: a full rate would undo some of it
+  const wasTaught = trial.calls.at(-1)?.step === 'distill';
   return await quest.workshop.grow(trial, {
     step: 'distill',
     epochs: Math.max(1, Math.floor(passes / times)),
     ...manner,
+    ...(wasTaught && { lr: tuners[manner.optimizer].lr * AGAIN }),
     ...samples,
     ...(change && { augment: change, ...(!isLive && { copies: COPIES }) }),
   });
