@@ -94,7 +94,7 @@ for (const [name, preparation] of Object.entries(MODELS)) {
     const share = (x: number | undefined): string => (x === undefined ? '-' : (100 * x).toFixed(2));
     if (!flags.json) {
       console.log(
-        `${name.padEnd(28)} ${by.padEnd(12)} ${seconds.toFixed(1).padStart(6)} s ${`${row.bytes}`.padStart(9)} B  ${row.latency.toFixed(2)}x ms  top-1 ${share(row.before)} → ${share(row.accuracy)}  same ${share(row.same)}  cosine ${row.cosine.toFixed(4)}`,
+        `${name.padEnd(28)} ${by.padEnd(12)} ${seconds.toFixed(2).padStart(6)} s ${`${row.bytes}`.padStart(9)} B  ${row.latency.toFixed(2)}x ms  top-1 ${share(row.before)} → ${share(row.accuracy)}  same ${share(row.same)}  cosine ${row.cosine.toFixed(4)}`,
       );
     }
   }

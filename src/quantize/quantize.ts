@@ -216,7 +216,10 @@ export async function quantize(original: Model, options: QuantizeOptions, lab: L
       }),
     });
   }
-  const fused = await viewOf(written, lab);
+  const [fused, close] = await Promise.all([
+    viewOf(written, lab),
+    agreement(original, written, data, chosen.subarray(0, CHECKED), lab),
+  ]);
   return {
     model: written,
     report: {
@@ -238,7 +241,7 @@ export async function quantize(original: Model, options: QuantizeOptions, lab: L
       ...(narrowed && { narrowed: narrowed.report }),
       ...(quickened && { quickened }),
       ...(speed && { speed }),
-      agreement: await agreement(original, written, data, chosen.subarray(0, CHECKED), lab),
+      agreement: close,
     },
   };
 }
