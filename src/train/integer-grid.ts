@@ -3,9 +3,10 @@
  *
  *   DequantizeLinear(W, s, z)                                        its own s and z
  *   MatMulInteger(A, W, a_z, z) → Cast → Mul(s, or a_s · s)          the step that the sum of products is multiplied by
+ *   Cast(W) → Mul(s)                                                 storage alone: s has the weight's axes, all but one of size 1
  */
 
-import type { DType } from '../graph/dtype.ts';
+import { type DType, factsOf } from '../graph/dtype.ts';
 import type { Node } from '../graph/model.ts';
 import { numbers, type Tensor, tensor } from '../graph/tensor.ts';
 
@@ -34,7 +35,7 @@ interface Reading {
   /** Slots of the weight and of its zero point. */
   readonly slot: number;
   readonly zero: number;
-  readonly axis: (node: Node, rank: number) => number;
+  readonly axis: (node: Node, rank: number, step: Tensor) => number;
   /** The value that holds the step. */
   readonly step: (node: Node, links: Links) => string | undefined;
 }
@@ -50,6 +51,7 @@ const READINGS: Readonly<Record<string, Reading>> = {
   },
   MatMulInteger: { slot: 1, zero: 3, axis: (_, rank) => rank - 1, step: stepBehind },
   ConvInteger: { slot: 1, zero: 3, axis: () => 0, step: stepBehind },
+  Cast: { slot: 0, zero: 1, axis: (_, rank, step) => broadcastAxis(step, rank), step: factorBehind },
 };
 
 const WHOLE_BYTES: ReadonlySet<DType> = new Set<DType>(['int8', 'uint8', 'int16', 'uint16', 'int32']);
@@ -74,28 +76,48 @@ export function gridOf(name: string, t: Tensor, links: Links): Grid | undefined 
   const [s, z] = [links.initializers.get(step ?? ''), zero ? links.initializers.get(zero) : undefined];
   if (!agree || s?.dtype !== 'float32' || (zero && !z)) return undefined;
   const [scales, zeros] = [numbers(s), z ? numbers(z) : [0]];
-  const axis = reading.axis(first, t.dims.length);
+  const axis = reading.axis(first, t.dims.length, s);
   const isElsewhere = step !== first.inputs[1];
   if (isElsewhere && ![scales, zeros].every(({ length }) => length === 1 || length === t.dims[axis])) return undefined;
-  if (isElsewhere && (s.dims.length > 1 || scales.some((value) => !(value > 0)))) return undefined;
+  if (isElsewhere && (s.dims.filter((dim) => dim !== 1).length > 1 || scales.some((value) => !(value > 0)))) {
+    return undefined;
+  }
   const run = Math.max(scales.length, zeros.length) === 1 ? 1 : t.dims.slice(axis + 1).reduce((n, dim) => n * dim, 1);
   return { scales, zeros, run, axis, slot, stepElsewhere: isElsewhere ? step : undefined };
 }
 
+/** The one node that reads a value. */
+function only(name: string | undefined, { readers }: Links): Node | undefined {
+  const all = readers.get(name ?? '') ?? [];
+  return all.length === 1 ? all[0] : undefined;
+}
+
+/** What a value is multiplied by, where that is all that is done with it. */
+function factorOf(name: string | undefined, links: Links): string | undefined {
+  const scaled = only(name, links);
+  return scaled?.op === 'Mul' ? scaled.inputs.find((input) => input !== name) : undefined;
+}
+
 /** The constant factor of what a sum of integer products is multiplied by, once it is a float. */
-function stepBehind({ outputs: [sum] }: Node, { initializers, readers, makers }: Links): string | undefined {
-  const only = (name: string | undefined): Node | undefined => {
-    const all = readers.get(name ?? '') ?? [];
-    return all.length === 1 ? all[0] : undefined;
-  };
-  const cast = only(sum);
-  const scaled = cast?.op === 'Cast' ? only(cast.outputs[0]) : undefined;
-  if (scaled?.op !== 'Mul') return undefined;
-  const factor = scaled.inputs.find((name) => name !== cast!.outputs[0]);
-  const made = makers.get(factor ?? '');
+function stepBehind({ outputs: [sum] }: Node, links: Links): string | undefined {
+  const cast = only(sum, links);
+  const factor = cast?.op === 'Cast' ? factorOf(cast.outputs[0], links) : undefined;
+  const made = links.makers.get(factor ?? '');
   const factors = made?.op === 'Mul' ? made.inputs : [factor ?? ''];
-  const constants = factors.filter((name) => initializers.has(name));
+  const constants = factors.filter((name) => links.initializers.has(name));
   return constants.length === 1 ? constants[0] : undefined;
+}
+
+/** The constant factor of a weight that becomes floats. */
+function factorBehind({ outputs: [floats], attrs: { to } }: Node, links: Links): string | undefined {
+  const factor = to?.value === factsOf('float32').code ? factorOf(floats, links) : undefined;
+  return factor !== undefined && links.initializers.has(factor) ? factor : undefined;
+}
+
+/** The axis of a weight of so many axes along which a factor varies; 0 where it does not. */
+function broadcastAxis({ dims }: Tensor, rank: number): number {
+  const own = dims.findIndex((dim) => dim !== 1);
+  return own < 0 ? 0 : rank - dims.length + own;
 }
 
 /** Scales and zero points of a weight as two constants of the same size, for QuantizeLinear. */

@@ -99,6 +99,19 @@ const networks: Readonly<
       return layer(hidden, 'w2', [16, 2], one(g, 0.02), g.constant(tensor('int8', [], [3])));
     },
   },
+  'integers as storage alone': {
+    dtype: 'float32',
+    make: (g, x) => {
+      const floatsOf = (w: string, dims: readonly number[], steps: Tensor) =>
+        g.Mul(g.Cast(g.constant(integers(dims, 1), w), { to: 1 }), g.constant(steps, `s ${w}`));
+      const perKernel = float32([8, 1, 1, 1], new Float32Array(8).fill(0.02));
+      const map = g.Reshape(x, [-1, 1, 2, 2]);
+      const hidden = g.Flatten(g.Relu(g.Conv(map, floatsOf('w1', [8, 1, 2, 2], perKernel), null)));
+      const perColumn = float32([1, 8], new Float32Array(8).fill(0.02));
+      const deep = g.Relu(g.MatMul(hidden, floatsOf('w2', [8, 8], perColumn)));
+      return g.MatMul(deep, floatsOf('w3', [8, 2], float32([], [0.02])));
+    },
+  },
   'integer convolution': {
     dtype: 'float32',
     make: (g, x) => {

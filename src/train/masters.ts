@@ -3,6 +3,7 @@
  *
  *   float16   W → float32(W), everything around it widened
  *   integer   W → QuantizeLinear(M, s, z),  M = (W − z) · s: rounded on the way forward, straight through on the way back (`gridOf`)
+ *             or behind Cast and Mul(s), where integers are storage alone
  *   int32     a bias b → b · s: its step is too fine to matter
  *
  * Afterwards each master goes back into the type and onto the grid that the file has: only the weights of the file change.
@@ -14,7 +15,7 @@ import { expand } from '../grad/expand.ts';
 import { factsOf, limitsOf } from '../graph/dtype.ts';
 import { consumers, freshNames, namesOf, producers } from '../graph/edit.ts';
 import type { Graph, Model, Node } from '../graph/model.ts';
-import { float32, floats, numbers, type Tensor, tensor, toBrain, toHalf } from '../graph/tensor.ts';
+import { float32, floats, int64, numbers, sizeOf, type Tensor, tensor, toBrain, toHalf } from '../graph/tensor.ts';
 import { infer } from '../ops/infer.ts';
 import { modernize } from '../ops/modern.ts';
 import { widen } from '../rewrite/widen.ts';
@@ -75,20 +76,7 @@ function withIntegerMasters(graph: Graph): { graph: Graph; grids: ReadonlyMap<st
     const step = grid.stepElsewhere;
     if (step && grid.scales.length > 1 && !settings.has(step)) {
       const kept = fresh(`${step}_kept`);
-      rounding.push(
-        setting(
-          step,
-          kept,
-          constant(
-            'one',
-            tensor(
-              'int8',
-              [grid.scales.length],
-              grid.scales.map(() => 1),
-            ),
-          ),
-        ),
-      );
+      rounding.push(...setting(graph.initializers.get(step)!, kept, constant));
       settings.set(step, kept);
     }
   }
@@ -118,9 +106,17 @@ function onGrid(name: string, stored: string, { dtype }: Tensor, grid: Grid, con
   return plain('QuantizeLinear', inputs, stored, { axis: { kind: 'int', value: grid.axis } });
 }
 
-/** A step of each channel that stays as it is while the weights on it learn: so many times one. */
-const setting = (step: string, kept: string, one: string): Node =>
-  plain('DequantizeLinear', [one, step], kept, { axis: { kind: 'int', value: 0 } });
+/** Steps of all channels that stay as they are while the weights on them learn: so many times one. */
+function setting(step: Tensor, kept: string, constant: ConstantMaker): readonly Node[] {
+  const count = sizeOf(step.dims);
+  const ones = constant('one', tensor('int8', [count], new Int8Array(count).fill(1)));
+  const steps = constant('own', float32([count], floats(step)));
+  const axis = { axis: { kind: 'int' as const, value: 0 } };
+  if (step.dims.length === 1) return [plain('DequantizeLinear', [ones, steps], kept, axis)];
+  const flat = `${kept}_flat`;
+  const dims = constant('axes', int64([step.dims.length], step.dims));
+  return [plain('DequantizeLinear', [ones, steps], flat, axis), plain('Reshape', [flat, dims], kept, {})];
+}
 
 type ConstantMaker = (wish: string, value: Tensor) => string;
 
