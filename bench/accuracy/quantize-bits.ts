@@ -3,7 +3,7 @@
  * to nearest, by AdaRound, and by quantisation-aware training. Activations have 8 bits throughout.
  *
  * Run      npm run build && node dist/bench/accuracy/quantize-bits.js [--bits 8,6,4,3,2] [--samples 6000] [--iterations 300]
- *          [--epochs 2] [--json]
+ *          [--epochs 2] [--methods nearest,adaround,qat] [--json]
  * Data     $PARE_DATA or ../shared/data: mnist
  * Prints   bytes of the file; milliseconds at batch 1 over the float network's (interleaved, one thread); accuracy on t10k
  */
@@ -24,6 +24,7 @@ const { values: flags } = parseArgs({
     samples: { type: 'string', default: '6000' },
     iterations: { type: 'string', default: '300' },
     epochs: { type: 'string', default: '2' },
+    methods: { type: 'string', default: 'nearest,adaround,qat' },
     json: { type: 'boolean', default: false },
   },
 });
@@ -61,6 +62,7 @@ say(`float: ${writeModel(float).length} bytes, accuracy ${(100 * baseline).toFix
 for (const [part, exclude] of Object.entries(PARTS)) {
   for (const bits of flags.bits.split(',').map(Number)) {
     for (const [method, make] of Object.entries(METHODS)) {
+      if (!flags.methods.split(',').includes(method)) continue;
       const model = await make(bits, exclude);
       const [before, after] = await measureModels(
         [

@@ -43,7 +43,7 @@ const blocks =
 const METHODS: Readonly<Record<string, Method>> = {
   'dynamic int8': async (model) => (await quantizeDynamic(model, {}, lab)).model,
   'static int8': async (model, { data }) => (await quantize(model, { data, samples: 64 }, lab)).model,
-  'static, smooth 0.5': async (model, { data }) =>
+  'static smooth 0.5': async (model, { data }) =>
     (await quantize(model, { data, samples: 64, smooth: 0.5 }, lab)).model,
   'q4 nearest': blocks('nearest'),
   'q4 hqq': blocks('hqq'),
