@@ -108,6 +108,13 @@ export function* pieces(t: Tensor): Generator<Uint8Array> {
   }
 }
 
+/** The same numbers, bit by bit, in the same shape? */
+export const isSameTensor = (a: Tensor, b: Tensor): boolean =>
+  a.dtype === b.dtype &&
+  a.dims.join() === b.dims.join() &&
+  a.bytes.length === b.bytes.length &&
+  a.bytes.every((byte, i) => byte === b.bytes[i]);
+
 /** Same elements, zero-filled. */
 export const zeros = (dtype: DType, dims: readonly number[]): Tensor => ({
   dtype,

@@ -2,9 +2,10 @@
 
 import { freshNames, namesOf, removeDead } from '../graph/edit.ts';
 import type { Attr, Graph, Model, Node } from '../graph/model.ts';
-import { floats, type Tensor } from '../graph/tensor.ts';
+import { float32, floats, type Tensor } from '../graph/tensor.ts';
 import { type Facts, infer } from '../ops/infer.ts';
 import { rewrite } from '../rewrite/index.ts';
+import { transposed } from './blocks.ts';
 import { type Kept, labelOf } from './plan.ts';
 import { prepareWeights } from './prepare.ts';
 import { roleOf } from './role.ts';
@@ -86,7 +87,8 @@ export function replaceMatrixLayers(
     add: (node) => nodes.push({ domain: '', name: '', attrs: {}, ...node }),
   });
 
-  const inGraph = (graph: Graph, facts: Facts, isInside: boolean): Node[] => {
+  const inGraph = (given: Graph, facts: Facts, isInside: boolean): Node[] => {
+    const graph = { ...given, initializers: new Map([...given.initializers, ...turnedTables(given)]) };
     const nodes: Node[] = [];
     const pen = penFor(nodes);
     for (const node of graph.nodes) {
@@ -152,4 +154,24 @@ export function replaceMatrixLayers(
   const nodes = inGraph(prepared.graph, infer(prepared.graph), false);
   const graph: Graph = removeDead({ ...prepared.graph, nodes, initializers });
   return { model: { ...prepared, producer: { name: 'pare', version: '' }, graph }, replaced, kept };
+}
+
+/** What a graph keeps once and turns for products (a table that is looked up, too), as the matrices that the products see. */
+function turnedTables({ nodes, initializers }: Graph): [string, Tensor][] {
+  return nodes.flatMap(({ op, domain, inputs, outputs, attrs: { perm } }): [string, Tensor][] => {
+    const table = initializers.get(inputs[0] ?? '');
+    const isTurned = perm === undefined || (perm.kind === 'ints' && perm.value.join() === '1,0');
+    if (op !== 'Transpose' || domain !== '' || table?.dtype !== 'float32' || table.dims.length !== 2 || !isTurned) {
+      return [];
+    }
+    const [rows, columns] = table.dims as [number, number];
+    const made = {
+      dtype: table.dtype,
+      dims: [columns, rows],
+      get bytes() {
+        return float32(this.dims, transposed(floats(table), rows, columns)).bytes;
+      },
+    };
+    return [[outputs[0]!, made]];
+  });
 }

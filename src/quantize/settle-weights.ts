@@ -5,7 +5,7 @@
 
 import { freshNames, namesOf, removeDead, valueInfo } from '../graph/edit.ts';
 import type { Attr, Graph, Model, Node } from '../graph/model.ts';
-import type { Tensor } from '../graph/tensor.ts';
+import { isSameTensor, type Tensor } from '../graph/tensor.ts';
 import { writeModel } from '../onnx/write.ts';
 import { constantOf } from '../rewrite/constant-of.ts';
 import type { Lab } from '../runtime/index.ts';
@@ -21,7 +21,7 @@ export async function settleWeights(model: Model, { engine }: Pick<Lab, 'engine'
   const settled: { readonly name: string; readonly value: Tensor }[] = [];
 
   const keep = (wish: string, value: Tensor): string => {
-    const same = settled.find((other) => isSame(other.value, value));
+    const same = settled.find((other) => isSameTensor(other.value, value));
     if (same) return same.name;
     const name = fresh(wish);
     initializers.set(name, value);
@@ -110,9 +110,3 @@ function partFor(
   }
   return part;
 }
-
-const isSame = (a: Tensor, b: Tensor): boolean =>
-  a.dtype === b.dtype &&
-  a.dims.join() === b.dims.join() &&
-  a.bytes.length === b.bytes.length &&
-  a.bytes.every((byte, i) => byte === b.bytes[i]);

@@ -208,6 +208,27 @@ it.each(['q8', 'uint8', 'q4', 'q4f16', 'bnb4'] as const)(
   },
 );
 
+it.each(['q8', 'q4', 'bnb4'] as const)(
+  'quantises a table that is turned to be multiplied with, as %s',
+  async (dtype) => {
+    const [V, D] = [96, 32];
+    const { g, finish } = draft();
+    const table = g.constant(float32([V, D], noise(V * D)), 'table');
+    const rows = g.Gather(table, g.input('ids', 'int64', [3]));
+    const y = g.MatMul(rows, g.Transpose(table, { perm: [1, 0] }));
+    const graph = { ...finish([valueInfo(y.name, 'float32', [3, V])]), values: new Map() };
+    const model: Model = { ir: 10, opsets: { '': 21 }, producer: { name: '', version: '' }, metadata: {}, graph };
+    const { model: small, kept } = await dtypes[dtype].run(model, {}, { engine });
+    expect(kept).toEqual([]);
+    expect(small.graph.nodes.some(({ op }) => op === 'Transpose')).toBe(false);
+    const ids = int64([3], [0, 50, 95]);
+    using before = await engine.load(writeModel(model));
+    using after = await engine.load(writeModel(small));
+    const [p, q] = [await before.run({ ids }), await after.run({ ids })].map((out) => floats(Object.values(out)[0]!));
+    expect(cosine(p!, q!)).toBeGreaterThan(dtype === 'q8' ? 0.999 : 0.97);
+  },
+);
+
 it('gptq and awq leave branches to rounding to nearest', async () => {
   const data = inMemory({
     name: 'rows',

@@ -184,6 +184,17 @@ describe('foldConstants', () => {
     expect(ops(grown.model)).toEqual(['Add']);
   });
 
+  it('keeps a weight once that changes alike for all who read it', () => {
+    const repeated = built((g) => {
+      const W = values(g, [8, 8]);
+      const half = (v: StaticValue) => g.MatMul(g.Mul(g.Tanh(v), 0.5), W);
+      return half(half(half(g.input('x', 'float32', [2, 8]))));
+    });
+    const { graph } = simplify(repeated).model;
+    expect(graph.nodes.some(({ op }) => op === 'Mul')).toBe(false);
+    expect([...graph.initializers.values()].filter(({ dims }) => dims.length === 2)).toHaveLength(1);
+  });
+
   it('does not store a weight twice that another node reads as it lies', async () => {
     const tied = built((g) => {
       const E = values(g, [40, 50]);

@@ -2,7 +2,7 @@
 
 import { freshNames, namesOf, readsOf, renameReads } from '../graph/edit.ts';
 import type { Attr, Dim, Graph, Node } from '../graph/model.ts';
-import type { Tensor } from '../graph/tensor.ts';
+import { isSameTensor, type Tensor } from '../graph/tensor.ts';
 import { type AttrInput, attrOf } from '../ops/builder.ts';
 import { rowNamed } from '../ops/index.ts';
 import { factOf, infer, inferNode } from '../ops/infer.ts';
@@ -118,10 +118,17 @@ export function openNet(graph: Graph, opset: number): Edit {
     return name;
   };
   const weight: Edit['weight'] = (wish, tensor) => addWeight(fresh(wish), tensor);
+  /** What became of a weight that several nodes read: where it becomes the same for all of them, it is kept once. */
+  const variants = new Map<string, string[]>();
   const reweigh: Edit['reweigh'] = (name, tensor, ...allowed) => {
+    const known = variants.get(name)?.find((variant) => isSameTensor(initializers.get(variant)!, tensor));
+    if (known !== undefined) return known;
     const others = readers(name).some((node) => !allowed.includes(node));
     const isOurs = initializers.has(name) && !others && !isReadInside(name) && !outputs.has(name);
-    return isOurs ? addWeight(name, tensor) : weight(name, tensor);
+    if (isOurs) return addWeight(name, tensor);
+    const variant = weight(name, tensor);
+    variants.set(name, [...(variants.get(name) ?? []), variant]);
+    return variant;
   };
 
   const emit: Edit['emit'] = (op, inputs, attrs = {}, { like, domain = '', outputs: count = 1 } = {}) => {
