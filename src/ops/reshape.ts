@@ -41,6 +41,21 @@ function reshapeAfterCut(wanted: readonly Dim[], Y: readonly Axis[], X: Value, k
 const canReopen = (wanted: readonly Dim[], X: Value): boolean =>
   wanted.filter((dim, i) => dim === -1 || dim === null || (typeof dim === 'string' && X.dims[i] !== dim)).length <= 1;
 
+/** Where several dimensions are only known at run time: numbers that a cut changes, and −1 for a length such as "4*N". */
+function patchAfterCut(wanted: readonly Dim[], Y: readonly Axis[], kept: Kept): Map<number, number> {
+  const changed = Y.flatMap((axis, i): [number, number][] => {
+    const dim = wanted[i]!;
+    const count = kept(axis).length;
+    if (dim === -1 || dim === 0 || count === axis.size) return [];
+    return [[i, typeof dim === 'number' ? count : -1]];
+  });
+  return new Map(changed);
+}
+
+/** A symbol alone is never cut; a multiple of one may be, and takes the only −1 there can be. */
+const canPatch = (wanted: readonly Dim[]): boolean =>
+  wanted.filter((dim) => dim === -1 || (typeof dim === 'string' && /^\d+\*/.test(dim))).length <= 1;
+
 export const Reshape = op({
   type: 'Reshape',
   inputs: ['X', 'shape'],
@@ -58,10 +73,14 @@ export const Reshape = op({
     return typeof rank === 'number' ? { dims: new Array<Dim>(rank).fill(null), dtype: X.dtype, ints: X.ints } : null;
   },
   grad: ({ X, dY }, _, g) => ({ X: g.reshape(dY, X.dims) }),
-  couple: ({ X, Y }, _, { X: x, shape }) =>
-    shape.ints && canReopen(shape.ints, x)
-      ? [...reshapeLinks(X, Y), adjust((kept) => ({ ints: { shape: reshapeAfterCut(shape.ints!, Y, x, kept) } }))]
-      : [],
+  couple: ({ X, Y }, _, { X: x, shape }) => {
+    const wanted = shape.ints;
+    if (wanted && canReopen(wanted, x))
+      return [...reshapeLinks(X, Y), adjust((kept) => ({ ints: { shape: reshapeAfterCut(wanted, Y, x, kept) } }))];
+    if (wanted && canPatch(wanted))
+      return [...reshapeLinks(X, Y), adjust((kept) => ({ entries: { shape: patchAfterCut(wanted, Y, kept) } }))];
+    return [];
+  },
   cost: noMacs,
   quant: 'passes',
   samples: [

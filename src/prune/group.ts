@@ -103,21 +103,38 @@ export function solve(graph: Graph, { symbols = {}, cutPorts = false }: SolveOpt
   };
   let picks = firstPicks(answers, bound);
   let best = attempt(picks);
-  for (const answer of answers.values()) {
-    for (const link of typeof answer === 'string' ? [] : answer) {
-      if (link.kind !== 'choice') continue;
-      for (let option = 0; option < link.options.length; option++) {
-        const taken = link.options[picks.get(link) ?? 0]!;
-        if (has(taken, 'open', best.classes)) break;
-        if (!has(link.options[option]!, 'shut', best.classes)) continue;
-        const other = new Map([...picks, [link, option]]);
-        const tried = attempt(other);
-        if (tried.classes.open > best.classes.open) [best, picks] = [tried, other];
-      }
+  const choices = [...answers.values()].flatMap((answer) =>
+    typeof answer === 'string' ? [] : answer.filter(isChoice),
+  );
+  // Alike ones together first: layers that share a weight must be followed in the same way.
+  for (const alike of [...likeOnes(choices), ...choices.map((link) => [link])]) {
+    for (let option = 0; option < alike[0]!.options.length; option++) {
+      const stuck = alike.filter((link) => !has(link.options[picks.get(link) ?? 0]!, 'open', best.classes));
+      if (stuck.length === 0) break;
+      if (!stuck.some((link) => has(link.options[option]!, 'shut', best.classes))) continue;
+      const other = new Map([...picks, ...stuck.map((link) => [link, option] as const)]);
+      const tried = attempt(other);
+      if (tried.classes.open > best.classes.open) [best, picks] = [tried, other];
     }
   }
   const { ties, links, classes } = best;
   return { graph, bound, ties, links, constants, groups: classes.groups(), protections: classes.protections };
+}
+
+type Choosing = Extract<Link, { kind: 'choice' }>;
+
+const isChoice = (link: Link): link is Choosing => link.kind === 'choice';
+
+/** Choices between the same axes of values of the same sizes, where there are several. */
+function likeOnes(choices: readonly Choosing[]): Choosing[][] {
+  const show = (link: Link): string =>
+    link.kind === 'tie' ? [link.a, link.b].map(({ axis, size }) => `${axis}:${size}`).join('~') : link.kind;
+  const lists = new Map<string, Choosing[]>();
+  for (const link of choices) {
+    const key = link.options.map((option) => option.map(show).join()).join('|');
+    lists.set(key, [...(lists.get(key) ?? []), link]);
+  }
+  return [...lists.values()].filter(({ length }) => length > 1);
 }
 
 /** Of each choice the first option that does not go along an axis whose size is only known at run time, such as the batch. */
@@ -126,11 +143,7 @@ function firstPicks(answers: Answers, { symbolic }: Bound): Picks {
   const isUsable = (links: readonly Link[]): boolean =>
     links.every((link) => link.kind !== 'tie' || isFixed(link.a) || isFixed(link.b));
   const choices = [...answers.values()].flatMap((answer) => (typeof answer === 'string' ? [] : answer));
-  return new Map(
-    choices.flatMap((link): [Link, number][] =>
-      link.kind === 'choice' ? [[link, Math.max(0, link.options.findIndex(isUsable))]] : [],
-    ),
-  );
+  return new Map(choices.filter(isChoice).map((link) => [link, Math.max(0, link.options.findIndex(isUsable))]));
 }
 
 /** Does one of these links touch an axis in this state? */
