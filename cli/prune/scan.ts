@@ -19,8 +19,7 @@ export async function scan(values: PruneValues, desk: Desk): Promise<Outcome> {
     throw new PareError('usage/missing', 'Sensitivity is measured on samples; labels are not needed.', {
       expected: '--data SPEC',
     });
-  const { by = 'l2' } = values;
-  const asked = { model: before.name, data: data.name, by, seed: values.seed };
+  const asked = { model: before.name, data: data.name, by: values.by, seed: values.seed };
   const lab = await desk.sharedLab();
   const known = await byFirst(lab, () => readKnown(file, JSON.stringify(asked)));
   if (known.length > 0) desk.note(`${file} holds ${known.length} points of this scan: it goes on from there`);
@@ -28,7 +27,7 @@ export async function scan(values: PruneValues, desk: Desk): Promise<Outcome> {
     desk.writeText(file, `${JSON.stringify({ asked, points }, null, 1)}\n`);
   const points = await sensitivity(
     before.model,
-    { data, by: criteria[by], samples: values.samples, known, onPoint: write },
+    { data, by: criteria[values.by], samples: values.samples, known, onPoint: write },
     lab,
   );
   await write(points);

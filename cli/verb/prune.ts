@@ -15,7 +15,7 @@ const NORMALIZATIONS = { mean: true, sum: true, max: true, none: true } as const
 
 export const pruneArgs = {
   ...budgetArgs,
-  by: oneOf(criteria, 'How a channel earns its place; default: l2, and obs with --reconstruct.'),
+  by: oneOf(criteria, 'How a channel earns its place.', 'l2'),
   combine: oneOf(
     COMBINATIONS,
     "How the scores of a group's members become one; default: mean, or sum where the criterion is a change of the loss.",
@@ -23,7 +23,8 @@ export const pruneArgs = {
   normalize: oneOf(NORMALIZATIONS, "How groups are made comparable; default: the criterion's own."),
   rank: oneOf(
     RANKS,
-    'Who competes: all channels, each group alone, groups of one structure, or all by what each group was measured to cost; default: global, and measured with --reconstruct.',
+    'Who competes: all channels, each group alone, groups of one structure, or all by what each group was measured to cost.',
+    'global',
   ),
   samples: number('Samples for slopes and activations; 256 when left out.', { min: 1, whole: true }),
   cutPorts: flag('Cut the channels of graph inputs and outputs too.'),

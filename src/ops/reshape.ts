@@ -73,10 +73,16 @@ export const Reshape = op({
     return typeof rank === 'number' ? { dims: new Array<Dim>(rank).fill(null), dtype: X.dtype, ints: X.ints } : null;
   },
   grad: ({ X, dY }, _, g) => ({ X: g.reshape(dY, X.dims) }),
-  couple: ({ X, Y }, _, { X: x, shape }) => {
+  couple: ({ X, Y }, { allowzero }, { X: x, shape }) => {
     const wanted = shape.ints;
-    if (wanted && canReopen(wanted, x))
-      return [...reshapeLinks(X, Y), adjust((kept) => ({ ints: { shape: reshapeAfterCut(wanted, Y, x, kept) } }))];
+    if (allowzero && wanted?.includes(0)) return [];
+    if (wanted && canReopen(wanted, x)) {
+      const change = (kept: Kept) => ({
+        ints: { shape: reshapeAfterCut(wanted, Y, x, kept) },
+        attrs: { allowzero: undefined },
+      });
+      return [...reshapeLinks(X, Y), adjust(change)];
+    }
     if (wanted && canPatch(wanted))
       return [...reshapeLinks(X, Y), adjust((kept) => ({ entries: { shape: patchAfterCut(wanted, Y, kept) } }))];
     return [];

@@ -78,6 +78,74 @@ describe('heads', () => {
   });
 });
 
+describe('heads that lie in the batch', () => {
+  /** Attention as nn.MultiheadAttention writes it: [T, N, 32] -> [T, 4·N, 8]; `size` gives a dimension of x at run time. */
+  const attention =
+    (isDynamic: boolean) =>
+    (g: G, x: StaticValue): StaticValue => {
+      const time = g.Transpose(x, { perm: [1, 0, 2] }); // [T, N, 32]
+      const dims = time.dims as number[];
+      const shape = g.emit('Shape', [time])[0]!;
+      const size = (axis: number): StaticValue =>
+        isDynamic ? g.emit('Slice', [shape, [axis], [axis + 1], [0]])[0]! : g.ints([dims[axis]!]);
+      const [t, n] = [size(0), size(1)];
+      const join = (...parts: StaticValue[]): StaticValue => g.Concat(...parts, { axis: 0 });
+      const joint = g.Add(g.MatMul(time, g.constant(drawn(32, 96), 'QKV')), g.constant(drawn(96), 'b'));
+      const split = g.Unsqueeze(g.Reshape(joint, join(t, n, g.ints([3, 32]))), [0]); // [1, T, N, 3, 32]
+      const apart = g.Squeeze(g.Transpose(split, { perm: [3, 1, 2, 0, 4] }), [3]); // [3, T, N, 32]
+      const heads = isDynamic ? g.Mul(n, g.ints([4])) : g.ints([dims[1]! * 4]);
+      const part = (i: number): StaticValue => {
+        const [own] = g.emit('Gather', [apart, g.constant(int64([], [i]))], { axis: 0 });
+        const inBatch = g.Transpose(g.Reshape(own!, join(t, heads, g.ints([8]))), { perm: [1, 0, 2] });
+        return g.Reshape(inBatch, join(n, g.ints([4]), t, g.ints([8]))); // [N, 4, T, 8]
+      };
+      const [q, k, v] = [part(0), part(1), part(2)];
+      const scores = g.Softmax(g.MatMul(q, g.Transpose(k, { perm: [0, 1, 3, 2] })), { axis: -1 });
+      const mixed = g.Transpose(g.MatMul(scores, v), { perm: [2, 0, 1, 3] }); // [T, N, 4, 8]
+      const rows = g.Gemm(g.Reshape(mixed, g.ints([-1, 32])), g.constant(drawn(32, 32), 'O'));
+      return g.Transpose(g.Reshape(rows, join(t, n, g.ints([32]))), { perm: [1, 0, 2] });
+    };
+
+  const partsOf = (groups: readonly Group[]): string => [...sizesOf(groups, 'QKV'), ...sizesOf(groups, 'O')].join();
+  /** Four heads, or the eight numbers inside every head. */
+  const HEADS_OR_INSIDE = ['4,4', '8,8'];
+
+  it('are followed where the batch is fixed, though several reshapes must be read otherwise at once', async () => {
+    const groups = await groupsOf(network([6, 32], attention(false)));
+    expect(partsOf(groups)).toBeOneOf(HEADS_OR_INSIDE);
+  });
+
+  it('are followed where the batch is only known at run time, and shapes keep more than one open dimension', async () => {
+    const groups = await groupsOf(network([6, 32], attention(true), 'N'));
+    expect([...sizesOf(groups, 'QKV'), ...sizesOf(groups, 'O')]).toEqual([4, 4]);
+  });
+
+  it('are followed in two layers that share their weights', async () => {
+    const model = network([6, 32], (g, x) => {
+      const one = attention(false)(g, x);
+      return attention(false)(g, one);
+    });
+    // The second layer's weights by the names of the first: they are one.
+    const names = new Map(['QKV', 'b', 'O'].map((name) => [`${name}_1`, name]));
+    const nodes = model.graph.nodes.map((node) => ({
+      ...node,
+      inputs: node.inputs.map((name) => names.get(name) ?? name),
+    }));
+    const groups = await groupsOf({ ...model, graph: { ...model.graph, nodes } });
+    expect(partsOf(groups)).toBeOneOf(HEADS_OR_INSIDE);
+  });
+
+  it('keep their shape where zero stands for nothing', async () => {
+    const model = network([6, 32], (g, x) => {
+      const h = g.MatMul(x, g.constant(drawn(32, 32), 'V'));
+      const [apart] = g.emit('Reshape', [h, [2, 6, 4, 8]], { allowzero: 1 });
+      const [flat] = g.emit('Reshape', [g.Relu(apart!), [2, 6, 32]], { allowzero: 1 });
+      return g.MatMul(flat!, g.constant(drawn(32, 3), 'W'));
+    });
+    expect(sizesOf(await groupsOf(model), 'V')).toEqual([4]);
+  });
+});
+
 describe('recurrent states', () => {
   it('of two directions go together, and a shared zero state ties no layers', async () => {
     const model = network([5, 6], (g, x) => {

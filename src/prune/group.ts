@@ -17,7 +17,7 @@ import type { Axis, Link } from '../ops/link.ts';
 import type { Row } from '../ops/op.ts';
 import { type Bound, bindGraph } from './bind.ts';
 import { type Classes, classify } from './classify.ts';
-import { type Answers, answersOf, type Picks, portWards, type Ward, wardsAndTies } from './follow.ts';
+import { answersOf, type Followed, type Picks, portWards, type Ward, wardsAndTies } from './follow.ts';
 
 /** An axis of a value on which the units of a group lie. */
 export interface Place {
@@ -97,35 +97,58 @@ export function solve(graph: Graph, { symbols = {}, cutPorts = false }: SolveOpt
   const constants = constantsOf(graph);
   const answers = answersOf(graph, bound, axes);
   const ports: readonly Ward[] = cutPorts ? [] : portWards(graph);
-  const attempt = (picks: Picks) => {
-    const followed = wardsAndTies(graph, { bound, axes, constants, answers, picks });
-    return { ...followed, classes: classify(graph, axes, followed.ties, [...followed.wards, ...ports]) };
+  const attempt = (picks: Picks): State => {
+    const found = wardsAndTies(graph, { bound, axes, constants, answers, picks });
+    return { ...found, picks, classes: classify(graph, axes, found.ties, [...found.wards, ...ports]) };
   };
-  let picks = firstPicks(answers, bound);
-  let best = attempt(picks);
   const choices = [...answers.values()].flatMap((answer) =>
     typeof answer === 'string' ? [] : answer.filter(isChoice),
   );
-  // Alike ones together first: layers that share a weight must be followed in the same way.
-  for (const alike of [...likeOnes(choices), ...choices.map((link) => [link])]) {
-    for (let option = 0; option < alike[0]!.options.length; option++) {
-      const stuck = alike.filter((link) => !has(link.options[picks.get(link) ?? 0]!, 'open', best.classes));
-      if (stuck.length === 0) break;
-      if (!stuck.some((link) => has(link.options[option]!, 'shut', best.classes))) continue;
-      const other = new Map([...picks, ...stuck.map((link) => [link, option] as const)]);
-      const tried = attempt(other);
-      if (tried.classes.open > best.classes.open) [best, picks] = [tried, other];
+  const optionOf = (link: Choosing, picks: Picks): readonly Link[] => link.options[picks.get(link) ?? 0]!;
+  /** Other options wherever the taken ones lead to protected channels, one list of choices after the other. */
+  const followed = (start: State, lists: readonly (readonly Choosing[])[]): State => {
+    let best = start;
+    for (const alike of lists) {
+      for (let option = 0; option < alike[0]!.options.length; option++) {
+        const stuck = alike.filter((link) => !has(optionOf(link, best.picks), 'open', best.classes));
+        if (stuck.length === 0) break;
+        if (!stuck.some((link) => has(link.options[option]!, 'shut', best.classes))) continue;
+        const tried = attempt(new Map([...best.picks, ...stuck.map((link) => [link, option] as const)]));
+        if (tried.classes.open > best.classes.open) best = tried;
+      }
     }
+    return best;
+  };
+  // Alike ones together first: layers that share a weight must be followed in the same way.
+  const kinds = likeOnes(choices);
+  const singles = kinds.filter(({ length }) => length > 1).flatMap((alike) => alike.map((link) => [link]));
+  let best = followed(attempt(picksFor(choices, bound, 0)), [...kinds, ...singles]);
+  const isStuck = (): boolean =>
+    choices.some(
+      (link) =>
+        !has(optionOf(link, best.picks), 'open', best.classes) &&
+        link.options.some((option) => has(option, 'shut', best.classes)),
+    );
+  // Where several must change at once (heads that lie in a batch of fixed size), all of them begin elsewhere.
+  for (let start = 1; start < STARTS && isStuck(); start++) {
+    const other = followed(attempt(picksFor(choices, bound, start)), kinds);
+    if (other.classes.open > best.classes.open) best = followed(other, singles);
   }
   const { ties, links, classes } = best;
   return { graph, bound, ties, links, constants, groups: classes.groups(), protections: classes.protections };
+}
+
+/** What these picks lead to. */
+interface State extends Followed {
+  readonly picks: Picks;
+  readonly classes: Classes;
 }
 
 type Choosing = Extract<Link, { kind: 'choice' }>;
 
 const isChoice = (link: Link): link is Choosing => link.kind === 'choice';
 
-/** Choices between the same axes of values of the same sizes, where there are several. */
+/** Choices between the same axes of values of the same sizes. */
 function likeOnes(choices: readonly Choosing[]): Choosing[][] {
   const show = (link: Link): string =>
     link.kind === 'tie' ? [link.a, link.b].map(({ axis, size }) => `${axis}:${size}`).join('~') : link.kind;
@@ -134,16 +157,23 @@ function likeOnes(choices: readonly Choosing[]): Choosing[][] {
     const key = link.options.map((option) => option.map(show).join()).join('|');
     lists.set(key, [...(lists.get(key) ?? []), link]);
   }
-  return [...lists.values()].filter(({ length }) => length > 1);
+  return [...lists.values()];
 }
 
-/** Of each choice the first option that does not go along an axis whose size is only known at run time, such as the batch. */
-function firstPicks(answers: Answers, { symbolic }: Bound): Picks {
+/** Beginnings that are tried: the first option of every choice, the second, the third. */
+const STARTS = 3;
+
+/** Of each choice the n-th option, or the last, that does not go along an axis whose size is only known at run time, such as the batch. */
+function picksFor(choices: readonly Choosing[], { symbolic }: Bound, n: number): Picks {
   const isFixed = ({ value, axis }: Axis): boolean => typeof symbolic.get(value)?.dims[axis] === 'number';
   const isUsable = (links: readonly Link[]): boolean =>
     links.every((link) => link.kind !== 'tie' || isFixed(link.a) || isFixed(link.b));
-  const choices = [...answers.values()].flatMap((answer) => (typeof answer === 'string' ? [] : answer));
-  return new Map(choices.filter(isChoice).map((link) => [link, Math.max(0, link.options.findIndex(isUsable))]));
+  return new Map(
+    choices.map((link) => {
+      const usable = link.options.flatMap((option, i) => (isUsable(option) ? [i] : []));
+      return [link, usable[Math.min(n, usable.length - 1)] ?? 0];
+    }),
+  );
 }
 
 /** Does one of these links touch an axis in this state? */

@@ -77,7 +77,10 @@ export function hull(points: readonly Point[]): Point[] {
   return kept;
 }
 
-/** Per unit the slope of the line where its turn comes, never falling and never below 0; the last slope goes on, steeper and steeper. */
+/** What was not measured goes after all that was: its slope counts this many times. */
+const UNMEASURED = 1e3;
+
+/** Per unit the slope of the line where its turn comes, never falling and never below 0. */
 function slopes(line: readonly Point[], order: readonly number[]): Float64Array {
   const scores = new Float64Array(order.length);
   let last = 0;
@@ -85,7 +88,7 @@ function slopes(line: readonly Point[], order: readonly number[]): Float64Array 
     const to = line.findIndex(({ count }) => count > turn);
     const [a, b] = to > 0 ? [line[to - 1]!, line[to]!] : [line.at(-2) ?? line[0]!, line.at(-1)!];
     const slope = b.count > a.count ? (b.loss - a.loss) / (b.count - a.count) : 0;
-    last = Math.max(last * (1 + 1e-9) + Number.MIN_VALUE, slope);
+    last = Math.max(last * (1 + 1e-9) + Number.MIN_VALUE, to > 0 ? slope : slope * UNMEASURED);
     scores[unit] = last;
   });
   return scores;

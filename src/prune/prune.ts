@@ -28,9 +28,9 @@ import { type Agreement, agreement, insist } from './verify.ts';
 export type PruneRank = Rank | 'measured';
 
 export interface PruneOptions extends Omit<ChooseOptions, 'autoRound' | 'latency' | 'isPerCost' | 'rank'> {
-  /** Who competes with whom. Default 'global', and 'measured' with `reconstruct`. */
+  /** Who competes with whom. Default 'global'. */
   rank?: PruneRank | undefined;
-  /** What decides: a name from `criteria`, or a criterion of one's own. Default 'l2', and 'obs' with `reconstruct`. */
+  /** What decides: a name from `criteria`, or a criterion of one's own. Default 'l2'. */
   by?: CriterionName | Criterion | undefined;
   /** For criteria that look at slopes or activations, and for the proof. */
   data?: Dataset | undefined;
@@ -94,7 +94,7 @@ export interface Pruned {
  */
 export async function prune(model: Model, options: PruneOptions, lab: Lab): Promise<Pruned> {
   const { data, samples, symbols, cutPorts = false } = options;
-  const { by = options.reconstruct ? 'obs' : 'l2', rank = options.reconstruct ? 'measured' : 'global' } = options;
+  const { by = 'l2', rank = 'global' } = options;
   const criterion: Criterion = typeof by === 'string' ? pick<Criterion>(criteria, by, 'criterion') : by;
   const settled = await settle(model, lab);
   const solved = solve(settled.graph, { cutPorts, ...(symbols && { symbols }) });
