@@ -30,8 +30,8 @@ export const prepare = (model: Model): Model => prepareBy(FOR_INTEGERS, model);
 /** The same, where activations stay in floats. */
 export const prepareWeights = (model: Model): Model => prepareBy(RULES, model);
 
-/** Activations that stayed in floats after all, put together again. */
-export const restore = (model: Model): Model => rewrite(model, ['hard-swish']).model;
+/** What stayed in floats after all, in the form that is fastest there: activations put together again, slices of the image taken into the first layer. */
+export const restore = (model: Model): Model => rewrite(model, ['hard-swish', 'merge-interleaved']).model;
 
 function prepareBy(names: readonly RuleName[], model: Model): Model {
   const prepared = rewrite(model, names).model;

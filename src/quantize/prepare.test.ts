@@ -1,0 +1,39 @@
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { random } from '../base/random.ts';
+import { inMemory } from '../data/index.ts';
+import { valueInfo } from '../graph/edit.ts';
+import { float32 } from '../graph/tensor.ts';
+import { draft } from '../ops/builder.ts';
+import { type Engine, openEngine } from '../runtime/index.ts';
+import { agreement } from './agreement.ts';
+import { calibrate, calibratorOf } from './calibrated.ts';
+import { labelOf } from './plan.ts';
+import { prepare } from './prepare.ts';
+import { mixture } from './slow-layers.ts';
+
+let engine: Engine;
+beforeAll(async () => {
+  engine = await openEngine({ threads: 1 });
+});
+afterAll(() => engine[Symbol.dispose]());
+
+it('takes slices of the image into the first layer where that stays in floats', async () => {
+  const source = random(4, 'focus');
+  const noise = (count: number) => Float32Array.from({ length: count }, () => source.normal());
+  const { g, finish } = draft();
+  const x = g.input('x', 'float32', [4, 3, 8, 8]);
+  const parts = [0, 1].flatMap((column) => [0, 1].map((row) => g.Slice(x, [row, column], [8, 8], [2, 3], [2, 2])));
+  const y = g.Conv(g.Concat(...parts, { axis: 1 }), g.constant(float32([16, 12, 3, 3], noise(1728)), 'w'));
+  const graph = { ...finish([valueInfo(y.name, 'float32', y.dims)]), values: new Map() };
+  const original = { ir: 10, opsets: { '': 21 }, producer: { name: '', version: '' }, metadata: {}, graph };
+  const data = inMemory({ name: 'noise', inputs: { x: { dtype: 'float32', dims: [3, 8, 8], data: noise(4 * 192) } } });
+  const samples = Int32Array.from([0, 1, 2, 3]);
+  const model = prepare(original);
+  const calibrated = await calibrate(model, calibratorOf(), data, samples, { engine }, { everywhere: true });
+  const conv = labelOf(model.graph.nodes.find(({ op }) => op === 'Conv')!);
+  const opsOf = (slow: string[]) => mixture(calibrated, {}, slow).model.graph.nodes.map(({ op }) => op);
+  expect(opsOf([])).toContain('Slice');
+  expect(opsOf([conv])).toEqual(['Cast', 'Mul', 'Conv']);
+  const close = await agreement(original, mixture(calibrated, {}, [conv]).model, data, samples, { engine });
+  expect(close.cosine).toBeGreaterThan(0.9999);
+});
