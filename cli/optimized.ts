@@ -42,7 +42,7 @@ export async function tellSearch(
     sha256: await digest(await readFile(values.model)),
   };
   await desk.writeText(files.recipe, recipeJson({ ...found.recipe, model, flags: dataFlags(values) }));
-  const written = { ...(await desk.read(files.out)), name: 'optimized' };
+  const written = { ...(await desk.read(files.out)), name: 'optimised' };
   const compared = await beforeAfter({ ...before, name: 'original' }, written, lab, { dims: desk.dims });
   if (evidence?.tooSmall) desk.note(evidence.tooSmall);
   const [first, last] = compared.steps;

@@ -20,8 +20,8 @@ export const showCount = (count: number): string => scaled(count, 1000, ['', ' k
 /** 0.01234 ms → "12.3 µs"; 1500 → "1.50 s". */
 export const showMs = (ms: number): string =>
   ms < 1 ? `${(ms * 1000).toPrecision(3)} µs` : ms < 1000 ? `${ms.toPrecision(3)} ms` : `${(ms / 1000).toFixed(2)} s`;
-/** 0.9876 → "98.76 %". */
-export const showShare = (share: number, digits = 2): string => `${(share * 100).toFixed(digits)} %`;
+/** 0.9876 → "98.76 %"; below 0 with a minus sign. */
+export const showShare = (share: number, digits = 2): string => `${(share * 100).toFixed(digits).replace('-', '−')} %`;
 /** Is a share within its bound, but for what arithmetic with shares is off (1 − 0.98 is a little more than 0.02)? */
 export const isWithin = (share: number, most: number): boolean => share <= most + 1e-9;
 /** 12.3 → "12.3x". */

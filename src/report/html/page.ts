@@ -70,25 +70,36 @@ ${last.metric && tile(showMetric(last.metric), '', last.metric.name)}</div>`;
   }
   const { smaller, faster, dropPoints } = gain;
   return html`<div class="tiles">
-${tile(...times(smaller, 'smaller', 'larger'), `${showBytes(first.bytes)} → ${showBytes(last.bytes)}`, smaller < 0.995)}
+${tile(...times(smaller, 'smaller', 'larger', 'size', ROUNDING), `${showBytes(first.bytes)} → ${showBytes(last.bytes)}`, smaller < 1 - ROUNDING)}
 ${faster.map(({ batch, times: gained }) => {
   const key = `batch${batch}` as const;
   const detail = `batch ${batch}: ${showMs(first.latencyMs[key]!)} → ${showMs(last.latencyMs[key]!)}`;
-  return tile(...times(gained, 'faster', 'slower'), detail, gained < 0.995);
+  return tile(...times(gained, 'faster', 'slower', 'speed', NOISE), detail, gained < 1 - NOISE);
 })}
 ${
   dropPoints !== undefined &&
   tile(
-    Math.abs(dropPoints).toFixed(2),
-    dropPoints < 0 ? 'points gained' : 'points lost',
+    ...points(dropPoints, last.metric!.name),
     `${last.metric!.name} ${showMetric(first.metric!)} → ${showMetric(last.metric!)}`,
     dropPoints > 1,
   )
 }</div>`;
 }
 
-const times = (gained: number, better: string, worse: string): [string, string] =>
-  gained >= 0.995 ? [showTimes(gained), better] : [showTimes(1 / gained), worse];
+/** What two digits cannot tell from 1, and what timing cannot. */
+const [ROUNDING, NOISE] = [0.005, 0.03];
+
+/** "4.00x" and "smaller", or "Same" and "size" within `most`. */
+function times(gained: number, better: string, worse: string, what: string, most: number): [string, string] {
+  if (Math.abs(gained - 1) <= most) return ['Same', what];
+  return gained > 1 ? [showTimes(gained), better] : [showTimes(1 / gained), worse];
+}
+
+/** "0.50" and "points lost", or "Same" and what is scored. */
+function points(lost: number, metric: string): [string, string] {
+  const shown = Math.abs(lost).toFixed(2);
+  return shown === '0.00' ? ['Same', metric] : [shown, lost < 0 ? 'points gained' : 'points lost'];
+}
 
 function stepCharts(steps: readonly Step[]): Markup {
   if (steps.length < 2) return none;
@@ -229,6 +240,6 @@ function origin({ machine, versions, seed, command, steps }: Summary): Markup {
   return html`<h2>Machine, versions, and how to do it again</h2>
 <div class="pair">
 <dl class="card">${facts.flatMap(([name, value]) => (value ? [html`<dt>${name}</dt><dd>${value}</dd>`] : []))}</dl>
-${command && html`<pre class="card"><code>${command}</code></pre>`}
+${command && html`<pre class="card"><code>${command.split(' ').map((word, i) => html`${i > 0 && ' '}<span>${word}</span>`)}</code></pre>`}
 </div>`;
 }

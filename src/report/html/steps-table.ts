@@ -14,7 +14,8 @@ export function stepsTable(steps: readonly Step[]): Markup {
   const row = (step: Step, i: number): Markup => {
     const times = (before: number, now: number, better: string, worse: string): string | undefined => {
       if (i === 0 || !(before > 0 && now > 0)) return undefined;
-      return now <= before * 1.005 ? `${showTimes(before / now)} ${better}` : `${showTimes(now / before)} ${worse}`;
+      if (Math.abs(now / before - 1) <= 0.005) return undefined;
+      return now < before ? `${showTimes(before / now)} ${better}` : `${showTimes(now / before)} ${worse}`;
     };
     return html`<tr${i === steps.length - 1 && LAST}><th scope="row">${step.name}</th>
 ${metric && cell(step.metric ? showMetric(step.metric) : '–', i > 0 ? dropOf(first!, step) : undefined)}
@@ -44,5 +45,6 @@ const dropOf = (first: Step, step: Step): string | undefined => {
   if (!first.metric || !step.metric || first.metric.name !== step.metric.name || !isShare(step.metric))
     return undefined;
   const points = (step.metric.value - first.metric.value) * 100;
+  if (Math.abs(points) < 0.005) return undefined;
   return `${points < 0 ? '−' : '+'}${Math.abs(points).toFixed(2)} points`;
 };

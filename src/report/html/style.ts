@@ -71,6 +71,7 @@ dl { display: grid; grid-template-columns: max-content 1fr; gap: 4px 18px; margi
 dt { color: var(--soft); }
 dd { margin: 0; overflow-wrap: anywhere; }
 .pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 310px), 1fr)); gap: 12px; align-items: start; }
+pre span { display: inline-block; max-width: 100%; }
 pre { margin: 0; padding: 14px 18px; background: var(--code); white-space: pre-wrap; overflow-wrap: anywhere; }
 code, pre { font: 13px/1.55 ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; }
 details { margin-top: 12px; }
@@ -79,8 +80,6 @@ summary { padding: 10px 16px; cursor: pointer; font-size: 14px; font-weight: 550
 summary:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; border-radius: 10px; }
 footer { margin-top: 40px; color: var(--soft); font-size: 13px; }
 .plots { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 440px), 1fr)); gap: 12px; }
-.plots figure { overflow-x: auto; }
-.plots svg { min-width: 470px; }
 .dot circle { fill: var(--before); stroke: var(--card); stroke-width: 1.5; cursor: pointer; }
 .dot.frontier circle { fill: var(--accent); }
 .dot.original circle { fill: var(--card); stroke: var(--ink); stroke-width: 2; }
@@ -123,6 +122,8 @@ ol.recipe span { display: block; font-size: 14px; }
   .tile b small { font-size: 14px; }
   .tile span { font-size: 13px; }
   th, td { padding: 8px 10px; }
+  .plots svg text { font-size: 16px; }
+  .plots .told text { font-size: 16px; }
   thead th:first-child, tbody th { position: sticky; left: 0; background: var(--card); }
 }
 @media print {
