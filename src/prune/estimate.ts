@@ -30,6 +30,19 @@ interface Worker {
   readonly cost: Exclude<Row['cost'], 'none'>;
 }
 
+/** How much of an axis goes with each unit of a group, by value. */
+export function shrinksOf(groups: readonly Group[]): Map<string, { group: number; axis: number; each: number }[]> {
+  const shrinks = new Map<string, { group: number; axis: number; each: number }[]>();
+  groups.forEach(({ places }, group) => {
+    for (const { value, axis, each } of places) {
+      const list = shrinks.get(value) ?? [];
+      shrinks.set(value, list);
+      list.push({ group, axis, each });
+    }
+  });
+  return shrinks;
+}
+
 /** Prepares counting: the returned function tells the size when group i (in order) has `kept[i]` units left. */
 export function estimator(graph: Graph, groups: readonly Group[]): (kept: ArrayLike<number>) => Size {
   const before = sizeOfGraph(graph);
@@ -39,14 +52,7 @@ export function estimator(graph: Graph, groups: readonly Group[]): (kept: ArrayL
     ),
   );
   const facts = infer(graph, { symbols: costOf(graph).lengths, inputs });
-  const shrinks = new Map<string, { group: number; axis: number; each: number }[]>();
-  groups.forEach(({ places }, group) => {
-    for (const { value, axis, each } of places) {
-      const list = shrinks.get(value) ?? [];
-      shrinks.set(value, list);
-      list.push({ group, axis, each });
-    }
-  });
+  const shrinks = shrinksOf(groups);
   const countMacs = (worker: Worker, kept?: ArrayLike<number>): number => {
     const read = (name: string): StaticValue | undefined => {
       const value = facts.get(name) as StaticValue | undefined;

@@ -14,6 +14,7 @@ import { sizeOf, type Tensor, zeros } from '../graph/tensor.ts';
 import { infer } from '../ops/infer.ts';
 import { type Lab, measure, stopIfAborted } from '../runtime/index.ts';
 import { loadModel } from '../runtime/load-model.ts';
+import { shrinksOf } from './estimate.ts';
 import type { Solved } from './group.ts';
 import { type LinearLayer, linearLayer } from './layer.ts';
 
@@ -62,14 +63,7 @@ export async function latencyTable({ graph, ...model }: Model, { groups }: Solve
   const wholeMs = await timeOf({ ...model, graph: ready }, lab);
   const full = timed.reduce((sum, { ms }) => sum + ms.at(-1)!.at(-1)!, 0);
 
-  const shrinks = new Map<string, { group: number; axis: number; each: number }[]>();
-  groups.forEach(({ places }, group) => {
-    for (const { value, axis, each } of places) {
-      const list = shrinks.get(value) ?? [];
-      shrinks.set(value, list);
-      list.push({ group, axis, each });
-    }
-  });
+  const shrinks = shrinksOf(groups);
   const shareOf = (value: string, kept: ArrayLike<number>, only?: number): number => {
     const dims = dimsOf(value);
     const left = new Map<number, number>();

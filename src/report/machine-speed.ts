@@ -6,7 +6,7 @@ import type { Model } from '../graph/model.ts';
 import { elements, sizeOf, type Tensor, tensor, toHalf, zeros } from '../graph/tensor.ts';
 import { writeModel } from '../onnx/index.ts';
 import { draft } from '../ops/builder.ts';
-import { MODERN_OPSET } from '../ops/modern.ts';
+import { modelOf } from '../ops/model-of.ts';
 import type { Value } from '../ops/op.ts';
 import { measure } from '../runtime/index.ts';
 import type { Lab } from '../runtime/lab.ts';
@@ -109,14 +109,6 @@ function layer(
   const y = asInt8(g[op](hidden, weight('w2'), attrs));
   return modelOf(building, isHalf ? g.Cast(y, { to: factsOf('float32').code }) : y);
 }
-
-const modelOf = (building: ReturnType<typeof draft<Value>>, y: Value): Model => ({
-  ir: 10,
-  opsets: { '': MODERN_OPSET },
-  graph: building.finish([{ name: y.name, type: { kind: 'tensor', dtype: y.dtype, dims: y.dims } }]),
-  producer: { name: 'pare', version: '' },
-  metadata: {},
-});
 
 function weights(name: string, dims: readonly number[], dtype: Form): Tensor {
   const r = random(0, `machine-speed/${name}`);

@@ -4,7 +4,7 @@ import { bind, type Dataset, inMemory, portsOf, split, take } from '../../data/i
 import type { Model } from '../../graph/model.ts';
 import { float32, floats, sizeOf } from '../../graph/tensor.ts';
 import { draft } from '../../ops/builder.ts';
-import { MODERN_OPSET } from '../../ops/modern.ts';
+import { modelOf } from '../../ops/model-of.ts';
 import type { Value } from '../../ops/op.ts';
 import type { Lab } from '../../runtime/index.ts';
 import { cosine, fit, lamb, meanSquaredError, predictAll, scoreModel } from '../../train/index.ts';
@@ -90,6 +90,5 @@ function blockModel({ tail: { activation } }: Single, pieces: readonly Piece[], 
     );
     y = g.emit(activation.op, [y], attrs)[0]!;
   }
-  const graph = finish([{ name: y.name, type: { kind: 'tensor', dtype: y.dtype, dims: y.dims } }]);
-  return { ir: 10, opsets: { '': MODERN_OPSET }, graph, producer: { name: 'pare', version: '' }, metadata: {} };
+  return modelOf({ finish }, y);
 }

@@ -4,7 +4,7 @@ import type { Model } from '../../graph/model.ts';
 import { float32, sizeOf, zeros } from '../../graph/tensor.ts';
 import { writeModel } from '../../onnx/index.ts';
 import { draft } from '../../ops/builder.ts';
-import { MODERN_OPSET } from '../../ops/modern.ts';
+import { modelOf } from '../../ops/model-of.ts';
 import { type Lab, measure } from '../../runtime/index.ts';
 import { type Layer, whole } from './layer.ts';
 import type { Factor } from './scheme.ts';
@@ -40,6 +40,5 @@ function chainModel(layer: Layer, factors: readonly Factor[]): Model {
         ? g.Conv(y, weight, { kernel_shape: dims.slice(2), group, strides, pads, dilations })
         : g.Gemm(y, g.constant(float32([dims[0]!, sizeOf(dims.slice(1))], W), 'W'), { transB: 1 });
   }
-  const graph = finish([{ name: y.name, type: { kind: 'tensor', dtype: y.dtype, dims: y.dims } }]);
-  return { ir: 10, opsets: { '': MODERN_OPSET }, graph, producer: { name: 'pare', version: '' }, metadata: {} };
+  return modelOf({ finish }, y);
 }

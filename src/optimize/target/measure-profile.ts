@@ -4,7 +4,7 @@ import { random } from '../../base/random.ts';
 import type { Model } from '../../graph/model.ts';
 import { sizeOf, tensor } from '../../graph/tensor.ts';
 import { draft } from '../../ops/builder.ts';
-import { MODERN_OPSET } from '../../ops/modern.ts';
+import { modelOf } from '../../ops/model-of.ts';
 import type { Value } from '../../ops/op.ts';
 import { saturates } from '../../quantize/index.ts';
 import { measureModels } from '../../report/index.ts';
@@ -65,14 +65,6 @@ export async function measureProfile(lab: Lab, machine: string): Promise<Profile
     saturates: await saturates(lab.engine),
   };
 }
-
-const modelOf = (building: ReturnType<typeof draft<Value>>, y: Value): Model => ({
-  ir: 10,
-  opsets: { '': MODERN_OPSET },
-  graph: building.finish([{ name: y.name, type: { kind: 'tensor', dtype: y.dtype, dims: y.dims } }]),
-  producer: { name: 'pare', version: '' },
-  metadata: {},
-});
 
 /** Nodes that cost next to nothing, and that the engine cannot merge. */
 function nodes(count: number): Model {

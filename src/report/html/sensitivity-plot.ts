@@ -32,6 +32,7 @@ export function sensitivityPlot(points: readonly SensitivityPoint[], title: stri
   );
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" font-family="sans-serif" font-size="11">`,
+    '<rect width="100%" height="100%" fill="#fff"/>',
     `<text x="${left}" y="18" font-size="14">${escapeText(title)}: KL of the answers against the share removed</text>`,
     ...ticks,
     ...shares,
