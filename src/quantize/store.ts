@@ -90,6 +90,8 @@ function channelAxis(name: string, weight: Tensor, readers: readonly Node[]): nu
     const slot = slotAt(row.inputs, at);
     const { quant } = row;
     if (quant.kind === 'weighted' && slot === quant.weight) return quant.axis(attrsOf(row, node), weight.dims.length);
+    // A matrix on the left of a product gives rows.
+    if (quant.kind === 'weighted' && slot === quant.input && weight.dims.length === 2) return 0;
     if (quant.kind === 'float' && quant.stores?.slots.includes(slot)) return quant.stores.axis;
   }
   return undefined;

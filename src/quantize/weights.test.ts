@@ -229,6 +229,22 @@ it.each(['q8', 'q4', 'bnb4'] as const)(
   },
 );
 
+it('dynamic int8 stores a matrix that stands on the left', async () => {
+  const [M, K, N] = [48, 32, 5];
+  const { g, finish } = draft();
+  const y = g.MatMul(g.constant(float32([M, K], noise(M * K)), 'left'), g.input('x', 'float32', [2, K, N]));
+  const graph = { ...finish([valueInfo(y.name, 'float32', [2, M, N])]), values: new Map() };
+  const model: Model = { ir: 10, opsets: { '': 21 }, producer: { name: '', version: '' }, metadata: {}, graph };
+  const { model: small, report } = await quantizeDynamic(model, {}, { engine });
+  expect(report.kept).toMatchObject([{ why: 'its matrix stands on the left' }]);
+  expect(small.graph.initializers.has('left')).toBe(false);
+  const x = float32([2, K, N], noise(2 * K * N));
+  using before = await engine.load(writeModel(model));
+  using after = await engine.load(writeModel(small));
+  const [p, q] = [await before.run({ x }), await after.run({ x })].map((out) => floats(Object.values(out)[0]!));
+  expect(cosine(p!, q!)).toBeGreaterThan(0.9999);
+});
+
 it('gptq and awq leave branches to rounding to nearest', async () => {
   const data = inMemory({
     name: 'rows',
