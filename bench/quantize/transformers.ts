@@ -1,5 +1,5 @@
 /**
- * Transformers in few bits: dynamic int8, static int8 with SmoothQuant, and blocks of 4 bits by each method.
+ * Transformers in few bits: dynamic int8, static int8 with SmoothQuant, and blocks of 4 bits by each method (tables that are looked up, too).
  *
  * Run      npm run build && node dist/bench/quantize/transformers.js [--samples 3000] [--epochs 2] [--layers 12] [--rounds 9]
  *          [--methods "q4 nearest,q4 hqq"] [--json] [part of a subject's name …]
@@ -39,7 +39,7 @@ type Method = (model: Model, { data, rows }: Subject) => Promise<Model>;
 const blocks =
   (method: 'nearest' | 'hqq' | 'gptq' | 'awq'): Method =>
   async (model, { data, rows }) =>
-    (await quantizeWeights(model, { method, data, samples: rows }, lab)).model;
+    (await quantizeWeights(model, { method, data, samples: rows, embeddings: true }, lab)).model;
 const METHODS: Readonly<Record<string, Method>> = {
   'dynamic int8': async (model) => (await quantizeDynamic(model, {}, lab)).model,
   'static int8': async (model, { data }) => (await quantize(model, { data, samples: 64 }, lab)).model,

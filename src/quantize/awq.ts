@@ -2,7 +2,7 @@
  * Activation-aware scales for weights in blocks: channels that carry much are made larger, and so err less.
  *
  *   s_k = x_k^r / (w_k^(1 − r) + 1e-4), divided by sqrt(max s · min s)      x_k: root mean square of input k; w_k: mean |W_k|
- *   r among 0, 1/20 … 19/20, by the least Σ_k x_k² ‖W_k − Q(s W)_k / s_k‖²
+ *   r among 0, 1/20 … 19/20 (or no scales at all), by the least Σ_k x_k² ‖W_k − Q(s W)_k / s_k‖²
  *
  * Source   Lin et al. 2024, "AWQ", arXiv:2306.00978; the loss takes the diagonal of E[x xᵀ] only.
  */
@@ -35,10 +35,12 @@ function best({ K, layers }: Siblings, squares: Float64Array | undefined, form: 
     }
     return transposed(w, K, N);
   });
-  let [least, chosen] = [Number.POSITIVE_INFINITY, undefined as Float32Array | undefined];
+  const lossWith = (s: Float32Array): number => turned.reduce((sum, rows) => sum + errorOf(rows, squares, s, form), 0);
+  let least = lossWith(new Float32Array(K).fill(1));
+  let chosen: Float32Array | undefined;
   for (let step = 0; step < GRID; step++) {
     const s = factors(squares, sizes, step / GRID);
-    const error = turned.reduce((sum, rows) => sum + errorOf(rows, squares, s, form), 0);
+    const error = lossWith(s);
     if (error < least) [least, chosen] = [error, s];
   }
   return chosen;
