@@ -6,6 +6,7 @@ import { float32 } from '../graph/tensor.ts';
 import { draft } from '../ops/builder.ts';
 import type { StaticValue } from '../ops/op.ts';
 import { type Engine, openEngine } from '../runtime/index.ts';
+import { predictAll } from '../train/index.ts';
 import { collect } from './collect.ts';
 import { solve } from './group.ts';
 
@@ -87,6 +88,38 @@ describe('collect', () => {
       [0, 1, 2].map((j) => (W[2 * j]! * dW[2 * j]! + W[2 * j + 1]! * dW[2 * j + 1]!) ** 2),
     );
     close(changes.get(place)!, mean(each));
+  });
+
+  it('is the slope of the loss along the channel, on feature maps of any size', async () => {
+    const drawn = (count: number, at: number): Float32Array =>
+      Float32Array.from({ length: count }, (_, i) => Math.sin(1.7 * i + at));
+    const maps = (scale: number, unit: number): Model => {
+      const building = draft<StaticValue>();
+      const { g } = building;
+      const filters = drawn(4 * 27, 1).map((w, i) => (Math.floor(i / 27) === unit ? w * scale : w));
+      const h = g.Tanh(
+        g.Conv(g.input('x', 'float32', ['N', 3, 7, 5]), g.constant(float32([4, 3, 3, 3], filters), 'V')),
+      );
+      const y = g.Conv(h, g.constant(float32([2, 4, 1, 1], drawn(8, 2)), 'W'));
+      return { ...network(), graph: building.finish([valueInfo(y.name, 'float32', ['N', 2, 5, 3])]) };
+    };
+    const images = inMemory({
+      name: 'maps',
+      inputs: { x: { dtype: 'float32', dims: [3, 7, 5], data: drawn(8 * 105, 3) } },
+    });
+    const dense = maps(1, 0);
+    const { changes } = await collect(dense, solve(dense.graph), { engine }, { needs: ['change'], data: images });
+    const change = [...changes].find(([{ value, axis }]) => value === 'V' && axis === 0)![1];
+    /** ½ · mean y², what a network without classes is taken to lose by. */
+    const lossOf = async (scale: number, unit: number): Promise<number> => {
+      const model = maps(scale, unit);
+      const { values } = await predictAll(model, images, model.graph.outputs[0]!.name, {}, { engine });
+      return values.reduce((sum, y) => sum + y * y, 0) / values.length / 2;
+    };
+    for (let unit = 0; unit < 4; unit++) {
+      const slope = ((await lossOf(1.01, unit)) - (await lossOf(0.99, unit))) / 0.02;
+      expect(change[unit]! / slope ** 2).toBeCloseTo(1, 2);
+    }
   });
 
   it('squares the slope of each sample before it takes the mean', async () => {
