@@ -44,7 +44,7 @@ describe('cut', () => {
         const { error } = await agreement(model, solved, cuts, { engine, seed });
         expect(error).toBeLessThan(TOLERANCE);
       }),
-      { numRuns: 60, seed: 7 },
+      { numRuns: 100, seed: 7 },
     );
   }, 60_000);
 

@@ -86,6 +86,51 @@ const LAYERS: readonly Make[] = [
     const apart = g.Transpose(g.Reshape(even, [2, 2, width, 6, 6]), { perm: [0, 2, 1, 3, 4] });
     return g.Reshape(apart, [2, width * 2, 6, 6]);
   },
+  (g, x, _, __, draw) => g.InstanceNormalization(x, draw([channels(x)]), draw([channels(x)])),
+  (g, x, _, width, draw) => {
+    const even = conv(g, x, width * 2, 1, draw);
+    return g.GroupNormalization(even, draw([width * 2]), draw([width * 2]), { num_groups: width });
+  },
+  // What a norm mixes stays whole, and so does all that is added to it.
+  (g, x, _, __, draw) => {
+    const last = g.Transpose(x, { perm: [0, 2, 3, 1] });
+    const [normal] = g.emit('LayerNormalization', [last, draw([channels(x)]), draw([channels(x)])]);
+    return g.Transpose(normal!, { perm: [0, 3, 1, 2] });
+  },
+  (g, x, _, width, draw) =>
+    g.ConvTranspose(x, draw([channels(x), width, 3, 3]), draw([width]), { pads: [1, 1, 1, 1], kernel_shape: [3, 3] }),
+  // Channels become places, and are pooled.
+  (g, x, _, width, draw) => {
+    const wide = g.DepthToSpace(conv(g, x, width * 4, 1, draw), { blocksize: 2 });
+    return g.MaxPool(wide, { kernel_shape: [2, 2], strides: [2, 2] });
+  },
+  // Attention over places: two heads, and a residual.
+  (g, x, _, width, draw) => {
+    const c = channels(x);
+    const tokens = g.Transpose(g.Reshape(x, [2, c, 36]), { perm: [0, 2, 1] });
+    const heads = (perm: readonly number[]): StaticValue =>
+      g.Transpose(g.Reshape(g.MatMul(tokens, draw([c, 2 * width])), [2, 36, 2, width]), { perm });
+    const scores = g.Softmax(g.MatMul(heads([0, 2, 1, 3]), heads([0, 2, 3, 1])), { axis: -1 });
+    const mixed = g.Transpose(g.MatMul(scores, heads([0, 2, 1, 3])), { perm: [0, 2, 1, 3] });
+    const back = g.MatMul(g.Reshape(mixed, [2, 36, 2 * width]), draw([2 * width, c]));
+    return g.Add(x, g.Reshape(g.Transpose(back, { perm: [0, 2, 1] }), [2, c, 6, 6]));
+  },
+  // A recurrent layer along the places, in both directions.
+  (g, x, _, width, draw) => {
+    const c = channels(x);
+    const time = g.Transpose(g.Reshape(x, [2, c, 36]), { perm: [2, 0, 1] });
+    const weights = [draw([2, 4 * width, c]), draw([2, 4 * width, width]), draw([2, 8 * width])];
+    const [y] = g.emit('LSTM', [time, ...weights], { hidden_size: width, direction: 'bidirectional' });
+    const joint = g.Reshape(g.Transpose(y!, { perm: [0, 2, 1, 3] }), [36, 2, 2 * width]);
+    return g.Reshape(g.Transpose(joint, { perm: [1, 2, 0] }), [2, 2 * width, 6, 6]);
+  },
+  (g, x, _, width, draw) => {
+    const c = channels(x);
+    const time = g.Transpose(g.Reshape(x, [2, c, 36]), { perm: [2, 0, 1] });
+    const weights = [draw([1, 3 * width, c]), draw([1, 3 * width, width]), draw([1, 6 * width])];
+    const [y] = g.emit('GRU', [time, ...weights], { hidden_size: width, linear_before_reset: 1 });
+    return g.Reshape(g.Transpose(g.Squeeze(y!, [1]), { perm: [1, 2, 0] }), [2, width, 6, 6]);
+  },
 ];
 
 /** The number of kinds of layer. */
