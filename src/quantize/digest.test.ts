@@ -98,3 +98,18 @@ it('shows whole values to a calibrator that counts them', async () => {
   await calibrate(model, counting as never, data, Int32Array.from([0, 1, 2, 3, 4, 5, 6, 7]), { engine });
   expect(count).toBe(8 * 16 * 81 + 8 * 8 * 81);
 });
+
+it('sees values whose number follows from what is fed', async () => {
+  const { g, finish } = draft();
+  const x = g.input('x', 'float32', ['N', 6] as unknown as number[]);
+  const places = g.emit('NonZero', [g.Relu(x)])[0]!;
+  const found = g.Cast(places, { to: 1 });
+  const graph = { ...finish([valueInfo(found.name, 'float32')]), values: new Map() };
+  const model = { ir: 10, opsets: { '': 21 }, producer: { name: '', version: '' }, metadata: {}, graph };
+  const rows = [1, -1, -1, -1, -1, -1, 1, 1, 1, -1, -1, -1, 1, 1, 1, 1, 1, 1];
+  const data = inMemory({ name: 'x', inputs: { x: { dtype: 'float32', dims: [6], data: Float32Array.from(rows) } } });
+  const lengths: number[] = [];
+  const see = (_: string, value: Float32Array): void => void lengths.push(value.length / 2);
+  await observe(model, [found.name], data, see, { samples: [0, 1, 2], task: 'see', batch: 1 }, { engine });
+  expect(lengths).toEqual([1, 3, 6]);
+});

@@ -1,6 +1,6 @@
 /** Runs a model over samples and shows its inner values, batch by batch, in bounded memory. */
 
-import { PareError } from '../base/error.ts';
+import { asPareError, PareError } from '../base/error.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { fixedBatch } from '../data/port.ts';
 import { factsOf } from '../graph/dtype.ts';
@@ -132,7 +132,10 @@ export async function observe(
   }
 }
 
-/** Runs that write over what the same lane's last run gave, where sizes follow from those of the inputs: fresh memory takes longer than the copy. */
+/**
+ * Runs that write over what the same lane's last run gave, where sizes follow from those of the inputs: fresh memory takes longer than the copy.
+ * Sizes that turn out to follow from what is fed get fresh memory after all.
+ */
 function answering(session: Session, names: readonly string[], isSteady: boolean, signal: AbortSignal | undefined) {
   const memory = new Map<string, Record<string, Tensor>>();
   return async (feeds: Feeds, lane: number): Promise<Record<string, Tensor>> => {
@@ -144,8 +147,13 @@ function answering(session: Session, names: readonly string[], isSteady: boolean
       return fresh;
     }
     using binding = session.bind(feeds, own);
-    await binding.run(signal);
-    return own;
+    try {
+      await binding.run(signal);
+      return own;
+    } catch (thrown) {
+      if (asPareError(thrown).code !== 'engine/run') throw thrown;
+      return await session.run(feeds, names, signal);
+    }
   };
 }
 
