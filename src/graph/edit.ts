@@ -168,9 +168,6 @@ function renameInGraphs(node: Node, final: (name: string) => string): Node['attr
   return attrs;
 }
 
-/** The graph with other nodes; values' types that no longer exist are dropped. */
-export const withNodes = (graph: Graph, nodes: readonly Node[]): Graph => ({ ...graph, nodes });
-
 /** The graph with initialisers added or replaced. */
 export const withInitializers = (graph: Graph, added: Iterable<readonly [string, Tensor]>): Graph => ({
   ...graph,

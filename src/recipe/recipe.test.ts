@@ -49,6 +49,7 @@ describe('a recipe', () => {
       '{"format":"pare-recipe 1","steps":[{"step":"prune","keepMacs":50}]}',
       'recipe/option',
     ],
+    ['an entry that is none', '{"format":"pare-recipe 1","flag":{},"steps":[]}', 'recipe/option'],
     ['a seed that is none', '{"format":"pare-recipe 1","seed":-1,"steps":[]}', 'recipe/option'],
   ])('is refused with %s', (_, text, code) => {
     expect(() => parseRecipe(text)).toThrow(expect.objectContaining({ code }));

@@ -5,7 +5,7 @@
  */
 
 import { PareError } from '../base/error.ts';
-import { pick } from '../base/suggest.ts';
+import { nearest, pick } from '../base/suggest.ts';
 import { type StepName, steps } from './step/index.ts';
 import { readOptions, type Step } from './step.ts';
 
@@ -28,6 +28,7 @@ export interface Recipe {
 }
 
 export const RECIPE_FORMAT = 'pare-recipe 1';
+const ENTRIES: readonly string[] = ['format', 'seed', 'threads', 'model', 'flags', 'steps'];
 
 /** The step and its options, all filled in. */
 export function stepOf({ step: name, ...given }: StepCall): { step: Step; options: Record<string, unknown> } {
@@ -54,12 +55,21 @@ export function parseRecipe(text: string, where = 'the recipe'): Recipe {
       },
     );
   }
-  const { format, seed = 0, steps: calls, model, flags, threads } = isRecord(value) ? value : {};
+  const entries = isRecord(value) ? value : {};
+  const { format, seed = 0, steps: calls, model, flags, threads } = entries;
   if (format !== RECIPE_FORMAT || !Array.isArray(calls)) {
     throw new PareError('recipe/format', `"${where}" does not hold a recipe.`, {
       where,
       expected: `{ "format": "${RECIPE_FORMAT}", "steps": […] }`,
       got: typeof format === 'string' ? format : `no format${Array.isArray(calls) ? '' : ', no steps'}`,
+    });
+  }
+  const odd = Object.keys(entries).find((key) => !ENTRIES.includes(key));
+  if (odd !== undefined) {
+    const near = nearest(odd, ENTRIES);
+    throw new PareError('recipe/option', `A recipe has no entry "${odd}"${near ? `; did you mean "${near}"?` : '.'}`, {
+      where,
+      expected: ENTRIES.join(', '),
     });
   }
   if (!Number.isSafeInteger(seed) || (seed as number) < 0) {
