@@ -53,7 +53,7 @@ export const evalVerb = verb({
           kind: 'facts',
           facts: [
             [metric.name, showMetric(metric)],
-            ['loss', loss === null ? undefined : loss.toPrecision(4)],
+            ['loss', loss === null || Number.isNaN(loss) ? undefined : loss.toPrecision(4)],
             ['samples', `${samples} of ${evaluation.name}`],
           ],
         },

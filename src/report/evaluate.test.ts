@@ -55,6 +55,18 @@ describe('evaluate', () => {
     expect(score.loss).toBeCloseTo(Math.log(1 + 2 * Math.exp(-5)) + (2 * 5) / 7, 5);
   });
 
+  it('takes integers as the class itself', async () => {
+    const building = draft<Value>();
+    const { g } = building;
+    const y = g.ArgMax(g.input('x', 'float32', ['N', 3]), { axis: 1, keepdims: 0 });
+    const graph = building.finish([{ name: y.name, type: { kind: 'tensor', dtype: y.dtype, dims: y.dims } }]);
+    const model = { ir: 10, opsets: { '': 21 }, graph, producer: { name: '', version: '' }, metadata: {} };
+    const score = await evaluate({ name: 'choice', model }, rows, { engine });
+    expect([[...score.answers], score.metric.value, score.loss]).toEqual([CLASSES, 5 / 7, Number.NaN]);
+    const same = await agreement({ name: 'choice', model }, { name: 'choice', model }, bare, { engine });
+    expect(same.metric.value).toBe(1);
+  });
+
   it('scores a class for each place, those that are ignored left out', async () => {
     const building = draft<Value>();
     const { g } = building;

@@ -3,6 +3,7 @@
 import { PareError } from '../base/error.ts';
 import type { Dataset } from '../data/index.ts';
 import { fixedBatch } from '../data/port.ts';
+import { type Model, tensorType } from '../graph/model.ts';
 import { numbers, sizeOf, type Tensor } from '../graph/tensor.ts';
 import { answerOf } from '../nn/logits.ts';
 import { stopIfAborted } from '../runtime/aborted.ts';
@@ -31,7 +32,7 @@ export interface EvaluateOptions {
 export interface Evaluation {
   readonly samples: number;
   readonly metric: Metric;
-  /** Mean cross-entropy in nats, or mean squared error for numbers to predict. */
+  /** Mean cross-entropy in nats, or mean squared error for numbers to predict; NaN where the model gives classes without scores. */
   readonly loss: number;
   /** The model's answer to each sample: a class number; −1 where an output is not a number. Empty for regression, and for classes at places. */
   readonly answers: Int32Array;
@@ -41,7 +42,7 @@ export interface Evaluation {
  * Scores the model's first output on labelled samples.
  *
  * Classes: accuracy (first index wins a tie) and cross-entropy; whether the output is logits, probabilities or their
- * logarithms is read off its values. A class for each place: the same over all places but those labelled −100. Numbers: root mean squared error. A model with a fixed batch gets that batch, the
+ * logarithms is read off its values. Integers are the class itself. A class for each place: the same over all places but those labelled −100. Numbers: root mean squared error. A model with a fixed batch gets that batch, the
  * last one filled up with repeated samples that are not counted.
  *
  * Shapes   the first output is [N, C], or [N, C, 1, 1]; [N, 1] or [N] for a yes or no
@@ -62,6 +63,7 @@ export async function evaluate(
     });
   }
   const isOnePerSample = dataset.task === 'classification' && dataset.labels.dims.length === 0;
+  const isChoice = isOnePerSample && givesChoice(subject.model);
   const answers = new Int32Array(isOnePerSample ? dataset.size : 0);
   let [right, total, lossSum, scale, places] = [
     0,
@@ -89,14 +91,14 @@ export async function evaluate(
       : { rows: outputs, labels: targets, count: indices.length };
     const classes = places?.classes ?? width;
     scale ??= scaleOf(rows, classes);
-    checkLabels(labels, Math.max(2, classes), subject, dataset);
-    const own = answersOf(rows, classes, scale);
+    if (!isChoice) checkLabels(labels, Math.max(2, classes), subject, dataset);
+    const own = isChoice ? Int32Array.from(rows) : answersOf(rows, classes, scale);
     if (!places) answers.set(own, indices[0]!);
     own.forEach((answer, i) => {
       if (answer === labels[i]) right += 1;
     });
     total += count;
-    lossSum += lossOf(rows, classes, scale, labels);
+    lossSum += isChoice ? Number.NaN : lossOf(rows, classes, scale, labels);
   });
   const loss = lossSum / Math.max(1, total);
   const metric: Metric = areClasses
@@ -136,6 +138,12 @@ export async function agreement(
   return { samples: dataset.size, metric: { name: 'agreement', value: same / dataset.size } };
 }
 
+/** Whether integers are all that the model answers: the class itself, as scikit-learn's classifiers give it beside a map of scores. */
+function givesChoice({ graph }: Model): boolean {
+  const type = tensorType(graph.outputs.find(({ name }) => name === answerOf(graph)));
+  return type !== undefined && /^u?int/.test(type.dtype);
+}
+
 /** The answer to every sample, and the numbers of the first output per sample. */
 async function classify(
   subject: Subject,
@@ -146,10 +154,11 @@ async function classify(
   const answers = new Int32Array(dataset.size);
   let width = 0;
   let scale: Scale | undefined;
+  const isChoice = givesChoice(subject.model);
   await eachBatch(subject, dataset, lab, options, (outputs, indices) => {
     width = outputs.length / indices.length;
     scale ??= scaleOf(outputs, width);
-    answers.set(answersOf(outputs, width, scale), indices[0]!);
+    answers.set(isChoice && width === 1 ? Int32Array.from(outputs) : answersOf(outputs, width, scale), indices[0]!);
   });
   return { answers, width };
 }
