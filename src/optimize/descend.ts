@@ -115,17 +115,17 @@ function shortOf({ workshop }: Quest, { calls }: Trial): Trial | undefined {
   return lessons.sort((a, b) => a.drop - b.drop)[0];
 }
 
-/** Gain in the objective, as a logarithm, that makes up for a loss of one bound more at this stage. */
-const EXCHANGE = 0.15;
+/** Gain in the objective, as a logarithm, that makes up for the loss of all samples at this stage: 7 % for a point. */
+const EXCHANGE = 7;
 
 /** The smaller, the better: what is hardly worse and much faster should learn on. */
 const promiseOf = (quest: Quest, trial: Trial): number =>
-  Math.log(worthOf(quest, trial)) + EXCHANGE * Math.max(0, trial.drop / Math.max(quest.maxDrop, 1e-3) - 1);
+  Math.log(worthOf(quest, trial)) + EXCHANGE * Math.max(0, trial.drop - quest.maxDrop);
 
 /** The better half of the ways after a look at few samples; the best without one where there is no time for it. */
 async function shortlist(quest: Quest, cuts: readonly Trial[], openMs: () => number): Promise<Trial> {
   const samples = Math.min(SHORT, quest.bench.learn!.size);
-  const half = cuts.slice(0, Math.ceil(cuts.length / 2));
+  const half = cuts.slice(0, Math.max(2, Math.ceil(cuts.length / 2)));
   const needed = half.reduce((sum, cut) => sum + passMs(quest, cut, samples), 0);
   if (half.length === 1 || needed > openMs() * 0.15 || samples < TEACHING) return cuts[0]!;
   const short: { cut: Trial; promise: number }[] = [];

@@ -11,7 +11,7 @@ const trial = (drop: number, calls: readonly StepCall[] = []): Trial => ({
 });
 
 /** A search in which lessons lose what `dropOf` says; grown steps are kept in `asked`. */
-function searchWhere(dropOf: (call: StepCall) => number, isLabelled = true) {
+function searchWhere(dropOf: (call: StepCall) => number, { isLabelled = true, isNormalized = false } = {}) {
   const asked: StepCall[] = [];
   const quest = {
     bench: { learn: { size: 10_000 } as Dataset },
@@ -19,6 +19,7 @@ function searchWhere(dropOf: (call: StepCall) => number, isLabelled = true) {
     manners: new Map(),
     workshop: {
       trials: [],
+      modelOf: async () => ({ graph: { nodes: [{ op: isNormalized ? 'BatchNormalization' : 'Conv' }] } }),
       async grow(_: Trial, call: StepCall) {
         asked.push(call);
         return trial(dropOf(call), [call]);
@@ -43,14 +44,20 @@ it('takes the optimiser that loses least in a short lesson, then the share of la
 });
 
 it('keeps the optimiser that taught the original, and does not try labels where there are none', async () => {
-  const { asked, quest } = searchWhere(() => 0.1, false);
+  const { asked, quest } = searchWhere(() => 0.1, { isLabelled: false });
   quest.manners.set('tune', { optimizer: 'adam' });
   expect(await mannerFor('distill', quest, trial(0.5), LONG)).toEqual({ optimizer: 'adam' });
   expect(asked).toEqual([]);
 });
 
+it('teaches networks with batch normalisation by SGD', async () => {
+  const { asked, quest } = searchWhere(() => 0.1, { isLabelled: false, isNormalized: true });
+  expect(await mannerFor('distill', quest, trial(0.5), LONG)).toEqual({ optimizer: 'sgd' });
+  expect(asked).toEqual([]);
+});
+
 it('tries nothing where there is no time: a rate that suits all is taken', async () => {
   const { asked, quest } = searchWhere(() => 0.1);
-  expect(await mannerFor('distill', quest, trial(0.5), 1000)).toEqual({ optimizer: 'lamb' });
+  expect(await mannerFor('distill', quest, trial(0.5), 100)).toEqual({ optimizer: 'lamb' });
   expect(asked).toEqual([]);
 });

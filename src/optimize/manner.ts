@@ -1,10 +1,12 @@
 /**
  * How networks learn here: found by short lessons, since no optimiser and no rate suit all.
  *
- *   optimiser   each of the tuners once, on few samples; what loses least then teaches everything
+ *   optimiser   each of the tuners once, on few samples; what loses least then teaches everything. Networks with batch normalisation
+ *               learn by SGD: it loses most in a short lesson and least in a long one (resnet20, one pass: 85.2 % against 81.0 % by Adam)
  *   labels      where there are any: how much they count beside the teacher, in the same way
  */
 
+import { usesBatchNorm } from '../prune/index.ts';
 import { type TunerName, tuners } from '../recipe/tuner.ts';
 import { passMs, type Quest } from './quest.ts';
 import type { Trial } from './workshop.ts';
@@ -39,13 +41,18 @@ export async function mannerFor(kind: Lesson, quest: Quest, trial: Trial, openMs
 async function raced(kind: Lesson, quest: Quest, trial: Trial, openMs: number): Promise<Manner> {
   const size = quest.bench.learn!.size;
   const tuned = quest.manners.get('tune');
-  const optimizers = tuned ? [tuned.optimizer] : (Object.keys(tuners) as TunerName[]);
+  const isNormalized = !tuned && usesBatchNorm(await quest.workshop.modelOf(trial));
+  const optimizers = tuned
+    ? [tuned.optimizer]
+    : isNormalized
+      ? (['sgd'] as const)
+      : (Object.keys(tuners) as TunerName[]);
   const shares = kind === 'distill' && quest.judge?.isLabelled ? LABELS : [];
   const lessons = optimizers.length + shares.length;
   if (lessons === 1) return { optimizer: optimizers[0]! };
   const affordable = Math.floor((openMs * SHARE * size) / (lessons * passMs(quest, trial, size)));
   const samples = Math.min(SAMPLES.most, size, affordable);
-  if (samples < Math.min(SAMPLES.least, size)) return tuned ?? UNTRIED;
+  if (samples < Math.min(SAMPLES.least, size)) return isNormalized ? { optimizer: 'sgd' } : (tuned ?? UNTRIED);
   const best = async (manners: readonly Manner[], before?: Heat): Promise<Heat | undefined> => {
     let first = before;
     for (const manner of manners) {

@@ -27,8 +27,8 @@ export interface Quest {
 
 /** Share of the time for everything before the finals. */
 const SEARCHING = 0.85;
-/** Multiply-accumulates that training does in a second before it was ever timed: three passes at 30 GMAC/s. */
-const GUESSED_MACS = 1e10;
+/** Multiply-accumulates that training does in a second before it was ever timed: three passes at 45 GMAC/s. */
+const GUESSED_MACS = 1.5e10;
 
 /** Milliseconds that are left for trials. */
 export const leftMs = ({ timeMs, workshop }: Quest): number => timeMs * SEARCHING - workshop.spentMs();

@@ -8,7 +8,7 @@ import type { Trial } from './workshop.ts';
 
 /** Share of the time left that it may learn for, and passes. */
 const SHARE = 0.35;
-const EPOCHS = { least: 2, most: 8 };
+const EPOCHS = { least: 1, most: 8 };
 /** A gain below this, as a share of the samples, is luck. */
 const GAIN = 0.005;
 

@@ -15,7 +15,7 @@ export const tuners = {
   lamb: { lr: 5e-3, make: (lr, updates) => lamb({ lr: cosine(lr, updates) }) },
   /** With Nesterov's momentum: what networks with batch normalisation were mostly made with. */
   sgd: {
-    lr: 0.03,
+    lr: 0.02,
     make: (lr, updates) => sgd({ lr: cosine(lr, updates), momentum: 0.9, nesterov: true, decay: 5e-4 }),
   },
 } as const satisfies Record<string, Tuner>;
