@@ -6,6 +6,7 @@ import { showShare } from '../base/unit.ts';
 import { estimator, type Size } from './estimate.ts';
 import type { Group, Solved, Units } from './group.ts';
 import { membersOf } from './member.ts';
+import { type Rounding, roundings, type Snap, snapsOf } from './rounding.ts';
 
 /** The share that stays (0 to 1) of one thing: multiply-accumulates, parameters, bytes of weights, measured time, or units. */
 export type Keep =
@@ -94,9 +95,9 @@ export function choose(solved: Solved, scores: readonly Float64Array[], options:
   const priced = options.isPerCost && rank === 'global' && whole > 0 ? perCost(scores, all, measure) : scores;
   const sequence = sequenceOf(solved, priced, orders, rank).filter((group) => !fixed.has(group));
 
-  const attempt = (round: number): readonly number[] => {
+  const attempt = (rounding: Rounding): readonly number[] => {
     if (whole === 0) return all;
-    const snaps = snapsOf(solved, round, minimum, maxShare);
+    const snaps = snapsOf(solved, rounding, minimum, maxShare);
     const after = (gone: number): number[] => {
       const wanted = [...all];
       for (let i = 0; i < gone; i++) wanted[sequence[i]!]! -= 1;
@@ -112,10 +113,11 @@ export function choose(solved: Solved, scores: readonly Float64Array[], options:
     return refill(after(low), groups, scores, orders, snaps, fixed, fits);
   };
 
-  const rounds = roundTo !== undefined ? [roundTo] : halvings(autoRound);
+  const rounds = roundTo !== undefined ? [{ round: roundTo, narrow: roundTo }] : roundings(autoRound);
   let best: { kept: readonly number[]; share: number; round: number } | undefined;
-  for (const round of rounds) {
-    const kept = attempt(round);
+  for (const rounding of rounds) {
+    const { round } = rounding;
+    const kept = attempt(rounding);
     const share = measure(kept);
     if (
       !best ||
@@ -214,12 +216,6 @@ function fixedBy(rules: readonly Rule[], groups: readonly Group[]): Map<number, 
   return fixed;
 }
 
-const halvings = (from: number): number[] => {
-  const rounds: number[] = [];
-  for (let round = Math.max(1, from); round >= 1; round = Math.floor(round / 2)) rounds.push(round);
-  return rounds;
-};
-
 /** Groups in the order in which they lose their next weakest unit. */
 function sequenceOf(
   solved: Solved,
@@ -253,26 +249,6 @@ function structures(solved: Solved): string[] {
       .join(' '),
   );
 }
-
-interface Snap {
-  readonly step: number;
-  /** The number of units that stays when this many are wanted: never fewer. */
-  readonly snap: (wanted: number) => number;
-}
-
-/** How each group's width is rounded: convolutions to multiples, never below the minimum. */
-function snapsOf(solved: Solved, round: number, minimum: number, maxShare: number): Snap[] {
-  return solved.groups.map(({ size, places }) => {
-    const step = places.reduce((widest, { value, isWeight, each }) => {
-      const isKernel = isWeight && (solved.graph.initializers.get(value)?.dims.length ?? 0) > 2;
-      return isKernel ? Math.max(widest, round / gcd(round, each)) : widest;
-    }, 1);
-    const least = Math.max(1, Math.min(size, minimum), Math.ceil(size * (1 - maxShare) - 1e-9));
-    return { step, snap: (wanted) => Math.min(size, Math.ceil(Math.max(wanted, least) / step) * step) };
-  });
-}
-
-const gcd = (a: number, b: number): number => (b === 0 ? a : gcd(b, a % b));
 
 /** Gives back, strongest first, what rounding took beyond the budget. */
 function refill(
