@@ -2,7 +2,8 @@
  * How networks learn here: found by short lessons, since no optimiser and no rate suit all.
  *
  *   optimiser   each of the tuners once, on few samples; what loses least then teaches everything. Networks with batch normalisation
- *               learn by SGD: it loses most in a short lesson and least in a long one (resnet20, one pass: 85.2 % against 81.0 % by Adam)
+ *               learn by SGD: it loses most in a short lesson, not in a long one (resnet20, one pass, the same 500 samples: 0.6 points
+ *               won, 0.4 lost by Adam)
  *   labels      where there are any: how much they count beside the teacher, in the same way
  */
 
