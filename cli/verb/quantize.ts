@@ -148,7 +148,7 @@ export const quantize = verb({
       ],
     });
     if (desk.collective.rank > 0) return NOTHING;
-    noteWorse(outcome, desk);
+    noteWorse(outcome, quantized, desk);
     const missed = [
       ...(outcome.missed ?? []),
       ...missedSize(outcome, targetSize),
@@ -212,9 +212,14 @@ function samplesFor({ needsData }: Scheme, sets: Sets | undefined, desk: Desk): 
 /** Gains within this share are noise. */
 const NOISE = 0.03;
 
-/** A result that is larger or slower is called so. */
-function noteWorse({ result }: Outcome, desk: Desk): void {
+/** A file of more than this share of the original's bytes has hardly changed. */
+const HARDLY = 0.9;
+
+/** A result that is as it was, larger or slower is called so. */
+function noteWorse({ result }: Outcome, quantized: number, desk: Desk): void {
   const { before, after } = result as { before: Figures; after: Figures };
+  if (quantized === 0 && after.bytes > HARDLY * before.bytes)
+    desk.note('nothing was quantised: no layer of this model holds weights that the scheme takes');
   if (after.bytes >= before.bytes) {
     desk.note(`not smaller: ${showBytes(before.bytes)} became ${showBytes(after.bytes)}`);
   }
