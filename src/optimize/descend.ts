@@ -33,8 +33,8 @@ const LOOKING = 0.93;
 /** What still loses more than this after a short lesson is not worth a long one, where gentler steps are left. */
 const HOPELESS = 0.25;
 const GENTLE = 0.7;
-/** Samples of a short trial. */
-const SHORT = 4000;
+/** Samples of a short lesson, and the share of the time that those of a rung may take together. */
+const SHORT = { least: 512, most: 4000, share: 0.15 };
 
 /** Where a descent stands. */
 export interface Descent {
@@ -124,10 +124,11 @@ const promiseOf = (quest: Quest, trial: Trial): number =>
 
 /** The better half of the ways after a look at few samples; the best without one where there is no time for it. */
 async function shortlist(quest: Quest, cuts: readonly Trial[], openMs: () => number): Promise<Trial> {
-  const samples = Math.min(SHORT, quest.bench.learn!.size);
   const half = cuts.slice(0, Math.max(2, Math.ceil(cuts.length / 2)));
-  const needed = half.reduce((sum, cut) => sum + passMs(quest, cut, samples), 0);
-  if (half.length === 1 || needed > openMs() * 0.15 || samples < TEACHING) return cuts[0]!;
+  const { size } = quest.bench.learn!;
+  const passes = half.reduce((sum, cut) => sum + passMs(quest, cut, size), 0);
+  const samples = Math.min(SHORT.most, size, Math.floor((openMs() * SHORT.share * size) / passes));
+  if (half.length === 1 || samples < Math.max(TEACHING, Math.min(SHORT.least, size))) return cuts[0]!;
   const short: { cut: Trial; promise: number }[] = [];
   for (const cut of half) {
     const manner = await mannerFor('distill', quest, cut, openMs());
