@@ -31,7 +31,7 @@ const RUNG = 0.45;
 /** Further ways are tried as long as this share of the time is still there. */
 const LOOKING = 0.93;
 /** What still loses more than this after a short lesson is not worth a long one, where gentler steps are left. */
-const HOPELESS = 0.25;
+const HOPELESS = 0.2;
 const GENTLE = 0.7;
 /** Samples of a short lesson, and the share of the time that those of a rung may take together. */
 const SHORT = { least: 512, most: 4000, share: 0.15 };
