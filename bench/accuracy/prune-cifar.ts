@@ -3,7 +3,7 @@
  *
  * Run      npm run build && node dist/bench/accuracy/prune-cifar.js [--model resnet20_cifar10] [--keep 0.476] [--by taylor] [--rank global]
  *          [--round 1] [--steps 1] [--epochs 8] [--between 1] [--distill 0.9] [--lr 0.03] [--seeds 1] [--threads 2]
- *          [--dense-epochs N] [--dense-lr X] [--peer torch-pruning] [--json]
+ *          [--dense-epochs N] [--dense-lr X] [--reconstruct] [--peer torch-pruning] [--json]
  * Prints   top-1 on test2k: as stored, dense after the same recipe, and for each seed pruned and tuned, beside Torch-Pruning
  *          with the same dense weights, criterion, budget and fine-tuning.
  *          The dense network learns for as many epochs as the pruned one in all and at the same rate, unless told otherwise
@@ -41,6 +41,7 @@ const { values } = parseArgs({
     threads: { type: 'string', default: '2' },
     'dense-epochs': { type: 'string' },
     'dense-lr': { type: 'string' },
+    reconstruct: { type: 'boolean', default: false },
     peer: { type: 'string', default: '' },
     json: { type: 'boolean', default: false },
   },
@@ -78,6 +79,7 @@ for (let seed = 1; seed <= seeds; seed++) {
       by: by as CriterionName,
       rank: values.rank as Rank,
       roundTo: round,
+      reconstruct: values.reconstruct,
       data: learn,
       samples: SAMPLES,
       steps,

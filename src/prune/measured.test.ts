@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { random } from '../base/random.ts';
-import { inMemory } from '../data/index.ts';
+import { type Dataset, inMemory } from '../data/index.ts';
 import { valueInfo } from '../graph/edit.ts';
 import type { Model } from '../graph/model.ts';
 import { float32 } from '../graph/tensor.ts';
@@ -9,7 +9,7 @@ import { draft } from '../ops/builder.ts';
 import type { StaticValue } from '../ops/op.ts';
 import { type Engine, openEngine } from '../runtime/index.ts';
 import { divergence } from './divergence.ts';
-import { hull } from './measured.ts';
+import { apart, hull } from './measured.ts';
 import { prune } from './prune.ts';
 
 let engine: Engine;
@@ -34,6 +34,28 @@ describe('hull', () => {
       }),
       { numRuns: 50 },
     );
+  });
+});
+
+describe('apart', () => {
+  const numbered = (size: number) =>
+    inMemory({
+      name: 'numbered',
+      inputs: { x: { dtype: 'float32', dims: [1], data: Float32Array.from({ length: size }, (_, i) => i) } },
+    });
+  const read = (data: Dataset): number[] => {
+    const into = new Float32Array(data.size);
+    data.fill('x', Int32Array.from(into.keys()), into);
+    return [...into];
+  };
+
+  it('measures on samples that nothing is fitted to, unless there are few', () => {
+    const { fitted, judged } = apart(numbered(64));
+    expect([fitted.size, judged.size]).toEqual([48, 16]);
+    expect([...read(fitted), ...read(judged)]).toEqual(read(numbered(64)));
+    expect(apart(numbered(10_000)).judged.size).toBe(128);
+    const few = apart(numbered(12));
+    expect([few.fitted.size, few.judged.size]).toEqual([12, 12]);
   });
 });
 

@@ -9,7 +9,7 @@
  * Source   the measured divergence of single layers ranks them better than any formula: see docs/pruning.md.
  */
 
-import { bind, type Dataset, portsOf, take } from '../data/index.ts';
+import { bind, type Dataset, portsOf, subset, take } from '../data/index.ts';
 import type { Model } from '../graph/model.ts';
 import { logitsOf } from '../nn/index.ts';
 import { type Lab, labOfPiece, stopIfAborted } from '../runtime/index.ts';
@@ -22,11 +22,31 @@ import { refit } from './refit.ts';
 
 /** Shares of a group's channels that go. */
 const SHARES = [0.125, 0.25, 0.5, 0.75] as const;
-/** Samples that are compared. */
+/** Samples that are compared, and the largest share of the data that they may be. */
 const SAMPLES = 128;
+const SHARE = 0.25;
+/** Fewer samples than this are not parted. */
+const FEW = 32;
 
 /**
- * Scores in the place of a criterion's: changes of the loss, comparable across groups.
+ * The samples that layers are fitted to, and those that groups are measured on: on samples that a wide layer was fitted to,
+ * it seems to need hardly any of what it reads. Both are all of them where there are few.
+ */
+export function apart(data: Dataset): { fitted: Dataset; judged: Dataset } {
+  if (data.size < FEW) return { fitted: data, judged: data };
+  const from = data.size - Math.min(SAMPLES, Math.floor(data.size * SHARE));
+  return {
+    fitted: take(data, from),
+    judged: subset(
+      data,
+      Array.from({ length: data.size - from }, (_, i) => from + i),
+    ),
+  };
+}
+
+/**
+ * Scores in the place of a criterion's: changes of the loss, comparable across groups. `data` is best none that layers are
+ * fitted to (`apart`).
  *
  * Throws   what reading the data and running the models throw; work/aborted.
  */

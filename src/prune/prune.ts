@@ -16,7 +16,7 @@ import { feeding } from './data-batches.ts';
 import { type Size, sizeOfGraph } from './estimate.ts';
 import { type Protection, type Solved, solve } from './group.ts';
 import { latencyTable } from './latency-table.ts';
-import { measuredLosses } from './measured.ts';
+import { apart, measuredLosses } from './measured.ts';
 import type { Normalization } from './normalize.ts';
 import { reconstruct } from './reconstruct.ts';
 import { reestimate } from './reestimate.ts';
@@ -101,10 +101,12 @@ export async function prune(model: Model, options: PruneOptions, lab: Lab): Prom
   const before = sizeOfGraph(settled.graph);
   const isMeasured = rank === 'measured';
   const needs: Need[] = [...criterion.needs, ...(isMeasured && options.reconstruct ? (['hessian'] as const) : [])];
-  const evidence = await collect(settled, solved, lab, { needs, data, samples });
+  const isRefitted = isMeasured && needs.includes('hessian');
+  const { fitted, judged } = isRefitted ? apart(needed(data)) : { fitted: data, judged: data };
+  const evidence = await collect(settled, solved, lab, { needs, data: fitted, samples });
   const told = score(solved, evidence, criterion, { ...options, seed: lab.seed });
   const scores = isMeasured
-    ? await measuredLosses(settled, solved, told, slicesOf(solved, evidence, lab.seed), needed(data), lab)
+    ? await measuredLosses(settled, solved, told, slicesOf(solved, evidence, lab.seed), needed(judged), lab)
     : told;
   const table = 'latency' in options.keep ? await latencyTable(settled, solved, lab) : undefined;
   const autoRound = lab.engine.blockSize || 16;
