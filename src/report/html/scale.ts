@@ -21,8 +21,11 @@ export function axisOf(values: readonly number[], count = 4): Axis {
   const rough = span / count;
   const power = 10 ** Math.floor(Math.log10(rough));
   const step = power * ([1, 2, 5, 10].find((times) => times * power >= rough * 0.999) ?? 10);
-  const from = Math.floor(least / step + 1e-9);
-  const to = Math.max(Math.ceil(most / step - 1e-9), from + 1);
+  const [first, last] = [Math.floor(least / step + 1e-9), Math.ceil(most / step - 1e-9)];
+  // One value on a tick: towards zero, since shares end at 1.
+  const isPoint = last <= first;
+  const from = isPoint && least > 0 ? first - 1 : first;
+  const to = isPoint && least <= 0 ? first + 1 : last;
   const ticks = Array.from({ length: to - from + 1 }, (_, i) => Number(((from + i) * step).toPrecision(12)));
   return { low: ticks[0]!, high: ticks.at(-1)!, ticks };
 }
