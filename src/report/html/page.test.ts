@@ -88,11 +88,6 @@ describe('htmlReport', () => {
     expect(page).toContain('<b>0.50 <small>points lost</small></b>');
   });
 
-  it('reach from one value towards zero: an accuracy of 1 is not drawn up to 1.5', () => {
-    expect(axisOf([1, 1])).toMatchObject({ low: 0.5, high: 1 });
-    expect(axisOf([0]).low).toBe(0);
-  });
-
   it('stands with a single step and nothing else', () => {
     const bare = htmlReport({ ...summary, steps: [summary.steps[0]!], curves: [], layers: [], notes: [] });
     expect(bare).not.toMatch(/undefined|NaN|Step by step|Training|Layers/);
@@ -121,6 +116,11 @@ describe('axes', () => {
     expect(axis.ticks.length).toBeGreaterThan(1);
     if (ticks.length > 2) expect(axis.ticks.at(0)).toBe(ticks[0]);
     expect(axis.ticks.at(-1)).toBeGreaterThanOrEqual(Math.max(...values.filter(Number.isFinite), 0));
+  });
+
+  it('reach from one value towards zero: an accuracy of 1 is not drawn up to 1.5', () => {
+    expect(axisOf([1, 1])).toMatchObject({ low: 0.5, high: 1 });
+    expect(axisOf([0]).low).toBe(0);
   });
 
   it('shorten names in the middle', () => {
