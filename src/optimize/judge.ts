@@ -55,27 +55,44 @@ export async function judgeOf(original: Model, data: Dataset, lab: Lab): Promise
   const isLabelled = data.task === 'classification';
   const reading: ReadingName = isLabelled ? 'classes' : readingFor(original, wanted, data);
   const labels = isLabelled ? labelsOf(data) : undefined;
-  const score = (outputs: Outputs): Score => {
+  const read = (outputs: Outputs): Read => {
     const answers = reading === 'classes' ? classesIn(outputs) : new Int32Array();
     const credits = labels
       ? Float64Array.from(answers, (answer, i) => (answer === labels[i] ? 1 : 0))
       : readings[reading].credits(outputs, wanted);
     const value = credits.reduce((a, b) => a + b, 0) / credits.length;
-    const metric = { name: isLabelled ? 'accuracy' : 'agreement', value };
-    return { metric, drop: 0, distance: apart(outputs, wanted), credits, answers };
+    return { metric: { name: isLabelled ? 'accuracy' : 'agreement', value }, credits, answers };
   };
-  const before = score(wanted);
+  const about = isLabelled ? 'the right class' : readings[reading].about;
+  return judgeBy({ read, about, isLabelled, labels }, wanted, data, lab);
+}
+
+/** What is read off outputs. */
+type Read = Pick<Score, 'metric' | 'credits'> & Partial<Pick<Score, 'answers'>>;
+
+interface Rules extends Pick<Judge, 'about' | 'isLabelled' | 'labels'> {
+  read(outputs: Outputs): Read;
+  /** What is lost from the first value of the metric to the second. Default: their difference. */
+  dropOf?(before: number, after: number): number;
+  /** Default: of credits, in matched pairs. */
+  change?(before: Float64Array, after: Float64Array, looks: number): Change;
+}
+
+/** A judge by these rules, of a model that answered `wanted`. */
+function judgeBy(rules: Rules, wanted: Outputs, data: Dataset, lab: Lab): Judge {
+  const { read, dropOf = (before, after) => before - after, change = changeOf, ...told } = rules;
+  const before: Score = { answers: new Int32Array(), ...read(wanted), drop: 0, distance: 0 };
   return {
+    ...told,
     data,
     before,
-    isLabelled,
-    labels,
-    about: isLabelled ? 'the right class' : readings[reading].about,
     async score(model) {
-      const after = score(await outputsOf(model, data, lab));
-      return { ...after, drop: before.metric.value - after.metric.value };
+      const outputs = await outputsOf(model, data, lab);
+      const after = { answers: new Int32Array(), ...read(outputs) };
+      const drop = dropOf(before.metric.value, after.metric.value);
+      return { ...after, drop, distance: apart(outputs, wanted) };
     },
-    change: (after, looks = 1) => changeOf(before.credits, after.credits, looks),
+    change: (after, looks = 1) => change(before.credits, after.credits, looks),
   };
 }
 
@@ -85,7 +102,7 @@ function atEveryPlace(places: Places, wanted: Outputs, data: Dataset, lab: Lab):
   const length = data.size * width;
   const labels = data.labels!.dtype === 'int64' ? new BigInt64Array(length) : new Float32Array(length);
   data.fill(LABELS, everySample(data), labels);
-  const score = (outputs: Outputs): Score => {
+  const read = (outputs: Outputs): Read => {
     let [right, total] = [0, 0];
     const credits = Float64Array.from({ length: data.size }, (_, i) => {
       const part = outputs.values.subarray(i * width * places.classes, (i + 1) * width * places.classes);
@@ -94,29 +111,16 @@ function atEveryPlace(places: Places, wanted: Outputs, data: Dataset, lab: Lab):
       [right, total] = [right + hits, total + count];
       return count === 0 ? 1 : hits / count;
     });
-    const metric = { name: 'accuracy', value: right / Math.max(1, total) };
-    return { metric, drop: 0, distance: apart(outputs, wanted), credits, answers: new Int32Array() };
+    return { metric: { name: 'accuracy', value: right / Math.max(1, total) }, credits };
   };
-  const before = score(wanted);
-  return {
-    data,
-    before,
-    isLabelled: true,
-    about: 'the right class at each place',
-    async score(model) {
-      const after = score(await outputsOf(model, data, lab));
-      return { ...after, drop: before.metric.value - after.metric.value };
-    },
-    change: (after, looks = 1) => changeOf(before.credits, after.credits, looks),
-  };
+  return judgeBy({ read, about: 'the right class at each place', isLabelled: true }, wanted, data, lab);
 }
 
 function regression(wanted: Outputs, data: Dataset, lab: Lab): Judge {
   const width = sizeOf(data.labels!.dims);
   const targets = new Float32Array(data.size * width);
   data.fill(LABELS, everySample(data), targets);
-  const score = (outputs: Outputs): Score => {
-    const { values } = outputs;
+  const read = ({ values }: Outputs): Read => {
     if (values.length !== targets.length) {
       throw new PareError('data/shape', `"${data.name}" has targets of another width than the model's first output.`, {
         where: data.name,
@@ -130,25 +134,24 @@ function regression(wanted: Outputs, data: Dataset, lab: Lab): Judge {
       return sum / width;
     });
     const value = Math.sqrt(credits.reduce((a, b) => a + b, 0) / credits.length);
-    const metric = { name: 'rmse', value };
-    return { metric, drop: 0, distance: apart(outputs, wanted), credits, answers: new Int32Array() };
+    return { metric: { name: 'rmse', value }, credits };
   };
-  const before = score(wanted);
-  return {
+  return judgeBy(
+    {
+      read,
+      about: 'the root mean squared error',
+      isLabelled: true,
+      dropOf: (before, after) => after / Math.max(before, Number.MIN_VALUE) - 1,
+      change(before, after, looks) {
+        const better = after.filter((error, i) => error < before[i]!).length;
+        const interval = bootstrapRise(before, after, { looks, seed: lab.seed ?? 0 });
+        return { samples: data.size, lost: data.size - better, won: better, interval, pValue: Number.NaN };
+      },
+    },
+    wanted,
     data,
-    before,
-    isLabelled: true,
-    about: 'the root mean squared error',
-    async score(model) {
-      const after = score(await outputsOf(model, data, lab));
-      return { ...after, drop: after.metric.value / Math.max(before.metric.value, Number.MIN_VALUE) - 1 };
-    },
-    change(after, looks = 1) {
-      const better = after.credits.filter((error, i) => error < before.credits[i]!).length;
-      const interval = bootstrapRise(before.credits, after.credits, { looks, seed: lab.seed ?? 0 });
-      return { samples: data.size, lost: data.size - better, won: better, interval, pValue: Number.NaN };
-    },
-  };
+    lab,
+  );
 }
 
 /** ‖a − b‖ / ‖b‖ */
