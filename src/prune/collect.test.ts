@@ -4,6 +4,7 @@ import { valueInfo } from '../graph/edit.ts';
 import type { Model } from '../graph/model.ts';
 import { float32 } from '../graph/tensor.ts';
 import { draft } from '../ops/builder.ts';
+import { modelFrom } from '../ops/model-of.ts';
 import type { StaticValue } from '../ops/op.ts';
 import { type Engine, openEngine } from '../runtime/index.ts';
 import { predictAll } from '../train/index.ts';
@@ -29,7 +30,7 @@ function network(): Model {
   const hidden = g.MatMul(x, g.constant(float32([2, 3], V), 'V'));
   const y = g.MatMul(hidden, g.constant(float32([3, 2], W), 'W'));
   const graph = building.finish([valueInfo(y.name, 'float32', ['N', 2])]);
-  return { ir: 10, opsets: { '': 21 }, graph, producer: { name: 'test', version: '' }, metadata: {} };
+  return modelFrom(graph);
 }
 
 const data = inMemory({

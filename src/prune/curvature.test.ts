@@ -5,6 +5,7 @@ import { valueInfo } from '../graph/edit.ts';
 import type { Model } from '../graph/model.ts';
 import { float32 } from '../graph/tensor.ts';
 import { draft } from '../ops/builder.ts';
+import { modelFrom } from '../ops/model-of.ts';
 import type { StaticValue } from '../ops/op.ts';
 import { type Engine, openEngine } from '../runtime/index.ts';
 import { curvatures } from './curvature.ts';
@@ -28,7 +29,7 @@ function network(V: readonly number[]): { model: Model; z: string } {
   const z = g.MatMul(g.input('x', 'float32', ['N', 2]), g.constant(float32([2, 3], W), 'W'));
   const y = g.MatMul(z, g.constant(float32([3, 3], V), 'V'));
   const graph = building.finish([valueInfo(y.name, 'float32', ['N', 3])]);
-  return { model: { ir: 10, opsets: { '': 21 }, graph, producer: { name: '', version: '' }, metadata: {} }, z: z.name };
+  return { model: modelFrom(graph), z: z.name };
 }
 
 describe('curvatures', () => {

@@ -5,6 +5,7 @@ import { valueInfo } from '../graph/edit.ts';
 import type { Model } from '../graph/model.ts';
 import { float32 } from '../graph/tensor.ts';
 import { draft } from '../ops/builder.ts';
+import { modelFrom } from '../ops/model-of.ts';
 import type { StaticValue } from '../ops/op.ts';
 import { type Engine, openEngine } from '../runtime/index.ts';
 import { blocksOf, dropBlocks } from './drop-blocks.ts';
@@ -30,7 +31,7 @@ function network(scales: readonly number[]): Model {
   });
   const y = g.MatMul(h, g.constant(float32([8, 3], drawn(24, 1)), 'out'));
   const graph = building.finish([valueInfo(y.name, 'float32', ['N', 3])]);
-  return { ir: 10, opsets: { '': 21 }, graph, producer: { name: 'test', version: '' }, metadata: {} };
+  return modelFrom(graph);
 }
 
 it('finds the blocks and leaves out those that change least', async () => {

@@ -6,6 +6,7 @@ import { valueInfo } from '../graph/edit.ts';
 import type { Model } from '../graph/model.ts';
 import { float32, int64, type Tensor } from '../graph/tensor.ts';
 import { draft } from '../ops/builder.ts';
+import { modelFrom } from '../ops/model-of.ts';
 import type { StaticValue } from '../ops/op.ts';
 import { type Engine, openEngine } from '../runtime/index.ts';
 import { type Group, solve } from './group.ts';
@@ -32,7 +33,7 @@ function network(dims: readonly number[], make: (g: G, x: StaticValue) => Static
   const { g } = building;
   const y = make(g, g.input('x', 'float32', [batch, ...dims]));
   const graph = building.finish([valueInfo(y.name, 'float32', [batch, ...y.dims.slice(1)])]);
-  return { ir: 10, opsets: { '': 21 }, graph, producer: { name: 'test', version: '' }, metadata: {} };
+  return modelFrom(graph);
 }
 
 /** Solves, cuts one unit of every group at once, and compares with the masked network. */

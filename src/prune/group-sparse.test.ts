@@ -5,6 +5,7 @@ import { valueInfo } from '../graph/edit.ts';
 import type { Model } from '../graph/model.ts';
 import { float32, numbers } from '../graph/tensor.ts';
 import { draft } from '../ops/builder.ts';
+import { modelFrom } from '../ops/model-of.ts';
 import type { StaticValue } from '../ops/op.ts';
 import { type Engine, openEngine } from '../runtime/index.ts';
 import { crossEntropy, fit, sgd } from '../train/index.ts';
@@ -30,7 +31,7 @@ function network(): Model {
   const hidden = g.Relu(g.MatMul(g.input('x', 'float32', ['N', 6]), g.constant(float32([6, 8], drawn(48)), 'A')));
   const y = g.MatMul(hidden, g.constant(float32([8, 3], drawn(24)), 'B'));
   const graph = building.finish([valueInfo(y.name, 'float32', ['N', 3])]);
-  return { ir: 10, opsets: { '': 21 }, graph, producer: { name: 'test', version: '' }, metadata: {} };
+  return modelFrom(graph);
 }
 
 describe('group sparse learning', () => {

@@ -3,9 +3,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { random } from '../base/random.ts';
 import { type Dataset, inMemory } from '../data/index.ts';
 import { valueInfo } from '../graph/edit.ts';
-import type { Model } from '../graph/model.ts';
 import { float32 } from '../graph/tensor.ts';
 import { draft } from '../ops/builder.ts';
+import { modelFrom } from '../ops/model-of.ts';
 import type { StaticValue } from '../ops/op.ts';
 import { type Engine, openEngine } from '../runtime/index.ts';
 import { divergence } from './divergence.ts';
@@ -85,7 +85,7 @@ describe("rank 'measured'", () => {
       g.Mul(g.MatMul(busy, g.constant(float32([16, 4], drawn(64, 0.1)), 'busy2')), 1e3),
     );
     const graph = building.finish([valueInfo(y.name, 'float32', ['N', 4])]);
-    const model: Model = { ir: 10, opsets: { '': 21 }, graph, producer: { name: '', version: '' }, metadata: {} };
+    const model = modelFrom(graph);
     const data = inMemory({ name: 'noise', inputs: { x: { dtype: 'float32', dims: [8], data: drawn(64 * 8) } } });
     const lab = { engine, seed: 1 };
     const kept = async (rank: 'global' | 'measured') => {

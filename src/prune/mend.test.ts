@@ -7,6 +7,7 @@ import { valueInfo } from '../graph/edit.ts';
 import type { Model } from '../graph/model.ts';
 import { float32, numbers } from '../graph/tensor.ts';
 import { draft } from '../ops/builder.ts';
+import { modelFrom } from '../ops/model-of.ts';
 import type { StaticValue } from '../ops/op.ts';
 import { type Engine, openEngine } from '../runtime/index.ts';
 import { predictAll } from '../train/index.ts';
@@ -27,13 +28,7 @@ const images = inMemory({
   name: 'noise',
   inputs: { x: { dtype: 'float32', dims: [3, 6, 6], data: drawn(96 * 108) } },
 });
-const model = (graph: Model['graph']): Model => ({
-  ir: 10,
-  opsets: { '': 21 },
-  graph,
-  producer: { name: 'test', version: '' },
-  metadata: {},
-});
+const model = (graph: Model['graph']): Model => modelFrom(graph);
 
 type Build = ReturnType<typeof draft<StaticValue>>['g'];
 

@@ -5,6 +5,7 @@ import { valueInfo } from '../graph/edit.ts';
 import type { Model } from '../graph/model.ts';
 import { float32 } from '../graph/tensor.ts';
 import { draft } from '../ops/builder.ts';
+import { modelFrom } from '../ops/model-of.ts';
 import type { StaticValue } from '../ops/op.ts';
 import { type Engine, openEngine } from '../runtime/index.ts';
 import { criteria } from './criterion/index.ts';
@@ -34,7 +35,7 @@ function network(): Model {
   };
   const y = g.Softmax(g.Add(branch('loud', 1), branch('mute', 0)), { axis: 1 });
   const graph = building.finish([valueInfo(y.name, 'float32', ['N', 3])]);
-  return { ir: 10, opsets: { '': 21 }, graph, producer: { name: 'test', version: '' }, metadata: {} };
+  return modelFrom(graph);
 }
 
 describe('sensitivity', () => {

@@ -5,6 +5,7 @@ import { valueInfo } from '../graph/edit.ts';
 import type { Model } from '../graph/model.ts';
 import { draft } from '../ops/builder.ts';
 import { infer } from '../ops/infer.ts';
+import { modelFrom } from '../ops/model-of.ts';
 import { type Engine, openEngine } from '../runtime/index.ts';
 import { calibrators } from './calibrate/index.ts';
 import { calibrate } from './calibrated.ts';
@@ -29,7 +30,7 @@ function tripled(dims: readonly number[]): Model {
   const z = g.Relu(y);
   const outputs = [y, z].map(({ name }) => valueInfo(name, 'float32', ['N', ...dims]));
   const graph = { ...finish(outputs), values: new Map() };
-  return { ir: 10, opsets: { '': 21 }, producer: { name: '', version: '' }, metadata: {}, graph };
+  return modelFrom(graph);
 }
 
 /** Means by channel in float64. */
@@ -84,7 +85,7 @@ it('shows whole values to a calibrator that counts them', async () => {
   const w = g.constant({ dtype: 'float32', dims: [8, 16, 1, 1], bytes: new Uint8Array(noise(128).buffer) });
   const y = g.Conv(x, w, null);
   const graph = { ...finish([valueInfo(y.name, 'float32', ['N', 8, 9, 9])]), values: new Map() };
-  const model = prepare({ ir: 10, opsets: { '': 21 }, producer: { name: '', version: '' }, metadata: {}, graph });
+  const model = prepare(modelFrom(graph));
   const data = inMemory({ name: 'x', inputs: { x: { dtype: 'float32', dims, data: noise(8 * 16 * 81) } } });
   const calibrator = calibrators.percentile();
   let count = 0;
@@ -105,7 +106,7 @@ it('sees values whose number follows from what is fed', async () => {
   const places = g.emit('NonZero', [g.Relu(x)])[0]!;
   const found = g.Cast(places, { to: 1 });
   const graph = { ...finish([valueInfo(found.name, 'float32')]), values: new Map() };
-  const model = { ir: 10, opsets: { '': 21 }, producer: { name: '', version: '' }, metadata: {}, graph };
+  const model = modelFrom(graph);
   const rows = [1, -1, -1, -1, -1, -1, 1, 1, 1, -1, -1, -1, 1, 1, 1, 1, 1, 1];
   const data = inMemory({ name: 'x', inputs: { x: { dtype: 'float32', dims: [6], data: Float32Array.from(rows) } } });
   const lengths: number[] = [];

@@ -2,11 +2,12 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { random } from '../base/random.ts';
 import { checkGraph } from '../graph/check.ts';
 import { valueInfo } from '../graph/edit.ts';
-import type { Attr, Graph, Model, Node } from '../graph/model.ts';
+import type { Attr, Graph, Node } from '../graph/model.ts';
 import { float32, floats, int64, sizeOf, type Tensor, tensor } from '../graph/tensor.ts';
 import { lstmClassifier } from '../nn/index.ts';
 import { writeModel } from '../onnx/index.ts';
 import { draft } from '../ops/builder.ts';
+import { modelFrom } from '../ops/model-of.ts';
 import { type Engine, openEngine } from '../runtime/index.ts';
 import { quantizeDynamic } from './dynamic.ts';
 import { quantizeLstms } from './dynamic-lstm.ts';
@@ -93,7 +94,7 @@ describe('LSTMs on dynamic integers', () => {
     const initializers = new Map([...drawn.initializers, ['r', random32([24, 6])] as const]);
     for (const { name, dims } of parts) initializers.set(name, initializers.get(name) ?? random32(dims));
     const graph: Graph = { ...drawn, nodes: [choice], initializers };
-    const model: Model = { ir: 10, opsets: { '': 21 }, producer: { name: '', version: '' }, metadata: {}, graph };
+    const model = modelFrom(graph);
     const settled = await settleWeights(model, { engine });
     checkGraph(settled);
     // W and R, each once though two branches make them.

@@ -4,6 +4,7 @@ import { valueInfo } from '../graph/edit.ts';
 import type { Model } from '../graph/model.ts';
 import { float32, floats, tensor } from '../graph/tensor.ts';
 import { writeModel } from '../onnx/index.ts';
+import { modelFrom } from '../ops/model-of.ts';
 import { type Engine, openEngine, type Session } from '../runtime/index.ts';
 import { fakeQuantize } from './fake-quantize.ts';
 
@@ -19,20 +20,14 @@ beforeAll(async () => {
     outputs: [output],
     attrs: {},
   });
-  const model: Model = {
-    ir: 10,
-    opsets: { '': 21 },
-    producer: { name: '', version: '' },
-    metadata: {},
-    graph: {
-      name: 'fake',
-      nodes: [node('QuantizeLinear', ['x', 's', 'z'], 'q'), node('DequantizeLinear', ['q', 's', 'z'], 'y')],
-      inputs: [valueInfo('x', 'float32', ['N']), valueInfo('s', 'float32', []), valueInfo('z', 'uint8', [])],
-      outputs: [valueInfo('y', 'float32', ['N'])],
-      initializers: new Map(),
-      values: new Map(),
-    },
-  };
+  const model: Model = modelFrom({
+    name: 'fake',
+    nodes: [node('QuantizeLinear', ['x', 's', 'z'], 'q'), node('DequantizeLinear', ['q', 's', 'z'], 'y')],
+    inputs: [valueInfo('x', 'float32', ['N']), valueInfo('s', 'float32', []), valueInfo('z', 'uint8', [])],
+    outputs: [valueInfo('y', 'float32', ['N'])],
+    initializers: new Map(),
+    values: new Map(),
+  });
   session = await engine.load(writeModel(model));
 });
 afterAll(() => {

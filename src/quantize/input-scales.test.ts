@@ -6,6 +6,7 @@ import type { Model } from '../graph/model.ts';
 import { float32, floats } from '../graph/tensor.ts';
 import { writeModel } from '../onnx/index.ts';
 import { draft } from '../ops/builder.ts';
+import { modelFrom } from '../ops/model-of.ts';
 import { type Engine, openEngine } from '../runtime/index.ts';
 import { NF4, toNormalFloat } from './normal-float.ts';
 import { quantize } from './quantize.ts';
@@ -33,17 +34,11 @@ function loud(): Model {
   const a = g.MatMul(h, g.constant(float32([K, N], W), 'a'));
   const b = g.Tanh(g.MatMul(h, g.constant(float32([K, N], noise(K * N, 0.2)), 'b')));
   const y = g.MatMul(g.Add(a, b), g.constant(float32([N, 8], noise(N * 8)), 'c'));
-  return {
-    ir: 10,
-    opsets: { '': 21 },
-    producer: { name: '', version: '' },
-    metadata: {},
-    graph: {
-      ...finish([valueInfo(y.name, 'float32', ['N', 8])]),
-      inputs: [valueInfo('x', 'float32', ['N', K])],
-      values: new Map(),
-    },
-  };
+  return modelFrom({
+    ...finish([valueInfo(y.name, 'float32', ['N', 8])]),
+    inputs: [valueInfo('x', 'float32', ['N', K])],
+    values: new Map(),
+  });
 }
 const samples = noise(128 * K);
 const data = inMemory({ name: 'loud', inputs: { x: { dtype: 'float32', dims: [K], data: samples } } });

@@ -6,6 +6,7 @@ import type { Graph } from '../graph/model.ts';
 import { float32 } from '../graph/tensor.ts';
 import { type Builder, draft } from '../ops/builder.ts';
 import { infer } from '../ops/infer.ts';
+import { modelFrom } from '../ops/model-of.ts';
 import type { StaticValue } from '../ops/op.ts';
 import { openEngine } from '../runtime/index.ts';
 import { missingLanes, missingResults, widenCodes, widerResults } from './lanes.ts';
@@ -59,7 +60,7 @@ it('fills up where convolutions alone read the result, past what moves channels 
 it('changes no answer, whatever bits and scales', async () => {
   using engine = await openEngine({ threads: 1 });
   const graph = { ...chain((g, x) => g.MaxPool(g.Relu(x), { kernel_shape: [2, 2] })), values: new Map() };
-  const model = { ir: 10, opsets: { '': 21 }, producer: { name: '', version: '' }, metadata: {}, graph };
+  const model = modelFrom(graph);
   const x = noise(16 * 3 * 81);
   const data = inMemory({ name: 'noise', inputs: { x: { dtype: 'float32', dims: [3, 9, 9], data: x } } });
   for (const options of [{}, { perChannel: false }, { weightBits: 4 }, { pairSafe: true }]) {

@@ -6,6 +6,7 @@ import type { Model } from '../graph/model.ts';
 import { elements, float32, floats, tensor } from '../graph/tensor.ts';
 import { writeModel } from '../onnx/index.ts';
 import { type Builder, draft } from '../ops/builder.ts';
+import { modelFrom } from '../ops/model-of.ts';
 import type { StaticValue } from '../ops/op.ts';
 import { type Engine, openEngine } from '../runtime/index.ts';
 import { addChannels, meanShift, meansOf } from './correct/means.ts';
@@ -29,13 +30,7 @@ function model(make: (g: G, x: StaticValue) => StaticValue): Model {
   const { g, finish } = draft();
   const y = make(g, g.input('x', 'float32', [2, 8, 6, 6]));
   const graph = finish([valueInfo(y.name, 'float32', ['N', ...y.dims.slice(1)])]);
-  return {
-    ir: 10,
-    opsets: { '': 21 },
-    producer: { name: '', version: '' },
-    metadata: {},
-    graph: { ...graph, values: new Map(), inputs: [valueInfo('x', 'float32', ['N', 8, 6, 6])] },
-  };
+  return modelFrom({ ...graph, values: new Map(), inputs: [valueInfo('x', 'float32', ['N', 8, 6, 6])] });
 }
 async function answer(of: Model, x: Float32Array): Promise<Float32Array> {
   using session = await engine.load(writeModel(of));

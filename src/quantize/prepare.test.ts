@@ -4,6 +4,7 @@ import { inMemory } from '../data/index.ts';
 import { valueInfo } from '../graph/edit.ts';
 import { float32 } from '../graph/tensor.ts';
 import { draft } from '../ops/builder.ts';
+import { modelFrom } from '../ops/model-of.ts';
 import { type Engine, openEngine } from '../runtime/index.ts';
 import { agreement } from './agreement.ts';
 import { calibrate, calibratorOf } from './calibrated.ts';
@@ -25,7 +26,7 @@ it('takes slices of the image into the first layer where that stays in floats', 
   const parts = [0, 1].flatMap((column) => [0, 1].map((row) => g.Slice(x, [row, column], [8, 8], [2, 3], [2, 2])));
   const y = g.Conv(g.Concat(...parts, { axis: 1 }), g.constant(float32([16, 12, 3, 3], noise(1728)), 'w'));
   const graph = { ...finish([valueInfo(y.name, 'float32', y.dims)]), values: new Map() };
-  const original = { ir: 10, opsets: { '': 21 }, producer: { name: '', version: '' }, metadata: {}, graph };
+  const original = modelFrom(graph);
   const data = inMemory({ name: 'noise', inputs: { x: { dtype: 'float32', dims: [3, 8, 8], data: noise(4 * 192) } } });
   const samples = Int32Array.from([0, 1, 2, 3]);
   const model = prepare(original);

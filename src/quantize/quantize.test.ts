@@ -7,6 +7,7 @@ import type { Model } from '../graph/model.ts';
 import { float32, floats } from '../graph/tensor.ts';
 import { readModel, writeModel } from '../onnx/index.ts';
 import { type Builder, draft } from '../ops/builder.ts';
+import { modelFrom } from '../ops/model-of.ts';
 import type { StaticValue } from '../ops/op.ts';
 import { type Engine, openEngine } from '../runtime/index.ts';
 import { calibrate, calibratorOf, write } from './calibrated.ts';
@@ -44,13 +45,7 @@ function net(make: (g: G, x: StaticValue) => StaticValue, dims: readonly number[
   const { g, finish } = draft();
   const y = make(g, g.input('pixels', 'float32', dims));
   const graph = finish([valueInfo(y.name, 'float32', ['N', ...y.dims.slice(1)])]);
-  return {
-    ir: 10,
-    opsets: { '': 21 },
-    producer: { name: '', version: '' },
-    metadata: {},
-    graph: { ...graph, values: new Map(), inputs: [valueInfo('pixels', 'float32', ['N', ...dims.slice(1)])] },
-  };
+  return modelFrom({ ...graph, values: new Map(), inputs: [valueInfo('pixels', 'float32', ['N', ...dims.slice(1)])] });
 }
 const samples = (dims: readonly number[] = PLACES) =>
   inMemory({

@@ -10,6 +10,7 @@ import { conv2d, dense, flatten, maxPool2d, relu, sequential } from '../nn/index
 import { writeModel } from '../onnx/index.ts';
 import { draft } from '../ops/builder.ts';
 import { infer } from '../ops/infer.ts';
+import { modelFrom } from '../ops/model-of.ts';
 import { type Engine, openEngine } from '../runtime/index.ts';
 import { calibrate, calibratorOf, write } from './calibrated.ts';
 import { fakeQuantize } from './fake-quantize.ts';
@@ -25,13 +26,7 @@ beforeAll(async () => {
 });
 afterAll(() => engine[Symbol.dispose]());
 
-const model = (graph: Graph): Model => ({
-  ir: 10,
-  opsets: { '': 21 },
-  producer: { name: '', version: '' },
-  metadata: {},
-  graph,
-});
+const model = (graph: Graph): Model => modelFrom(graph);
 const run = async (graph: Graph, feeds: Record<string, Float32Array>, dims: Record<string, readonly number[]>) => {
   using session = await engine.load(writeModel(model(expand(graph, infer(graph), () => true))), { optimize: 'none' });
   const results = await session.run(

@@ -5,6 +5,7 @@ import type { Model } from '../graph/model.ts';
 import { float32, floats, sizeOf, type Tensor, tensor } from '../graph/tensor.ts';
 import { writeModel } from '../onnx/index.ts';
 import { type Builder, draft } from '../ops/builder.ts';
+import { modelFrom } from '../ops/model-of.ts';
 import type { StaticValue } from '../ops/op.ts';
 import { type Engine, openEngine } from '../runtime/index.ts';
 import { storeWeights, storingLayers } from './store.ts';
@@ -37,7 +38,7 @@ function recurrent(op: 'LSTM' | 'GRU' | 'RNN', isInside: boolean): Model {
       })[0]!
     : layer(g);
   const graph = { ...finish([valueInfo(y.name, 'float32', [6, 1, 2, 32])]), values: new Map() };
-  return { ir: 10, opsets: { '': 21 }, producer: { name: '', version: '' }, metadata: {}, graph };
+  return modelFrom(graph);
 }
 
 const answer = async (model: Model): Promise<Float32Array> => {

@@ -7,6 +7,7 @@ import type { Attr, Model, Node } from '../graph/model.ts';
 import { float32, floats, int64, tensor } from '../graph/tensor.ts';
 import { writeModel } from '../onnx/index.ts';
 import { draft } from '../ops/builder.ts';
+import { modelFrom } from '../ops/model-of.ts';
 import { type Engine, openEngine } from '../runtime/index.ts';
 import { hqq } from './blocked/hqq.ts';
 import { type BlockBits, fromBlocks, packBits, roundToNearest } from './blocks.ts';
@@ -30,17 +31,11 @@ function dense(w: Float32Array, K: number, N: number): Model {
   const { g, finish } = draft();
   const x = g.input('x', 'float32', [2, K]);
   const y = g.Add(g.MatMul(x, g.constant(float32([K, N], w), 'weight')), g.constant(float32([N], noise(N)), 'bias'));
-  return {
-    ir: 10,
-    opsets: { '': 21 },
-    producer: { name: '', version: '' },
-    metadata: {},
-    graph: {
-      ...finish([valueInfo(y.name, 'float32', ['N', N])]),
-      inputs: [valueInfo('x', 'float32', ['N', K])],
-      values: new Map(),
-    },
-  };
+  return modelFrom({
+    ...finish([valueInfo(y.name, 'float32', ['N', N])]),
+    inputs: [valueInfo('x', 'float32', ['N', K])],
+    values: new Map(),
+  });
 }
 async function answer(model: Model, x: Float32Array, K: number, optimize?: 'none'): Promise<Float32Array> {
   using session = await engine.load(writeModel(model), optimize ? { optimize } : {});
@@ -135,7 +130,7 @@ it('dynamic int8 stores convolutions in 8 bits, but for those that are excluded'
   const w = g.constant(float32([32, 16, 3, 3], noise(32 * 16 * 9)), 'kernel');
   const y = g.emit('Conv', [g.input('x', 'float32', [1, 16, 8, 8]), w], {}, { name: 'layer' })[0]!;
   const graph = finish([valueInfo(y.name, y.dtype, y.dims)]);
-  const model: Model = { ir: 10, opsets: { '': 21 }, graph, producer: { name: '', version: '' }, metadata: {} };
+  const model = modelFrom(graph);
   const kernels = async (exclude: readonly string[]): Promise<boolean> =>
     (await quantizeDynamic(model, { exclude }, { engine })).model.graph.initializers.has('kernel');
   expect([await kernels([]), await kernels(['layer']), await kernels(['Conv'])]).toEqual([false, true, true]);
@@ -168,23 +163,17 @@ function branches(): Model {
       else_branch: branch('later', [plain('MatMul', ['x', 'V'], 'c'), plain('MatMul', ['c', 'W'], 'd')]),
     },
   };
-  return {
-    ir: 10,
-    opsets: { '': 21 },
-    producer: { name: '', version: '' },
-    metadata: {},
-    graph: {
-      name: 'merged',
-      nodes: [choice, plain('MatMul', ['h', 'W'], 'y')],
-      inputs: [valueInfo('x', 'float32', ['N', K]), valueInfo('cached', 'bool', [])],
-      outputs: [valueInfo('y', 'float32', ['N', K])],
-      initializers: new Map([
-        ['W', matrix()],
-        ['V', matrix()],
-      ]),
-      values: new Map(),
-    },
-  };
+  return modelFrom({
+    name: 'merged',
+    nodes: [choice, plain('MatMul', ['h', 'W'], 'y')],
+    inputs: [valueInfo('x', 'float32', ['N', K]), valueInfo('cached', 'bool', [])],
+    outputs: [valueInfo('y', 'float32', ['N', K])],
+    initializers: new Map([
+      ['W', matrix()],
+      ['V', matrix()],
+    ]),
+    values: new Map(),
+  });
 }
 
 it.each(['q8', 'uint8', 'q4', 'q4f16', 'bnb4'] as const)(
@@ -217,7 +206,7 @@ it.each(['q8', 'q4', 'bnb4'] as const)(
     const rows = g.Gather(table, g.input('ids', 'int64', [3]));
     const y = g.MatMul(rows, g.Transpose(table, { perm: [1, 0] }));
     const graph = { ...finish([valueInfo(y.name, 'float32', [3, V])]), values: new Map() };
-    const model: Model = { ir: 10, opsets: { '': 21 }, producer: { name: '', version: '' }, metadata: {}, graph };
+    const model = modelFrom(graph);
     const { model: small, kept } = await dtypes[dtype].run(model, {}, { engine });
     expect(kept).toEqual([]);
     expect(small.graph.nodes.some(({ op }) => op === 'Transpose')).toBe(false);
@@ -234,7 +223,7 @@ it('dynamic int8 stores a matrix that stands on the left', async () => {
   const { g, finish } = draft();
   const y = g.MatMul(g.constant(float32([M, K], noise(M * K)), 'left'), g.input('x', 'float32', [2, K, N]));
   const graph = { ...finish([valueInfo(y.name, 'float32', [2, M, N])]), values: new Map() };
-  const model: Model = { ir: 10, opsets: { '': 21 }, producer: { name: '', version: '' }, metadata: {}, graph };
+  const model = modelFrom(graph);
   const { model: small, report } = await quantizeDynamic(model, {}, { engine });
   expect(report.kept).toMatchObject([{ why: 'its matrix stands on the left' }]);
   expect(small.graph.initializers.has('left')).toBe(false);
@@ -266,7 +255,7 @@ it('dynamic int8 stores tables by rows, but for those that are excluded', async 
   const table = noise(V * D).map((x, i) => x * sizes[Math.floor(i / D)]!);
   const rows = g.Gather(g.constant(float32([V, D], table), 'table'), g.input('ids', 'int64', [3]));
   const graph = { ...finish([valueInfo(rows.name, 'float32', [3, D])]), values: new Map() };
-  const model: Model = { ir: 10, opsets: { '': 21 }, producer: { name: '', version: '' }, metadata: {}, graph };
+  const model = modelFrom(graph);
   const { model: small } = await quantizeDynamic(model, {}, { engine });
   expect(small.graph.initializers.has('table')).toBe(false);
   using session = await engine.load(writeModel(small));
@@ -299,7 +288,7 @@ it.each(['q4', 'bnb4', 'q8'] as const)('stores a matrix that several layers shar
   const w = g.constant(float32([K, N], noise(K * N)), 'shared');
   const y = g.MatMul(g.Relu(g.MatMul(g.input('x', 'float32', [2, K]), w)), w);
   const graph = { ...finish([valueInfo(y.name, 'float32', ['N', N])]), values: new Map() };
-  const model: Model = { ir: 10, opsets: { '': 21 }, producer: { name: '', version: '' }, metadata: {}, graph };
+  const model = modelFrom(graph);
   const { model: small } = await dtypes[dtype].run(model, {}, { engine });
   const large = [...small.graph.initializers.values()].filter(({ bytes }) => bytes.length >= (K * N) / 2);
   expect(large).toHaveLength(1);
@@ -339,7 +328,7 @@ it('stores embedding tables in 4 bits, and what is looked up is what blocks mean
   const ids = g.input('ids', 'int64', [5]);
   const y = g.Gather(g.constant(float32([V, D], table), 'table'), ids);
   const graph = { ...finish([valueInfo(y.name, 'float32', [5, D])]), values: new Map() };
-  const model: Model = { ir: 10, opsets: { '': 21 }, producer: { name: '', version: '' }, metadata: {}, graph };
+  const model = modelFrom(graph);
   const { model: small, replaced } = quantizeEmbeddings(model);
   expect(replaced.length).toBe(1);
   using session = await engine.load(writeModel(small));

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { noise, portsOf } from '../data/index.ts';
-import type { Model } from '../graph/model.ts';
 import { draft } from '../ops/builder.ts';
+import { modelFrom } from '../ops/model-of.ts';
 import type { Value } from '../ops/op.ts';
 import { type Engine, openEngine } from '../runtime/index.ts';
 import { beforeAfter } from './before-after.ts';
@@ -16,7 +16,7 @@ it('leaves the score out, and says so, where a model does not give one answer a 
   const { g, finish } = draft<Value>();
   const y = g.ReduceSum(g.input('x', 'float32', ['N', 3]), undefined, { keepdims: 0 });
   const graph = finish([{ name: y.name, type: { kind: 'tensor', dtype: y.dtype, dims: y.dims } }]);
-  const model: Model = { ir: 10, opsets: { '': 21 }, graph, producer: { name: '', version: '' }, metadata: {} };
+  const model = modelFrom(graph);
   const notes: string[] = [];
   const lab = { engine, seed: 0, onNote: (text: string) => void notes.push(text) };
   const sum = { name: 'sum', model };

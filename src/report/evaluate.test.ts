@@ -6,6 +6,7 @@ import type { Model } from '../graph/model.ts';
 import { tensor } from '../graph/tensor.ts';
 import { readModelFile } from '../onnx/index.ts';
 import { draft } from '../ops/builder.ts';
+import { modelFrom } from '../ops/model-of.ts';
 import type { Value } from '../ops/op.ts';
 import { type Engine, openEngine } from '../runtime/index.ts';
 import { agreement, evaluate } from './evaluate.ts';
@@ -24,7 +25,7 @@ function product(weights: number[], batch: number | string): Model {
   const { g } = building;
   const y = g.MatMul(g.input('x', 'float32', [batch, 3]), g.constant(tensor('float32', [3, 3], weights), 'w'));
   const graph = building.finish([{ name: y.name, type: { kind: 'tensor', dtype: y.dtype, dims: y.dims } }]);
-  return { ir: 10, opsets: { '': 21 }, graph, producer: { name: '', version: '' }, metadata: {} };
+  return modelFrom(graph);
 }
 const SAME = [1, 0, 0, 0, 1, 0, 0, 0, 1];
 const TURNED = [0, 1, 0, 0, 0, 1, 1, 0, 0];
@@ -60,7 +61,7 @@ describe('evaluate', () => {
     const { g } = building;
     const y = g.ArgMax(g.input('x', 'float32', ['N', 3]), { axis: 1, keepdims: 0 });
     const graph = building.finish([{ name: y.name, type: { kind: 'tensor', dtype: y.dtype, dims: y.dims } }]);
-    const model = { ir: 10, opsets: { '': 21 }, graph, producer: { name: '', version: '' }, metadata: {} };
+    const model = modelFrom(graph);
     const score = await evaluate({ name: 'choice', model }, rows, { engine });
     expect([[...score.answers], score.metric.value, score.loss]).toEqual([CLASSES, 5 / 7, Number.NaN]);
     const same = await agreement({ name: 'choice', model }, { name: 'choice', model }, bare, { engine });
@@ -72,7 +73,7 @@ describe('evaluate', () => {
     const { g } = building;
     const y = g.Identity(g.input('x', 'float32', ['N', 3, 2]));
     const graph = building.finish([{ name: y.name, type: { kind: 'tensor', dtype: y.dtype, dims: y.dims } }]);
-    const tagger: Model = { ir: 10, opsets: { '': 21 }, graph, producer: { name: '', version: '' }, metadata: {} };
+    const tagger = modelFrom(graph);
     const tagged = inMemory({
       name: 'tagged',
       inputs: { x: { dtype: 'float32', dims: [3, 2], data: Float32Array.of(0, 5, 5, 0, 0, 5, 5, 0, 0, 5, 5, 0) } },

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { tensor } from '../graph/tensor.ts';
 import { conv2d, dense, flatten, relu, sequential } from '../nn/index.ts';
 import { draft } from '../ops/builder.ts';
+import { modelFrom } from '../ops/model-of.ts';
 import type { Value } from '../ops/op.ts';
 import { compareLayers, layersOf } from './layers.ts';
 
@@ -25,7 +26,7 @@ describe('layers', () => {
     );
     const y = g.emit('MatMul', [x, w], {}, { name: 'product' })[0]!;
     const graph = building.finish([{ name: y.name, type: { kind: 'tensor', dtype: y.dtype, dims: y.dims } }]);
-    const layers = layersOf({ ir: 10, opsets: { '': 21 }, graph, producer: { name: '', version: '' }, metadata: {} });
+    const layers = layersOf(modelFrom(graph));
     expect([...layers.keys()]).toEqual(['product']);
     expect(layers.get('product')).toEqual({ op: 'MatMul', parameters: 12 + 1 + 1, bytes: 12 + 4 + 1, macs: 12 });
   });

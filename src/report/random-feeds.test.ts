@@ -5,6 +5,7 @@ import type { Model } from '../graph/model.ts';
 import { float32 } from '../graph/tensor.ts';
 import { writeModel } from '../onnx/index.ts';
 import { draft } from '../ops/builder.ts';
+import { modelFrom } from '../ops/model-of.ts';
 import { type Engine, openEngine } from '../runtime/index.ts';
 import { randomFeeds, randomRun } from './random-feeds.ts';
 
@@ -28,7 +29,7 @@ function model(): Model {
     valueInfo('state', 'float32', [2, 'batch']),
     valueInfo('k', 'int64', []),
   ];
-  return { ir: 10, opsets: { '': 21 }, graph: { ...graph, inputs }, producer: { name: '', version: '' }, metadata: {} };
+  return modelFrom({ ...graph, inputs });
 }
 
 it('axes of the batch are alike wherever they stand; inputs without axes get a number', () => {

@@ -8,6 +8,7 @@ import type { Model } from '../graph/model.ts';
 import { float32, numbers, sizeOf, type Tensor, tensor, toHalf } from '../graph/tensor.ts';
 import { writeModel } from '../onnx/index.ts';
 import { type Builder, draft } from '../ops/builder.ts';
+import { modelFrom } from '../ops/model-of.ts';
 import type { StaticValue } from '../ops/op.ts';
 import { type Engine, openEngine } from '../runtime/index.ts';
 import { fit } from './fit.ts';
@@ -141,7 +142,7 @@ function modelOf({ dtype, make }: (typeof networks)[string]): Model {
   const building = draft();
   const y = make(building.g, building.g.input('x', dtype, ['N' as never, 4]));
   const graph = building.finish([valueInfo(y.name, y.dtype, ['N', 2])]);
-  return { ir: 10, opsets: { '': 21 }, graph, producer: { name: 'test', version: '' }, metadata: {} };
+  return modelFrom(graph);
 }
 
 describe.each(Object.entries(networks))('%s', (_, network) => {

@@ -8,6 +8,7 @@ import type { Graph, Model } from '../graph/model.ts';
 import { float32, floats, sizeOf } from '../graph/tensor.ts';
 import { writeModel } from '../onnx/index.ts';
 import { type Builder, draft } from '../ops/builder.ts';
+import { modelFrom } from '../ops/model-of.ts';
 import type { StaticValue } from '../ops/op.ts';
 import { type Engine, openEngine } from '../runtime/index.ts';
 import { fit } from './fit.ts';
@@ -94,13 +95,7 @@ describe.each([
   });
 });
 
-const modelOf = (graph: Graph): Model => ({
-  ir: 10,
-  opsets: { '': 21 },
-  graph,
-  producer: { name: 'test', version: '' },
-  metadata: {},
-});
+const modelOf = (graph: Graph): Model => modelFrom(graph);
 
 const network = (
   dims: readonly number[],

@@ -7,6 +7,7 @@ import { valueInfo } from '../graph/edit.ts';
 import type { Model } from '../graph/model.ts';
 import { float32, floats, sizeOf, tensor } from '../graph/tensor.ts';
 import { draft } from '../ops/builder.ts';
+import { modelFrom } from '../ops/model-of.ts';
 import { type Engine, openEngine } from '../runtime/index.ts';
 import { fit } from './fit.ts';
 import { adam } from './optim/adam.ts';
@@ -37,7 +38,7 @@ function turning(): Model {
   const turned = g.Loop(steps, g.constant(tensor('bool', [], [1])), x, { body });
   const y = g.MatMul(turned, g.constant(float32([4, 2], draw([4, 2], 2)), 'o'));
   const graph = building.finish([valueInfo(y.name, 'float32', ['N', 2])]);
-  return { ir: 10, opsets: { '': 21 }, graph, producer: { name: 'test', version: '' }, metadata: {} };
+  return modelFrom(graph);
 }
 
 /** Two classes by a sum; the number of turns the same for all samples, or one for each. */

@@ -9,6 +9,7 @@ import { float32, floats, type Tensor } from '../../src/graph/tensor.ts';
 import { writeModel } from '../../src/onnx/index.ts';
 import { type Builder, draft } from '../../src/ops/builder.ts';
 import { infer } from '../../src/ops/infer.ts';
+import { modelFrom } from '../../src/ops/model-of.ts';
 import type { StaticValue } from '../../src/ops/op.ts';
 import { exactly } from '../../src/ops/sample.ts';
 import { openEngine } from '../../src/runtime/index.ts';
@@ -64,7 +65,7 @@ it.each([
   const whole = building.finish([...outputs, loss].map(({ name, dtype, dims }) => valueInfo(name, dtype, dims)));
   const facts = infer(whole);
   const run = async (graph: Graph, fed: Record<string, Tensor>) => {
-    const model = { ir: 10, opsets: { '': 21 }, graph, producer: { name: 'test', version: '' }, metadata: {} };
+    const model = modelFrom(graph);
     using session = await engine.load(writeModel(model), { optimize: 'none', threads: 1 });
     const read = new Set(session.inputs.map(({ name }) => name));
     return await session.run(Object.fromEntries(Object.entries(fed).filter(([name]) => read.has(name))));

@@ -5,6 +5,7 @@ import { valueInfo } from '../../src/graph/edit.ts';
 import type { Model } from '../../src/graph/model.ts';
 import { float32, sizeOf } from '../../src/graph/tensor.ts';
 import { type Builder, draft } from '../../src/ops/builder.ts';
+import { modelFrom } from '../../src/ops/model-of.ts';
 import type { StaticValue } from '../../src/ops/op.ts';
 
 /** What the next layer is, by number; the rest of a step's numbers choose widths and partners. */
@@ -33,7 +34,7 @@ export function randomNetwork(steps: readonly Step[], seed: number): Model {
   const flat = g.Flatten(x);
   const y = g.Gemm(flat, draw([flat.dims[1]!, 3]), draw([3]));
   const graph = building.finish([valueInfo(y.name, y.dtype, y.dims)]);
-  return { ir: 10, opsets: { '': 21 }, graph, producer: { name: 'test', version: '' }, metadata: {} };
+  return modelFrom(graph);
 }
 
 type Draw = (dims: readonly number[], low?: number) => StaticValue;

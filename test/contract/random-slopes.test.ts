@@ -11,6 +11,7 @@ import { float32, floats, sizeOf, type Tensor, tensorBytes } from '../../src/gra
 import { writeModel } from '../../src/onnx/index.ts';
 import { type Builder, draft } from '../../src/ops/builder.ts';
 import { infer } from '../../src/ops/infer.ts';
+import { modelFrom } from '../../src/ops/model-of.ts';
 import type { StaticValue } from '../../src/ops/op.ts';
 import { type Engine, openEngine } from '../../src/runtime/index.ts';
 
@@ -88,7 +89,7 @@ function network(chosen: readonly (readonly [string, number])[]): {
 }
 
 async function run(graph: Graph, feeds: ReadonlyMap<string, Tensor>): Promise<Record<string, Tensor>> {
-  const model = { ir: 10, opsets: { '': 21 }, graph, producer: { name: 'test', version: '' }, metadata: {} };
+  const model = modelFrom(graph);
   using session = await engine.load(writeModel(model), { optimize: 'none', threads: 1 });
   const read = new Set(session.inputs.map(({ name }) => name));
   return await session.run(Object.fromEntries([...feeds].filter(([name]) => read.has(name))));

@@ -8,6 +8,7 @@ import type { Place } from '../../src/onnx/external.ts';
 import { INSIDE } from '../../src/onnx/tensor-write.ts';
 import { encode, encodePieces } from '../../src/onnx/wire-write.ts';
 import { putModel } from '../../src/onnx/write.ts';
+import { modelFrom } from '../../src/ops/model-of.ts';
 
 const [NARROW, WIDE] = [4096, 8192];
 
@@ -30,20 +31,14 @@ export function writeLargeModel(
       node('Relu', [`same${i}`], `y${i}`),
     ];
   });
-  const model: Model = {
-    ir: 10,
-    opsets: { '': 21 },
-    graph: {
-      name: 'large',
-      nodes,
-      inputs: [{ name: 'x', type: { kind: 'tensor', dtype: 'float32', dims: ['N', NARROW] } }],
-      outputs: [{ name: `y${layers - 1}` }],
-      initializers,
-      values: new Map(),
-    },
-    producer: { name: 'test', version: '' },
-    metadata: {},
-  };
+  const model = modelFrom({
+    name: 'large',
+    nodes,
+    inputs: [{ name: 'x', type: { kind: 'tensor', dtype: 'float32', dims: ['N', NARROW] } }],
+    outputs: [{ name: `y${layers - 1}` }],
+    initializers,
+    values: new Map(),
+  });
   const file = join(folder, 'large.onnx');
   const location = 'large.onnx_data';
   let offset = 0;

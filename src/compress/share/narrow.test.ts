@@ -1,11 +1,11 @@
 /** Narrow storage: exact weights give the same outputs to the bit, rounded ones nearly, both in half the bytes. */
 
 import { expect, it } from 'vitest';
-import type { Model } from '../../graph/model.ts';
 import { float32, floats, fromHalf, int64, toHalf } from '../../graph/tensor.ts';
 import { dense, relu, sequential } from '../../nn/index.ts';
 import { writeModel } from '../../onnx/index.ts';
 import { draft } from '../../ops/builder.ts';
+import { modelFrom } from '../../ops/model-of.ts';
 import { difference } from '../../rewrite/index.ts';
 import { openEngine } from '../../runtime/index.ts';
 import { storeNarrow } from './narrow.ts';
@@ -50,7 +50,7 @@ it('whole numbers go into the smallest integers, and what does not fit stays', a
   const wide = g.Cast(g.constant(int64([100], counted(2 ** 40)), 'far'), { to: 1 });
   const y = g.Add(picked, wide);
   const graph = finish([{ name: y.name, type: { kind: 'tensor', dtype: 'float32', dims: [1, 100] } }]);
-  const model: Model = { ir: 10, opsets: { '': 21 }, graph, producer: { name: '', version: '' }, metadata: {} };
+  const model = modelFrom(graph);
   const { model: small, report } = storeNarrow(model);
   expect(report.narrowed).toEqual([
     { name: 'signed', from: 'float32', to: 'int8' },

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Model } from '../../graph/model.ts';
 import { float32, sizeOf } from '../../graph/tensor.ts';
 import { draft } from '../../ops/builder.ts';
+import { modelFrom } from '../../ops/model-of.ts';
 import { type Engine, openEngine } from '../../runtime/index.ts';
 import { createArena, type Loss } from '../../train/index.ts';
 import { bindStep, stepGraph } from '../../train/program.ts';
@@ -43,7 +44,7 @@ function weightOnly(shape: readonly number[], values: Float32Array): Model {
   const y = g.emit('Add', [x, g.constant(float32(shape, values), 's')], {}, { names: ['y'] })[0]!;
   g.emit('Identity', [y], {}, { names: [`${ADAPTED}y`] });
   const graph = finish([{ name: 'y', type: { kind: 'tensor', dtype: 'float32', dims: shape } }]);
-  return { ir: 10, opsets: { '': 21 }, graph, producer: { name: 'pare', version: '' }, metadata: {} };
+  return modelFrom(graph);
 }
 
 /** The loss and its slope with respect to the student's values. */

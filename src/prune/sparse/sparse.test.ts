@@ -5,6 +5,7 @@ import { valueInfo } from '../../graph/edit.ts';
 import type { Model } from '../../graph/model.ts';
 import { float32, numbers } from '../../graph/tensor.ts';
 import { draft } from '../../ops/builder.ts';
+import { modelFrom } from '../../ops/model-of.ts';
 import type { StaticValue } from '../../ops/op.ts';
 import { type Engine, openEngine } from '../../runtime/index.ts';
 import { fit } from '../../train/index.ts';
@@ -111,7 +112,7 @@ function network(): Model {
   const hidden = g.Relu(g.Gemm(x, g.constant(float32([16, 8], drawn(128)), 'V'), g.constant(float32([16], drawn(16)), 'c'), { transB: 1 }));
   const y = g.MatMul(hidden, g.constant(float32([16, 3], drawn(48)), 'W'));
   const graph = building.finish([valueInfo(y.name, 'float32', ['N', 3])]);
-  return { ir: 10, opsets: { '': 21 }, graph, producer: { name: 'test', version: '' }, metadata: {} };
+  return modelFrom(graph);
 } // biome-ignore format: short
 
 const data = inMemory({

@@ -7,6 +7,7 @@ import { valueInfo } from '../../graph/edit.ts';
 import type { Model } from '../../graph/model.ts';
 import { float32, sizeOf } from '../../graph/tensor.ts';
 import { type Builder, draft } from '../../ops/builder.ts';
+import { modelFrom } from '../../ops/model-of.ts';
 import type { StaticValue } from '../../ops/op.ts';
 import { type Engine, openEngine } from '../../runtime/index.ts';
 import { calibrate, calibratorOf, type WriteOptions } from '../calibrated.ts';
@@ -73,13 +74,7 @@ function modelOf(make: Make): Model {
   const y = make(g, g.input('x', 'float32', [COUNT, CHANNELS, 6, 6]));
   const graph = finish([valueInfo(y.name, 'float32', ['N', ...y.dims.slice(1)])]);
   const inputs = [valueInfo('x', 'float32', ['N', CHANNELS, 6, 6])];
-  return {
-    ir: 10,
-    opsets: { '': 21 },
-    producer: { name: '', version: '' },
-    metadata: {},
-    graph: { ...graph, inputs, values: new Map() },
-  };
+  return modelFrom({ ...graph, inputs, values: new Map() });
 }
 
 it.each(Object.entries(KINDS).flatMap(([kind, make]) => [4, 2].map((bits) => [bits, kind, make] as const)))(

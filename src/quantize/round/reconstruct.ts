@@ -17,6 +17,7 @@ import { valueInfo } from '../../graph/edit.ts';
 import type { Graph, Model } from '../../graph/model.ts';
 import { float32, floats, sizeOf, type Tensor } from '../../graph/tensor.ts';
 import { draft } from '../../ops/builder.ts';
+import { modelFrom } from '../../ops/model-of.ts';
 import type { StaticValue } from '../../ops/op.ts';
 import { STEP } from '../../ops/random-uniform.ts';
 import type { Lab } from '../../runtime/index.ts';
@@ -156,7 +157,7 @@ function softGraph(
   const made = building.finish();
   const nodes = unit.nodes.map((node) => ({ ...node, inputs: node.inputs.map((name) => replaced.get(name) ?? name) }));
   const graph = { ...made, nodes: [...made.nodes, ...nodes], outputs: [{ name: unit.output }] };
-  const model = { ir: 10, opsets: { '': 21 }, producer: { name: 'pare', version: '' }, metadata: {}, graph };
+  const model = modelFrom(graph);
   return { model, rounded };
 }
 

@@ -8,10 +8,10 @@
  */
 
 import { valueInfo } from '../../graph/edit.ts';
-import type { Model } from '../../graph/model.ts';
 import { float32, floats } from '../../graph/tensor.ts';
 import { writeModel } from '../../onnx/write.ts';
 import { draft } from '../../ops/builder.ts';
+import { modelFrom } from '../../ops/model-of.ts';
 import { type Lab, type Session, stopIfAborted } from '../../runtime/index.ts';
 import { write } from '../calibrated.ts';
 import type { Weights } from '../pair-safe.ts';
@@ -71,7 +71,7 @@ export async function outputError({ node, role, dims }: Layer, x: Kept, lab: Lab
   const others = y.dims.flatMap((_, i) => (i === channel ? [] : [i]));
   const sum = g.ReduceSum(g.Mul(y, y), others, { keepdims: 0 });
   const graph = building.finish([valueInfo(sum.name, 'float32', sum.dims)]);
-  const model: Model = { ir: 10, opsets: { '': 21 }, producer: { name: 'pare', version: '' }, metadata: {}, graph };
+  const model = modelFrom(graph);
   const session: Session = await lab.engine.load(
     writeModel(model),
     lab.threads === undefined ? {} : { threads: lab.threads },
