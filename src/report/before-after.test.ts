@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { noise, portsOf } from '../data/index.ts';
+import { valueInfo } from '../graph/edit.ts';
+import { float32 } from '../graph/tensor.ts';
 import { draft } from '../ops/builder.ts';
 import { modelFrom } from '../ops/model-of.ts';
 import type { Value } from '../ops/op.ts';
@@ -24,4 +26,19 @@ it('leaves the score out, and says so, where a model does not give one answer a 
   const { before, after } = await beforeAfter(sum, sum, lab, options);
   expect([before.metric, after.metric]).toEqual([undefined, undefined]);
   expect(notes).toEqual(['The first output of "sum" does not hold a row for each sample. Agreement is not measured.']);
+});
+
+it('leaves times out, and says so, where no length is known at which the original runs; layers count at the lengths given', async () => {
+  const { g, finish } = draft();
+  const y = g.MatMul(g.input('x', 'float32', [1, 37]), g.constant(float32([37, 3], new Float32Array(111)), 'w'));
+  const graph = finish([valueInfo(y.name, 'float32', ['N', 3])]);
+  const model = modelFrom({ ...graph, inputs: [valueInfo('x', 'float32', ['N', 'T'])], values: new Map() });
+  const notes: string[] = [];
+  const lab = { engine, seed: 0, onNote: (text: string) => void notes.push(text) };
+  const subject = { name: 'product', model };
+  const { before } = await beforeAfter(subject, subject, lab, { batches: [1] });
+  expect(before.latencyMs).toEqual({});
+  expect(notes.at(-1)).toContain('--dim');
+  const { layers } = await beforeAfter(subject, subject, lab, { batches: [], dims: { T: 37 } });
+  expect(layers[0]!.before!.macs).toBe(111);
 });

@@ -7,7 +7,8 @@ import type { Lab } from '../runtime/lab.ts';
 import { agreement, evaluate, type Metric } from './evaluate.ts';
 import { lengthsIn } from './feeds.ts';
 import { compareLayers, type LayerChange } from './layers.ts';
-import { type MeasureModelsOptions, measureModels } from './measure-models.ts';
+import { type Measured, type MeasureModelsOptions, measureModels } from './measure-models.ts';
+import { lengthsThatRun } from './random-feeds.ts';
 import type { Subject } from './subject.ts';
 import { type LatencyMs, type Step, stepOf } from './summary.ts';
 
@@ -61,7 +62,7 @@ export async function beforeAfter(
   const isLarge = timing.batches?.length !== 0 && loadedBytes(before) + loadedBytes(after) > SIDE_BY_SIDE;
   if (isLarge)
     lab.onNote?.('both models at once may not fit in memory: they are not timed here (pare bench times them)');
-  const [old, now] = await measureModels([before, after], lab, { ...timing, dims, ...(isLarge && { batches: [] }) });
+  const [old, now] = await measured(before, after, lab, { ...timing, dims, ...(isLarge && { batches: [] }) });
   const known = scored && [scored.before, scored.after].map((value): Metric => ({ name: scored.name, value }));
   const [oldMetric, nowMetric] = known ?? (dataset ? await scores(before, after, dataset, reference, lab) : []);
   const steps = [
@@ -73,8 +74,29 @@ export async function beforeAfter(
     before: figures(steps[0]),
     after: figures(steps[1]),
     steps,
-    layers: compareLayers(before.model, after.model),
+    layers: compareLayers(before.model, after.model, dims),
   };
+}
+
+/** Sizes and times; sizes alone where not even the original runs on random inputs. */
+async function measured(
+  before: Subject,
+  after: Subject,
+  lab: Lab,
+  options: MeasureModelsOptions,
+): Promise<readonly Measured[]> {
+  try {
+    return await measureModels([before, after], lab, options);
+  } catch (thrown) {
+    if (asPareError(thrown).code !== 'engine/run' || options.data) throw thrown;
+    const runs = await lengthsThatRun(before, lab, options.dims).then(
+      () => true,
+      () => false,
+    );
+    if (runs) throw thrown;
+    lab.onNote?.('no lengths of its open axes are known at which the model runs: it is not timed (--dim sets them)');
+    return measureModels([before, after], lab, { ...options, batches: [] });
+  }
 }
 
 async function scores(

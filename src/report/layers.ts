@@ -72,9 +72,12 @@ function weightsByNode(graph: Graph): Map<Graph['nodes'][number], { parameters: 
 /** Holds a scale or a bias and does no arithmetic worth counting: what conversions between types look like. */
 const isTrifle = ({ macs, parameters }: LayerSize): boolean => macs === 0 && parameters < 16;
 
-/** The layers of both models, paired by name: first those of `before` in its order, then those that are new and no trifle. */
-export function compareLayers(before: Model, after: Model): LayerChange[] {
-  const [old, now] = [layersOf(before), layersOf(after)];
+/**
+ * The layers of both models, paired by name: first those of `before` in its order, then those that are new and no trifle.
+ * `dims` are lengths of open axes, by symbol.
+ */
+export function compareLayers(before: Model, after: Model, dims: Readonly<Record<string, number>> = {}): LayerChange[] {
+  const [old, now] = [layersOf(before, dims), layersOf(after, dims)];
   const size = ({ parameters, macs, bytes }: LayerSize): LayerSize => ({ parameters, macs, bytes });
   const changes: LayerChange[] = [];
   for (const [name, layer] of old) {
