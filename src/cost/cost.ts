@@ -59,11 +59,12 @@ export function costOf(model: Model | Graph, symbols: Lengths = {}): ModelCost {
   const batch = new Set(graph.inputs.map(({ type }) => (type?.kind === 'tensor' ? type.dims?.[0] : undefined)));
   const open = Object.keys(least).filter((symbol) => !batch.has(symbol) && symbols[symbol] === undefined);
   let [best, failure]: [Counted | undefined, unknown] = [undefined, undefined];
-  let tries = 0;
+  let fitting = 0;
   for (const lengths of lengthChoices(graph, open, LENGTHS)) {
-    if (best && tries++ >= LENGTHS.length) break;
+    if (fitting >= LENGTHS.length) break;
     try {
       const counted = count(graph, { ...least, ...lengths });
+      fitting += 1;
       if (!best || counted.blurred < best.blurred) best = counted;
       if (open.length === 0 || best.blurred === 0) break;
     } catch (thrown) {

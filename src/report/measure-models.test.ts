@@ -70,6 +70,19 @@ describe('measureModels', () => {
     expect(costOfAny({ ...small, graph }, { H: 8, W: 8 }).macs).toBe(3 * 3 * 4);
   });
 
+  it('counts at lengths that convolutions shorten to what a shape states', () => {
+    const building = draft<Value>();
+    const { g } = building;
+    const kernel = () => g.constant(tensor('float32', [1, 1, 3], [1, 1, 1]));
+    const shorter = (x: Value): Value => g.Conv(x, kernel(), { strides: [2] });
+    const map = shorter(shorter(g.input('x', 'float32', ['N', 1, 'T'])));
+    const rows = g.Reshape(map, g.constant(tensor('int64', [2], [-1, 14])));
+    const y = g.MatMul(rows, g.constant(tensor('float32', [14, 2], new Float32Array(28))));
+    const { lengths, macs } = costOfAny({ ...small, graph: building.finish([{ name: y.name }]) });
+    expect(lengths['T']).toBeGreaterThan(14);
+    expect(macs).toBe(3 * 29 + 3 * 14 + 28);
+  });
+
   it('counts the parameters of the model as it is, in any opset', () => {
     expect(costOfAny({ ...small, opsets: { '': 9 } }).parameters).toBe(67);
   });

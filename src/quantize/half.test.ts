@@ -1,0 +1,36 @@
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { answer, cosine, dense } from '../../test/dense.ts';
+import { random } from '../base/random.ts';
+import { float32 } from '../graph/tensor.ts';
+import { type Engine, openEngine } from '../runtime/index.ts';
+import { toHalfStorage } from './half.ts';
+
+let engine: Engine;
+beforeAll(async () => {
+  engine = await openEngine({ threads: 1 });
+});
+afterAll(() => engine[Symbol.dispose]());
+
+const source = random(5, 'half');
+const noise = (count: number): Float32Array => Float32Array.from({ length: count }, () => source.normal());
+
+it('float16 storage halves the file and keeps what float16 cannot hold', async () => {
+  const [K, N] = [64, 64];
+  const model = dense(noise(K * N), K, N, noise(N));
+  const { model: small, report } = toHalfStorage(model);
+  const x = float32([2, K], noise(2 * K));
+  expect(cosine(await answer(engine, small, { x }), await answer(engine, model, { x }))).toBeGreaterThan(0.99999);
+  expect(report.after.bytes).toBeLessThan(0.55 * report.before.bytes);
+  expect(toHalfStorage(dense(noise(K * N).fill(1e6), K, N)).report.kept[0]!.why).toContain('65504');
+  expect(toHalfStorage(dense(noise(K * N).fill(1e-9), K, N)).report.kept[0]!.why).toContain('too small');
+});
+
+it('stores what float16 cannot hold as bfloat16', async () => {
+  const w = noise(64 * 8).map((v) => v * 1e6);
+  const model = dense(w, 64, 8, noise(8));
+  const { model: small, report } = toHalfStorage(model, { as: 'bfloat16' });
+  expect(report.kept).toEqual([]);
+  const x = float32([2, 64], noise(2 * 64));
+  expect(cosine(await answer(engine, small, { x }), await answer(engine, model, { x }))).toBeGreaterThan(0.9999);
+  expect(toHalfStorage(model).report.kept.length).toBe(1);
+});
