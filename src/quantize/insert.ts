@@ -119,7 +119,7 @@ export function insertPairs(
     const scaleOf = (own: Float32Array): string =>
       isVector ? share(`v${own.join()}`, () => float32([own.length], own)) : scalar(own[0]!);
     const scale = scaleOf(made.scales);
-    const q = storedCodes(limit, `${name} ${scale}`, dims, codes);
+    const q = storedCodes(limit, `${name} ${scale} ${dims.join()}`, dims, codes);
     const zero = zeros(isVector ? [made.scales.length] : []);
     replaced.set(role.weight, dequantized(q, scale, zero, isVector ? role.axis : undefined));
     if (bias) {

@@ -75,3 +75,26 @@ it('changes no answer, whatever bits and scales', async () => {
     expect(report.agreement.cosine).toBeGreaterThan('weightBits' in options ? 0.97 : 0.999);
   }
 });
+
+it('keeps a weight that two branches share apart where only one of them is filled up', async () => {
+  using engine = await openEngine({ threads: 1 });
+  const { g, finish } = draft();
+  const [w, v] = [[8, 3] as const, [16, 8] as const].map(([O, C]) =>
+    g.constant(float32([O, C, 3, 3], noise(O * C * 9)), 'w'),
+  );
+  const first = ['a', 'b'].map((name) => g.Relu(g.Conv(g.input(name, 'float32', [1, 3, 9, 9]), w!)));
+  const last = first.map((x) => g.Conv(x, v!));
+  const outputs = [g.Sub(last[0]!, last[1]!), g.Mul(first[0]!, 2)];
+  const graph = finish(outputs.map(({ name, dtype, dims }) => valueInfo(name, dtype, dims)));
+  const dims = [3, 9, 9];
+  const inputs = {
+    a: { dtype: 'float32', dims, data: noise(16 * 243) },
+    b: { dtype: 'float32', dims, data: noise(16 * 243) },
+  } as const;
+  const data = inMemory({ name: 'pairs', inputs });
+  const { model, report } = await quantize(modelFrom(graph), { data }, { engine });
+  const kernels = [...model.graph.initializers.values()].map((t) => t.dims).filter(({ length }) => length === 4);
+  expect(kernels).toContainEqual([16, 8, 3, 3]);
+  expect(kernels).toContainEqual([16, 16, 3, 3]);
+  expect(report.agreement.cosine).toBeGreaterThan(0.99);
+});
