@@ -15,7 +15,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { writeModelFile } from '../../src/onnx/index.ts';
-import { type CriterionName, type Rank, sizeOfGraph } from '../../src/prune/index.ts';
+import { type CriterionName, type RankName, sizeOfGraph } from '../../src/prune/index.ts';
 import { pruneAndTune } from '../../src/recipe/index.ts';
 import { type Lab, openEngine } from '../../src/runtime/index.ts';
 import { cosine, fit, scoreModel, sgd } from '../../src/train/index.ts';
@@ -77,7 +77,7 @@ for (let seed = 1; seed <= seeds; seed++) {
     {
       keep: { macs: keep },
       by: by as CriterionName,
-      rank: values.rank as Rank,
+      rank: values.rank as RankName,
       roundTo: round,
       reconstruct: values.reconstruct,
       data: learn,

@@ -10,7 +10,7 @@
 import { parseArgs } from 'node:util';
 import { random } from '../../src/base/random.ts';
 import { subset, take } from '../../src/data/index.ts';
-import { type CriterionName, criteria, pruneGradually, type Rank } from '../../src/prune/index.ts';
+import { type CriterionName, criteria, pruneGradually, type RankName } from '../../src/prune/index.ts';
 import { type Lab, openEngine } from '../../src/runtime/index.ts';
 import { scoreModel } from '../../src/train/index.ts';
 import { cifar, storedModel } from './cifar.ts';
@@ -46,7 +46,15 @@ for (const by of Object.keys(criteria) as CriterionName[]) {
         );
         const { model: pruned } = await pruneGradually(
           model,
-          { keep: { macs: share }, by, rank: values.rank as Rank, roundTo: 1, data: looked, steps, reestimate: true },
+          {
+            keep: { macs: share },
+            by,
+            rank: values.rank as RankName,
+            roundTo: 1,
+            data: looked,
+            steps,
+            reestimate: true,
+          },
           lab,
         );
         found.push(await scoreModel(pruned, scored, lab));

@@ -12,7 +12,7 @@ import { parseArgs } from 'node:util';
 import { augment, type Dataset, flip, openData, portsOf, shiftCrop, subset } from '../../src/data/index.ts';
 import { distill } from '../../src/distill/index.ts';
 import type { Model } from '../../src/graph/model.ts';
-import { type CriterionName, type PruneRank, prune, usesBatchNorm } from '../../src/prune/index.ts';
+import { type CriterionName, prune, type RankName, usesBatchNorm } from '../../src/prune/index.ts';
 import { type Lab, openEngine } from '../../src/runtime/index.ts';
 import { adam, cosine, predictAll } from '../../src/train/index.ts';
 import { dataFolder, storedModel } from './cifar.ts';
@@ -63,7 +63,7 @@ const note = async (how: string, pruned: Model, share: number): Promise<void> =>
 const common = {
   keep: { macs: Number(values.keep) },
   by: values.by as CriterionName,
-  rank: values.rank as PruneRank,
+  rank: values.rank as RankName,
   data: seen,
 };
 const plain = await prune(model, common, lab);

@@ -1,6 +1,7 @@
 /** `pare prune`: whole channels removed, and everything that only they fed; or zeros, or whole blocks. */
 
 import { criteria } from '../../src/prune/criterion/index.ts';
+import { rankings } from '../../src/prune/rank/index.ts';
 import { schedules } from '../../src/prune/schedule.ts';
 import { sparsifiers } from '../../src/prune/sparse/sparsify.ts';
 import { flag, number, oneOf, path, required, text } from '../arg.ts';
@@ -9,7 +10,6 @@ import { budgetArgs } from '../prune/budget.ts';
 import { tuneArgs } from '../prune/tune.ts';
 import { NOTHING, verb } from '../verb.ts';
 
-const RANKS = { global: true, local: true, isomorphic: true, measured: true } as const;
 const COMBINATIONS = { sum: true, mean: true, max: true } as const;
 const NORMALIZATIONS = { mean: true, sum: true, max: true, none: true } as const;
 
@@ -22,7 +22,7 @@ export const pruneArgs = {
   ),
   normalize: oneOf(NORMALIZATIONS, "How groups are made comparable; default: the criterion's own."),
   rank: oneOf(
-    RANKS,
+    rankings,
     'Who competes: all channels, each group alone, groups of one structure, or all by what each group was measured to cost.',
     'global',
   ),

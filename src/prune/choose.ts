@@ -1,11 +1,11 @@
 /** Spends a budget: which units go, so that what is left costs no more than the share that may stay. */
 
 import { PareError } from '../base/error.ts';
-import { nearest } from '../base/suggest.ts';
+import { nearest, pick } from '../base/suggest.ts';
 import { showShare } from '../base/unit.ts';
 import { estimator, type Size } from './estimate.ts';
 import type { Group, Solved, Units } from './group.ts';
-import { membersOf } from './member.ts';
+import { type Ranking, type RankName, rankings } from './rank/index.ts';
 import { type Rounding, roundings, type Snap, snapsOf } from './rounding.ts';
 
 /** The share that stays (0 to 1) of one thing: multiply-accumulates, parameters, bytes of weights, measured time, or units. */
@@ -16,12 +16,6 @@ export type Keep =
   | { readonly bytes: number }
   | { readonly channels: number };
 
-/**
- * 'global': all units compete; 'local': every group loses the same share; 'isomorphic': groups of the same structure
- * compete, each structure loses the same share (Fang et al. 2024, arXiv:2407.04616).
- */
-export type Rank = 'global' | 'local' | 'isomorphic';
-
 /** The share of its units that a group keeps, by the name of one of its weights; `*` stands for anything. */
 export interface Rule {
   readonly layer: string;
@@ -30,8 +24,8 @@ export interface Rule {
 
 export interface ChooseOptions {
   keep: Keep;
-  /** Default 'global'. */
-  rank?: Rank | undefined;
+  /** Who competes with whom. Default 'global'. */
+  rank?: RankName | undefined;
   /** Widths of convolutions stay multiples of this; matrix products take any width. Default: `autoRound`. */
   roundTo?: number | undefined;
   /** Without `roundTo`: multiples of this, halved until the budget can be met closely. Default 16. */
@@ -92,8 +86,9 @@ export function choose(solved: Solved, scores: readonly Float64Array[], options:
   const measure = (kept: readonly number[]): number => (whole > 0 ? costs[what](kept) / whole : 1);
   const fixed = fixedBy(rules, groups);
   const orders = scores.map((own) => Array.from(own.keys()).sort((a, b) => own[a]! - own[b]! || a - b));
-  const priced = options.isPerCost && rank === 'global' && whole > 0 ? perCost(scores, all, measure) : scores;
-  const sequence = sequenceOf(solved, priced, orders, rank).filter((group) => !fixed.has(group));
+  const { classOf } = pick<Ranking>(rankings, rank, 'rank');
+  const priced = options.isPerCost && !classOf && whole > 0 ? perCost(scores, all, measure) : scores;
+  const sequence = sequenceOf(priced, orders, classOf?.(solved)).filter((group) => !fixed.has(group));
 
   const attempt = (rounding: Rounding): readonly number[] => {
     if (whole === 0) return all;
@@ -216,38 +211,23 @@ function fixedBy(rules: readonly Rule[], groups: readonly Group[]): Map<number, 
   return fixed;
 }
 
-/** Groups in the order in which they lose their next weakest unit. */
+/** Groups in the order in which they lose their next weakest unit; `classes` by group, one for all by default. */
 function sequenceOf(
-  solved: Solved,
   scores: readonly Float64Array[],
   orders: readonly (readonly number[])[],
-  rank: Rank,
+  classes: readonly string[] | undefined,
 ): Int32Array {
-  const classOf = rank === 'isomorphic' ? structures(solved) : solved.groups.map(({ id }) => `${id}`);
-  const units = orders.flatMap((order, group) => order.map((unit) => ({ group, score: scores[group]![unit]! })));
-  if (rank === 'global')
-    return Int32Array.from(units.sort((a, b) => a.score - b.score || a.group - b.group).map(({ group }) => group));
-  const byClass = new Map<string, typeof units>();
-  for (const unit of units) {
-    const key = classOf[unit.group]!;
-    const list = byClass.get(key);
-    if (list) list.push(unit);
-    else byClass.set(key, [unit]);
+  const byClass = new Map<string, { group: number; score: number }[]>();
+  for (const [group, order] of orders.entries()) {
+    const key = classes?.[group] ?? '';
+    const list = byClass.get(key) ?? [];
+    byClass.set(key, list);
+    for (const unit of order) list.push({ group, score: scores[group]![unit]! });
   }
   const placed = [...byClass.values()].flatMap((list) =>
     list.sort((a, b) => a.score - b.score).map(({ group }, i) => ({ group, at: (i + 0.5) / list.length })),
   );
   return Int32Array.from(placed.sort((a, b) => a.at - b.at || a.group - b.group).map(({ group }) => group));
-}
-
-/** What a group is made of, without names: ops, slots, axes. */
-function structures(solved: Solved): string[] {
-  return membersOf(solved).map((members) =>
-    members
-      .map(({ node, slot, role, place }) => `${node.op}.${slot}[${place.axis}]${role}x${place.each}`)
-      .sort()
-      .join(' '),
-  );
 }
 
 /** Gives back, strongest first, what rounding took beyond the budget. */

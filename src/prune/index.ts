@@ -1,6 +1,6 @@
 /** Pruning: groups of channels, criteria, budgets, the cut and its proof. */
 
-export { type Choice, type ChooseOptions, choose, type Keep, type Rank, type Rule } from './choose.ts';
+export { type Choice, type ChooseOptions, choose, type Keep, type Rule } from './choose.ts';
 export { type CollectOptions, collect, type Evidence } from './collect.ts';
 export { type Combination, combine } from './combine.ts';
 export { type Criterion, type CriterionName, criteria, type Need, type Slice } from './criterion/index.ts';
@@ -13,7 +13,8 @@ export { type GroupSparseOptions, groupSparse } from './group-sparse.ts';
 export { type LatencyTable, latencyTable } from './latency-table.ts';
 export { mask } from './mask.ts';
 export { type Normalization, normalize } from './normalize.ts';
-export { type Pruned, type PrunedGroup, type PruneOptions, type PruneRank, type PruneReport, prune } from './prune.ts';
+export { type Pruned, type PrunedGroup, type PruneOptions, type PruneReport, prune } from './prune.ts';
+export { type Ranking, type RankName, rankings } from './rank/index.ts';
 export { type Reconstructed, type ReconstructOptions, reconstruct } from './reconstruct.ts';
 export { type ReestimateOptions, reestimate, usesBatchNorm } from './reestimate.ts';
 export {

@@ -6,30 +6,25 @@ import { showShare } from '../base/unit.ts';
 import type { Dataset } from '../data/index.ts';
 import type { Model } from '../graph/model.ts';
 import type { Lab } from '../runtime/index.ts';
-import { type Choice, type ChooseOptions, choose, type Rank } from './choose.ts';
+import { type Choice, type ChooseOptions, choose } from './choose.ts';
 import { collect } from './collect.ts';
 import type { Combination } from './combine.ts';
-import type { Criterion, Need } from './criterion/criterion.ts';
+import type { Criterion } from './criterion/criterion.ts';
 import { type CriterionName, criteria } from './criterion/index.ts';
 import { cut } from './cut.ts';
 import { feeding } from './data-batches.ts';
 import { type Size, sizeOfGraph } from './estimate.ts';
 import { type Protection, type Solved, solve } from './group.ts';
 import { latencyTable } from './latency-table.ts';
-import { apart, measuredLosses } from './measured.ts';
 import type { Normalization } from './normalize.ts';
+import { type Ranking, rankings } from './rank/index.ts';
 import { reconstruct } from './reconstruct.ts';
 import { reestimate } from './reestimate.ts';
 import { score, slicesOf } from './score.ts';
 import { settle } from './settle.ts';
 import { type Agreement, agreement, insist } from './verify.ts';
 
-/** Ranks of `choose` by what the criterion says; 'measured': global, by what each group was measured to cost (`measuredLosses`). */
-export type PruneRank = Rank | 'measured';
-
-export interface PruneOptions extends Omit<ChooseOptions, 'autoRound' | 'latency' | 'isPerCost' | 'rank'> {
-  /** Who competes with whom. Default 'global'. */
-  rank?: PruneRank | undefined;
+export interface PruneOptions extends Omit<ChooseOptions, 'autoRound' | 'latency' | 'isPerCost'> {
   /** What decides: a name from `criteria`, or a criterion of one's own. Default 'l2'. */
   by?: CriterionName | Criterion | undefined;
   /** For criteria that look at slopes or activations, and for the proof. */
@@ -99,25 +94,19 @@ export async function prune(model: Model, options: PruneOptions, lab: Lab): Prom
   const settled = await settle(model, lab);
   const solved = solve(settled.graph, { cutPorts, ...(symbols && { symbols }) });
   const before = sizeOfGraph(settled.graph);
-  const isMeasured = rank === 'measured';
-  const needs: Need[] = [...criterion.needs, ...(isMeasured && options.reconstruct ? (['hessian'] as const) : [])];
-  const isRefitted = isMeasured && needs.includes('hessian');
-  const { fitted, judged } = isRefitted ? apart(needed(data)) : { fitted: data, judged: data };
-  const evidence = await collect(settled, solved, lab, { needs, data: fitted, samples });
+  const isFitted = options.reconstruct ?? false;
+  const trial = pick<Ranking>(rankings, rank, 'rank').trial?.({ needs: criterion.needs, data, isFitted });
+  const seen = trial ?? { needs: criterion.needs, data };
+  const evidence = await collect(settled, solved, lab, { needs: seen.needs, data: seen.data, samples });
   const told = score(solved, evidence, criterion, { ...options, seed: lab.seed });
-  const scores = isMeasured
-    ? await measuredLosses(settled, solved, told, slicesOf(solved, evidence, lab.seed), needed(judged), lab)
+  const scores = trial
+    ? await trial.scores({ model: settled, solved, scores: told, slices: slicesOf(solved, evidence, lab.seed) }, lab)
     : told;
   const table = 'latency' in options.keep ? await latencyTable(settled, solved, lab) : undefined;
   const autoRound = lab.engine.blockSize || 16;
-  const isPerCost = isMeasured || (criterion.isChangeOfLoss === true && (options.normalization ?? 'none') === 'none');
-  const choice = choose(solved, scores, {
-    ...options,
-    rank: isMeasured ? 'global' : rank,
-    autoRound,
-    isPerCost,
-    latency: table?.estimate,
-  });
+  const isLoss = criterion.isChangeOfLoss === true && (options.normalization ?? 'none') === 'none';
+  const isPerCost = trial !== undefined || isLoss;
+  const choice = choose(solved, scores, { ...options, autoRound, isPerCost, latency: table?.estimate });
   tell(choice, solved, lab);
   const report = {
     criterion: criterion.name,
@@ -170,14 +159,6 @@ async function mend(
     for (const { layer, why } of fitted.left) lab.onNote?.(`Not fitted: ${layer}, because ${why}.`);
   }
   return { model, report };
-}
-
-function needed(data: Dataset | undefined): Dataset {
-  if (data) return data;
-  throw new PareError('prune/data', 'What a group costs is measured on samples.', {
-    expected: 'data; labels are not needed',
-    hint: 'give data, or another rank than measured',
-  });
 }
 
 /** A few samples, as many as the links were solved with: gates on axes such as "4*N" are of that size. */

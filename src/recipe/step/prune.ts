@@ -3,11 +3,9 @@
 import { showShare } from '../../base/unit.ts';
 import { costOf } from '../../cost/cost.ts';
 import { modernize } from '../../ops/modern.ts';
-import { criteria, type PruneRank, prune as pruneModel, usesBatchNorm } from '../../prune/index.ts';
+import { criteria, prune as pruneModel, rankings, usesBatchNorm } from '../../prune/index.ts';
 import { count, flag, oneOf, share } from '../option.ts';
 import { step } from '../step.ts';
-
-const RANKS = { global: true, local: true, isomorphic: true, measured: true } satisfies Record<PruneRank, true>;
 
 export const prune = step({
   about: 'remove whole channels, neurons and heads',
@@ -15,7 +13,7 @@ export const prune = step({
     keepMacs: share('share of the multiply-accumulates that stays'),
     keepParameters: share('share of the parameters that stays'),
     by: oneOf(criteria, 'criterion', 'wanda'),
-    rank: oneOf(RANKS, 'who competes with whom', 'global'),
+    rank: oneOf(rankings, 'who competes with whom', 'global'),
     maxShare: share('the largest share that a group may lose', 0.9),
     roundTo: count('widths of convolutions are multiples of this; default: what this engine likes'),
     samples: count('samples for slopes and activations', 256),

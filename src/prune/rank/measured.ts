@@ -9,16 +9,36 @@
  * Source   the measured divergence of single layers ranks them better than any formula: see docs/pruning.md.
  */
 
-import { bind, type Dataset, portsOf, subset, take } from '../data/index.ts';
-import type { Model } from '../graph/model.ts';
-import { logitsOf } from '../nn/index.ts';
-import { type Lab, labOfPiece, stopIfAborted } from '../runtime/index.ts';
-import { predictAll } from '../train/index.ts';
-import type { Slice } from './criterion/criterion.ts';
-import { cut } from './cut.ts';
-import { divergence } from './divergence.ts';
-import type { Solved } from './group.ts';
-import { refit } from './refit.ts';
+import { PareError } from '../../base/error.ts';
+import { bind, type Dataset, portsOf, subset, take } from '../../data/index.ts';
+import type { Model } from '../../graph/model.ts';
+import { logitsOf } from '../../nn/index.ts';
+import { type Lab, labOfPiece, stopIfAborted } from '../../runtime/index.ts';
+import { predictAll } from '../../train/index.ts';
+import type { Need } from '../criterion/criterion.ts';
+import { cut } from '../cut.ts';
+import { divergence } from '../divergence.ts';
+import { refit } from '../refit.ts';
+import type { Ranking, Told } from './ranking.ts';
+
+/**
+ * Where layers are fitted after the cut, they are fitted for the trial too, on samples that it does not judge by.
+ *
+ * Throws   prune/data without samples.
+ */
+export const measured: Ranking = {
+  about: 'all channels compete by what each group was measured to cost',
+  trial: ({ needs: own, data, isFitted }) => {
+    if (!data)
+      throw new PareError('prune/data', 'What a group costs is measured on samples.', {
+        expected: 'data; labels are not needed',
+        hint: 'give data, or another rank than measured',
+      });
+    const needs: readonly Need[] = isFitted ? [...own, 'hessian'] : own;
+    const { fitted, judged } = needs.includes('hessian') ? apart(data) : { fitted: data, judged: data };
+    return { needs, data: fitted, scores: (told, lab) => measuredLosses(told, judged, lab) };
+  },
+};
 
 /** Shares of a group's channels that go. */
 const SHARES = [0.125, 0.25, 0.5, 0.75] as const;
@@ -44,17 +64,9 @@ export function apart(data: Dataset): { fitted: Dataset; judged: Dataset } {
   };
 }
 
-/**
- * Scores in the place of a criterion's: changes of the loss, comparable across groups. `data` is best none that layers are
- * fitted to (`apart`).
- *
- * Throws   what reading the data and running the models throw; work/aborted.
- */
-export async function measuredLosses(
-  model: Model,
-  solved: Solved,
-  scores: readonly Float64Array[],
-  slices: readonly (readonly Slice[])[],
+/** Throws what reading the data and running the models throw; work/aborted. */
+async function measuredLosses(
+  { model, solved, scores, slices }: Told,
   data: Dataset,
   lab: Lab,
 ): Promise<Float64Array[]> {
@@ -63,7 +75,7 @@ export async function measuredLosses(
   const quiet: Lab = { ...labOfPiece(lab), onProgress: () => undefined };
   const answers = (asked: Model) => predictAll(asked, own, logits, { batch: 32 }, quiet);
   const dense = await answers(model);
-  const measured: Float64Array[] = [];
+  const losses: Float64Array[] = [];
   for (const [i, group] of solved.groups.entries()) {
     const order = Array.from(scores[i]!.keys()).sort((a, b) => scores[i]![a]! - scores[i]![b]! || a - b);
     const points: Point[] = [{ count: 0, loss: 0 }];
@@ -75,10 +87,10 @@ export async function measuredLosses(
       const small = cut(refit(model, slices[i]!, units), solved, [{ group, units }]);
       points.push({ count, loss: divergence(dense, await answers(small), own.size) });
     }
-    measured.push(slopes(hull(points), order));
+    losses.push(slopes(hull(points), order));
     lab.onProgress?.({ task: 'measuring groups', done: i + 1, total: solved.groups.length });
   }
-  return measured;
+  return losses;
 }
 
 interface Point {

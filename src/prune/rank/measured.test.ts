@@ -1,16 +1,16 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { random } from '../base/random.ts';
-import { type Dataset, inMemory } from '../data/index.ts';
-import { valueInfo } from '../graph/edit.ts';
-import { float32 } from '../graph/tensor.ts';
-import { draft } from '../ops/builder.ts';
-import { modelFrom } from '../ops/model-of.ts';
-import type { StaticValue } from '../ops/op.ts';
-import { type Engine, openEngine } from '../runtime/index.ts';
-import { divergence } from './divergence.ts';
+import { random } from '../../base/random.ts';
+import { type Dataset, inMemory } from '../../data/index.ts';
+import { valueInfo } from '../../graph/edit.ts';
+import { float32 } from '../../graph/tensor.ts';
+import { draft } from '../../ops/builder.ts';
+import { modelFrom } from '../../ops/model-of.ts';
+import type { StaticValue } from '../../ops/op.ts';
+import { type Engine, openEngine } from '../../runtime/index.ts';
+import { divergence } from '../divergence.ts';
+import { prune } from '../prune.ts';
 import { apart, hull } from './measured.ts';
-import { prune } from './prune.ts';
 
 let engine: Engine;
 beforeAll(async () => {
