@@ -77,7 +77,7 @@ export interface Graph {
   readonly values: ReadonlyMap<string, ValueInfo>;
   readonly doc?: string;
   readonly metadata?: Readonly<Record<string, string>>;
-  /** Sparse initialisers, quantisation annotations and unknown fields, as their bytes. */
+  /** Quantisation annotations and unknown fields, as their bytes. */
   readonly unknown?: readonly Uint8Array[];
 }
 

@@ -37,6 +37,7 @@ export const GRAPH = {
   input: 11,
   output: 12,
   value: 13,
+  sparse: 15,
   metadata: 16,
 } as const;
 
@@ -103,6 +104,8 @@ export const TENSOR = {
   /** Our own, from the range that protobuf keeps from all files: stands in a skeleton where the elements stood. */
   elsewhere: 19_000,
 } as const;
+
+export const SPARSE = { values: 1, indices: 2, dims: 3 } as const;
 
 /** TensorProto.DataLocation. */
 export const EXTERNAL = 1;

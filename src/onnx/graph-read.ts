@@ -4,6 +4,7 @@ import type { Attr, Graph, Node, ValueInfo } from '../graph/model.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import { ATTR, ATTR_TYPE, GRAPH, NODE } from './field.ts';
 import { remember } from './origin.ts';
+import { readSparse } from './sparse-read.ts';
 import { type Reading, readEntry, readTensor } from './tensor-read.ts';
 import { readValue } from './value-read.ts';
 import {
@@ -46,6 +47,9 @@ export function readGraph(c: Cursor, message: Uint8Array, reading: Reading): Gra
     if (c.field === GRAPH.node) nodes.push(readMessage(c, (bytes) => readNode(c, bytes, reading)));
     else if (c.field === GRAPH.initializer) {
       const read = readMessage(c, (bytes) => readTensor(c, bytes, reading));
+      initializers.set(read.name, read.tensor);
+    } else if (c.field === GRAPH.sparse) {
+      const read = readMessage(c, (bytes) => readSparse(c, bytes, reading));
       initializers.set(read.name, read.tensor);
     } else if (c.field === GRAPH.input) inputs.push(value());
     else if (c.field === GRAPH.output) outputs.push(value());

@@ -1,6 +1,7 @@
 /** Graph, Node and Attr → their protos: unchanged ones as the bytes they came from. */
 
 import type { Attr, Graph, Node } from '../graph/model.ts';
+import type { Tensor } from '../graph/tensor.ts';
 import { ATTR, ATTR_TYPE, GRAPH, NODE } from './field.ts';
 import { originOf } from './origin.ts';
 import { putTensor, type Saving } from './tensor-write.ts';
@@ -25,7 +26,9 @@ export function putGraph(sink: Sink, graph: Graph, saving: Saving): void {
   });
   sink.maybeText(GRAPH.name, graph.name);
   for (const [name, tensor] of graph.initializers) {
-    sink.message(GRAPH.initializer, () => putTensor(sink, name, tensor, saving));
+    const sparse = saving.placed.has(tensor) ? undefined : sparseOrigin(name, tensor);
+    if (sparse) sink.message(GRAPH.sparse, () => sink.copy(sparse));
+    else sink.message(GRAPH.initializer, () => putTensor(sink, name, tensor, saving));
   }
   sink.maybeText(GRAPH.doc, graph.doc);
   for (const value of graph.inputs) sink.message(GRAPH.input, () => putValue(sink, value));
@@ -33,6 +36,12 @@ export function putGraph(sink: Sink, graph: Graph, saving: Saving): void {
   for (const value of graph.values.values()) sink.message(GRAPH.value, () => putValue(sink, value));
   putEntries(sink, GRAPH.metadata, graph.metadata);
   for (const field of graph.unknown ?? []) sink.copy(field);
+}
+
+/** The bytes of a weight that was read as a sparse one and is still the same, under its own name. */
+function sparseOrigin(name: string, tensor: Tensor): Uint8Array | undefined {
+  const origin = originOf(tensor);
+  return origin?.isSparse && origin.name === name ? origin.bytes : undefined;
 }
 
 /** Each node's name; of those that share one, all but the first get the next free number behind it. */

@@ -13,6 +13,8 @@ export interface Origin {
   readonly bytes: Uint8Array;
   /** The name inside the message, for what its owner names (tensors by map key, attributes by record key). */
   readonly name?: string;
+  /** The message is a SparseTensorProto. */
+  readonly isSparse?: boolean;
   /** Where a tensor's elements lie when they are not in the message. */
   readonly place?: Place;
 }

@@ -6,7 +6,7 @@
  * any other model, and a weight is fetched from the file when it is touched.
  */
 
-import { ATTR, GRAPH, MODEL, NODE, TENSOR } from './field.ts';
+import { ATTR, GRAPH, MODEL, NODE, SPARSE, TENSOR } from './field.ts';
 import { WIRE } from './wire-read.ts';
 
 /** Payloads of fewer bytes stay where they are. */
@@ -25,6 +25,7 @@ interface Way {
 }
 
 const tensor: Way = { fields: new Map(), holdsElements: true };
+const sparse: Way = { fields: new Map([[SPARSE.values, tensor]]) };
 const attributeFields = new Map<number, Way>([[ATTR.t, tensor]]);
 const attribute: Way = { fields: attributeFields };
 const node: Way = { fields: new Map([[NODE.attr, attribute]]) };
@@ -32,6 +33,7 @@ const graph: Way = {
   fields: new Map([
     [GRAPH.node, node],
     [GRAPH.initializer, tensor],
+    [GRAPH.sparse, sparse],
   ]),
 };
 attributeFields.set(ATTR.g, graph).set(ATTR.graphs, graph);

@@ -128,7 +128,8 @@ export function readEntry(c: Cursor, into: Map<string, string>): void {
   });
 }
 
-const lazy = (dtype: DType, dims: readonly number[], make: () => Uint8Array): Tensor => ({
+/** A tensor whose elements are made when somebody reads them. */
+export const lazy = (dtype: DType, dims: readonly number[], make: () => Uint8Array): Tensor => ({
   dtype,
   dims,
   get bytes() {
@@ -148,7 +149,7 @@ const lazyStrings = (dims: readonly number[], make: () => readonly string[]): Te
   };
 };
 
-const once = <T>(make: () => T): (() => T) => {
+export const once = <T>(make: () => T): (() => T) => {
   let made: T | undefined;
   return () => {
     made ??= make();

@@ -26,7 +26,8 @@ export const INSIDE: Saving = { placed: new Map(), mayShare: () => false };
  * Throws   tensor/size when the elements are not as many as the dimensions ask for.
  */
 export function putTensor(sink: Sink, name: string, tensor: Tensor, saving: Saving): void {
-  const origin = originOf(tensor);
+  const found = originOf(tensor);
+  const origin = found?.isSparse ? undefined : found;
   const place = saving.placed.get(tensor);
   const shared = place ?? (origin?.place && saving.mayShare(origin.place) ? origin.place : undefined);
   if (origin && !place && (!origin.place || (shared && !shared.isOwn))) {
