@@ -2,6 +2,7 @@
 
 import { isStatic } from '../graph/dim.ts';
 import { isFloat } from '../graph/dtype.ts';
+import { producers } from '../graph/edit.ts';
 import type { Graph, Model, Node } from '../graph/model.ts';
 import { type Lengths, lengthChoices } from '../graph/open-lengths.ts';
 import { sizeOf, type Tensor, tensorBytes } from '../graph/tensor.ts';
@@ -9,6 +10,7 @@ import { noMacs } from '../ops/answer.ts';
 import { rowOf } from '../ops/index.ts';
 import { attrsOf, bySlot, type Facts, infer, inferBody } from '../ops/infer.ts';
 import type { BodyCost, Named, StaticValue } from '../ops/op.ts';
+import { neededShare } from './filler.ts';
 
 export interface LayerCost {
   readonly node: string;
@@ -104,9 +106,12 @@ function count(graph: Graph, sizes: Lengths): Counted {
     const row = rowOf(node);
     if (row && row.cost !== 'none') blurred += 1;
   };
+  const made = producers(graph);
+  const constant = (name: string): Tensor | undefined => graph.initializers.get(name);
   const layers = graph.nodes.map((node): LayerCost => {
-    const macs = macsOf(node, facts, sizes, note);
-    if (macs === undefined) note(node);
+    const all = macsOf(node, facts, sizes, note);
+    if (all === undefined) note(node);
+    const macs = all && Math.round(all * neededShare(node, constant, (name) => made.get(name)));
     const weights = [...new Set(node.inputs)].flatMap((name) => graph.initializers.get(name) ?? []);
     return {
       node: node.name || (node.outputs[0] ?? ''),

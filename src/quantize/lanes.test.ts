@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 import { random } from '../base/random.ts';
+import { costOf } from '../cost/cost.ts';
 import { inMemory } from '../data/index.ts';
 import { valueInfo } from '../graph/edit.ts';
 import type { Graph } from '../graph/model.ts';
@@ -72,6 +73,7 @@ it('changes no answer, whatever bits and scales', async () => {
       [16, 4, 3, 3],
       [16, 16, 3, 3],
     ]);
+    expect(costOf(written).macs).toBe(costOf(model).macs);
     expect(report.agreement.cosine).toBeGreaterThan('weightBits' in options ? 0.97 : 0.999);
   }
 });
