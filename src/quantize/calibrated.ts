@@ -3,7 +3,7 @@
 import { random } from '../base/random.ts';
 import { pick } from '../base/suggest.ts';
 import type { Dataset } from '../data/dataset.ts';
-import type { Graph, Model } from '../graph/model.ts';
+import type { Graph, Model, Node } from '../graph/model.ts';
 import { type Facts, infer } from '../ops/infer.ts';
 import type { Lab } from '../runtime/index.ts';
 import { absorbBiases } from './absorb.ts';
@@ -18,6 +18,8 @@ import { candidatesOf, type Plan, type PlanOptions, planOf } from './plan.ts';
 import { prepare, restore } from './prepare.ts';
 import type { Range } from './range.ts';
 import { roleOf } from './role.ts';
+import { type Strips, strippedLayers } from './strips.ts';
+import { inStrips } from './write-strips.ts';
 
 /** A model ready to be quantised, again and again: its form, its plan and the ranges it showed. */
 export interface Calibrated {
@@ -100,7 +102,9 @@ const nonNegative = (graph: Graph, facts: Facts): Set<string> =>
     }),
   );
 
-export interface WriteOptions extends PlanOptions, InsertOptions {
+export interface WriteOptions extends PlanOptions, Omit<InsertOptions, 'stripped'> {
+  /** Convolutions of few channels compute neighbouring columns together, where that is faster on x86 with VNNI. Default false. */
+  strips?: boolean;
   /** Grids to use instead of what the ranges say, by the name of the group: learned ones. */
   grids?: ReadonlyMap<string, Grid>;
 }
@@ -115,9 +119,13 @@ export function write(
   for (const [group, watched] of plan.watch) {
     grids.set(group, options.grids?.get(group) ?? gridOf(ranges.get(watched)!, watched));
   }
-  const { graph, raw } = insertPairs(model.graph, facts, plan, grids, {
+  const stripped =
+    options.strips && !options.ownShapes ? strippedLayers(model.graph, facts, plan) : new Map<Node, Strips>();
+  const { graph: pairs, raw } = insertPairs(model.graph, facts, plan, grids, {
     ...(inputMeans && { inputMeans }),
     ...options,
+    stripped,
   });
+  const graph = inStrips(pairs, new Map([...stripped].map(([{ outputs }, strips]) => [raw.get(outputs[0]!)!, strips])));
   return { plan, raw, written: restore({ ...model, producer: { name: 'pare', version: '' }, graph }) };
 }

@@ -18,11 +18,14 @@ import { missingLanes, widerResults } from './lanes.ts';
 import { movedBy, operandsOf, type Plan } from './plan.ts';
 import { rangeOf } from './range.ts';
 import type { Role } from './role.ts';
+import type { Strips } from './strips.ts';
 import { INT4_LIMIT, packInt4 } from './weight.ts';
 
 export interface InsertOptions extends LayerOptions {
   /** Inner values keep their shapes, for whoever looks at them; otherwise channels of zeros may follow, which the engine's kernel is faster with. Default false. */
   ownShapes?: boolean;
+  /** Convolutions that will compute in strips: they need fewer channels of zeros, or none. */
+  stripped?: ReadonlyMap<Node, Strips>;
 }
 
 export interface Inserted {
@@ -43,7 +46,7 @@ export function insertPairs(
   const raw = new Map<string, string>();
   const { kernels, movers, dropped, groupOf } = plan;
   const rename = renaming(dropped);
-  const wider = options.ownShapes ? new Map<string, number>() : widerResults(graph, facts, plan);
+  const wider = options.ownShapes ? new Map<string, number>() : widerResults(graph, facts, plan, options.stripped);
   const initializers = new Map(graph.initializers);
   const fresh = shortNames(graph);
   const nodes: Node[] = [];
@@ -111,7 +114,9 @@ export function insertPairs(
     const [read, name] = [layer.inputs[role.input]!, layer.inputs[role.weight]!];
     const integers = integersOf.get(read);
     const behind = wider.get(read) ?? 0;
-    const lanes = integers ? missingLanes(graph.initializers.get(name)!.dims, role.axis, facts.get(read)?.dims) : 0;
+    const fits = (options.stripped?.get(layer)?.reads ?? 1) > 1;
+    const lanes =
+      integers && !fits ? missingLanes(graph.initializers.get(name)!.dims, role.axis, facts.get(read)?.dims) : 0;
     if (integers && behind === 0 && lanes > 0) replaced.set(role.input, widened(integers, read, lanes));
     const further = { inputs: behind || lanes, results: wider.get(layer.outputs[0]!) ?? 0 };
     const made = integerLayer(layer, role, { graph, facts }, gridFor(read)!.scale, further, options);
@@ -239,7 +244,7 @@ function renaming(dropped: ReadonlySet<Node>): Map<string, string> {
 }
 
 /** Names of one to three letters: in a small model, names are a good part of the file. */
-function shortNames(graph: Graph): () => string {
+export function shortNames(graph: Graph): () => string {
   const fresh = freshNames(namesOf(graph));
   let count = 0;
   return () => fresh((count++).toString(36));

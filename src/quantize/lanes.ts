@@ -39,9 +39,14 @@ export function missingResults(channels: number): number {
 
 /**
  * Channels of zeros behind the results of convolutions, by the value's name: those that make them fit the kernel, where nobody but further
- * convolutions reads them, straight or past nodes that only move each channel.
+ * convolutions reads them, straight or past nodes that only move each channel. Those of `except` fit it already.
  */
-export function widerResults(graph: Graph, facts: Facts, { kernels, movers, dropped }: Plan): Map<string, number> {
+export function widerResults(
+  graph: Graph,
+  facts: Facts,
+  { kernels, movers, dropped }: Plan,
+  except: Pick<ReadonlyMap<Node, unknown>, 'has'> = new Map(),
+): Map<string, number> {
   const readers = consumers(graph);
   const outputs = new Set(graph.outputs.map(({ name }) => name));
   const wholeConv = (node: Node, role: Role | undefined): boolean =>
@@ -70,7 +75,7 @@ export function widerResults(graph: Graph, facts: Facts, { kernels, movers, drop
   };
   const wider = new Map<string, number>();
   for (const [node, role] of kernels) {
-    if (role.kind !== 'weighted' || !wholeConv(node, role) || !hasPlainBias(node, role)) continue;
+    if (role.kind !== 'weighted' || except.has(node) || !wholeConv(node, role) || !hasPlainBias(node, role)) continue;
     const more = missingResults(graph.initializers.get(node.inputs[role.weight]!)!.dims[0]!);
     if (more > 0) for (const name of reach(node.outputs[0]!) ?? []) wider.set(name, more);
   }

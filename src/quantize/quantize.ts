@@ -175,7 +175,7 @@ export async function quantize(original: Model, options: QuantizeOptions, lab: L
     biasCorrect: correctionName === 'fast',
   });
   const { biasCorrect: _, grids: __, ...asked } = { grids: undefined, ...options };
-  const plain: WriteOptions = { ...asked, perChannel, weightBits, pairSafe };
+  const plain: WriteOptions = { ...asked, perChannel, weightBits, pairSafe, strips: process.env['STRIPS'] === '1' };
   const narrowed =
     options.maxBytes === undefined ? undefined : await narrowToSize(calibrated, plain, options.maxBytes, data, lab);
   const bare = narrowed?.options ?? plain;

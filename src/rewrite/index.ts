@@ -20,6 +20,7 @@ const SPECIAL: readonly RuleName[] = [
   'gemm-to-matmul-add',
   'hard-swish-to-clip',
   'split-max-pool',
+  'flatten-channels-last',
   'pad-to-projection',
   'attention',
 ];

@@ -11,6 +11,7 @@ import { dropDropout } from './drop-dropout.ts';
 import { dropIdentity } from './drop-identity.ts';
 import { dropNoop } from './drop-noop.ts';
 import { duplicateInitializers } from './duplicate-initializers.ts';
+import { flattenChannelsLast } from './flatten-channels-last.ts';
 import { foldBatchNorm } from './fold-batch-norm.ts';
 import { foldBatchNormAhead } from './fold-batch-norm-ahead.ts';
 import { foldConstantLayout } from './fold-constant-layout.ts';
@@ -73,6 +74,7 @@ export const rules = {
   'batch-norm-to-conv': batchNormToConv,
   'gemm-to-matmul-add': gemmToMatmulAdd,
   'hard-swish-to-clip': hardSwishToClip,
+  'flatten-channels-last': flattenChannelsLast,
   attention,
 } as const satisfies Record<string, Rule>;
 
