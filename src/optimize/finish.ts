@@ -74,10 +74,9 @@ export async function finish(
 
   const { fast, slow } = await kernelsOf(lean, quest, lab);
   if (fast.length === 0) return result();
-  const isPairSafe = quest.stopwatch.isPairSafe;
   const where = {
     ...(slow.length > 0 && { exclude: slow }),
-    ...(isPairSafe !== undefined && { pairSafe: isPairSafe }),
+    ...quest.stopwatch.kernels,
   };
   const integers: Trial[] = [];
   for (const calibration of CALIBRATIONS) {

@@ -2,7 +2,7 @@
 
 import { modernize } from '../ops/modern.ts';
 import { calibratorOf } from '../quantize/calibrated.ts';
-import { calibrate, saturates } from '../quantize/index.ts';
+import { calibrate, kernelFormFor } from '../quantize/index.ts';
 import { prepare } from '../quantize/prepare.ts';
 import { type Speed, slowLayers } from '../quantize/slow-layers.ts';
 import { storeWeights } from '../quantize/store.ts';
@@ -27,12 +27,12 @@ export const kernelsOf = (lean: Trial, quest: Quest, lab: Lab): Promise<Speed> =
         const model = prepare(modernize(await workshop.modelOf(lean)));
         const how = { everywhere: true, biasCorrect: false };
         const calibrated = await calibrate(model, calibratorOf('minmax'), data, samples, quiet, how);
-        const pairSafe = stopwatch.isPairSafe ?? (await saturates(lab.engine));
+        const form = await kernelFormFor(lab.engine, stopwatch.kernels);
         return await slowLayers(
           {
             original: storeWeights(model),
             calibrated,
-            write: { perChannel: true, weightBits: 8, pairSafe },
+            write: { perChannel: true, weightBits: 8, ...form },
             time: async (models) => (await stopwatch.time(models, ROUNDS)).map(({ ratio }) => ratio),
             left: () => leftMs(quest) > 0,
           },

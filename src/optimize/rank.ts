@@ -3,7 +3,7 @@
 import { asPareError } from '../base/error.ts';
 import { modernize } from '../ops/modern.ts';
 import { calibratorOf, chooseSamples, readyFor } from '../quantize/calibrated.ts';
-import { type CalibratorName, calibrate, saturates, sensitivity } from '../quantize/index.ts';
+import { type CalibratorName, calibrate, kernelFormFor, sensitivity } from '../quantize/index.ts';
 import type { Lab } from '../runtime/index.ts';
 import type { Quest } from './quest.ts';
 import type { Trial } from './workshop.ts';
@@ -39,8 +39,8 @@ export async function rankLayers(
   const samples = chooseSamples(data, CALIBRATED, lab.seed);
   const model = await readyFor(floats, equalize === true, data, samples, quiet);
   const calibrated = await calibrate(model, calibratorOf(by), data, samples, quiet, { everywhere: true });
-  const pairSafe = stopwatch.isPairSafe ?? (await saturates(lab.engine));
-  const how = { exclude, perChannel: true, weightBits, pairSafe };
+  const form = await kernelFormFor(lab.engine, stopwatch.kernels);
+  const how = { exclude, perChannel: true, weightBits, ...form };
   const ranked = await sensitivity(calibrated, how, data, chooseSamples(data, RANKED, lab.seed), quiet);
   return { calibrated, how, ranked };
 }

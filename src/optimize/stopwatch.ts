@@ -6,6 +6,7 @@
 
 import type { Dataset } from '../data/index.ts';
 import type { Model } from '../graph/model.ts';
+import type { KernelForm } from '../quantize/index.ts';
 import { measureModels } from '../report/index.ts';
 import type { Lab } from '../runtime/index.ts';
 
@@ -19,8 +20,8 @@ export interface Latency {
 export interface Stopwatch {
   /** For people: where and how. */
   readonly about: string;
-  /** Must pairs of 8-bit weights be kept small for it? Default: as the lab's engine needs. */
-  readonly isPairSafe?: boolean | undefined;
+  /** How its integer kernels want weights. Default: as those of the lab's engine. */
+  readonly kernels?: KernelForm | undefined;
   time(models: readonly Model[], rounds?: number): Promise<Latency[]>;
 }
 

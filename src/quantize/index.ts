@@ -46,5 +46,5 @@ export { saturates } from './saturate.ts';
 export { type Answer, type Request, type Scheme, type SchemeName, schemes } from './scheme/index.ts';
 export { type LayerSensitivity, lossOf, sensitivity } from './sensitivity.ts';
 export { type SmoothOptions, smooth } from './smooth.ts';
-export { type Target, type TargetName, targetOf, targets } from './target.ts';
+export { type KernelForm, kernelFormFor, type Target, type TargetName, targetOf, targets } from './target.ts';
 export { quantizeWeights, type WeightOnlyOptions } from './weight-only.ts';

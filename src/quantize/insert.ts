@@ -114,9 +114,10 @@ export function insertPairs(
     const [read, name] = [layer.inputs[role.input]!, layer.inputs[role.weight]!];
     const integers = integersOf.get(read);
     const behind = wider.get(read) ?? 0;
-    const fits = (options.stripped?.get(layer)?.reads ?? 1) > 1;
-    const lanes =
-      integers && !fits ? missingLanes(graph.initializers.get(name)!.dims, role.axis, facts.get(read)?.dims) : 0;
+    const lanesOf = (): number =>
+      options.stripped?.get(layer)?.lanes ??
+      missingLanes(graph.initializers.get(name)!.dims, role.axis, facts.get(read)?.dims);
+    const lanes = integers ? lanesOf() : 0;
     if (integers && behind === 0 && lanes > 0) replaced.set(role.input, widened(integers, read, lanes));
     const further = { inputs: behind || lanes, results: wider.get(layer.outputs[0]!) ?? 0 };
     const made = integerLayer(layer, role, { graph, facts }, gridFor(read)!.scale, further, options);

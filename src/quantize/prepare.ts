@@ -22,7 +22,12 @@ const RULES = [
 ] as const satisfies readonly RuleName[];
 
 /** Activations in the form in which integers pass through them. */
-const FOR_INTEGERS = [...RULES, 'batch-norm-to-conv', 'hard-swish-to-clip', 'flatten-channels-last'] as const satisfies readonly RuleName[];
+const FOR_INTEGERS = [
+  ...RULES,
+  'batch-norm-to-conv',
+  'hard-swish-to-clip',
+  'flatten-channels-last',
+] as const satisfies readonly RuleName[];
 
 /** The same function in the form whose activations and weights quantise best; it speaks the modern opset. */
 export const prepare = (model: Model): Model => prepareBy(FOR_INTEGERS, model);

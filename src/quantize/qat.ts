@@ -23,8 +23,8 @@ import { type Calibrated, calibrate, calibratorOf, chooseSamples, write } from '
 import { inFloat32 } from './in-float32.ts';
 import { columnsOf } from './observe.ts';
 import { prepare } from './prepare.ts';
-import { saturates } from './saturate.ts';
 import { type SimulateOptions, simulate } from './simulate.ts';
+import { kernelFormFor } from './target.ts';
 
 export interface QatOptions extends SimulateOptions {
   /** Samples to learn from. Labels are not needed. */
@@ -70,9 +70,9 @@ export async function quantizeAware(
   const ready = prepare(inFloat32(model));
   const named = asFed(ready, data);
   // Without VNNI sums may overflow: weights of 7 bits cannot, and training makes up for the lost one.
-  const pairSafe = options.pairSafe ?? (await saturates(lab.engine));
-  const bits = weightBits === 8 && pairSafe ? 7 : weightBits;
-  const settled = { ...options, weightBits, pairSafe };
+  const form = await kernelFormFor(lab.engine, options);
+  const bits = weightBits === 8 && form.pairSafe ? 7 : weightBits;
+  const settled = { ...options, weightBits, ...form };
   const chosen = chooseSamples(data, samples, lab.seed);
   const calibrated = await calibrate(ready, calibratorOf(options.calibrate), data, chosen, lab, {
     ...options,

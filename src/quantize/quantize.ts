@@ -20,11 +20,11 @@ import { NARROW_BITS, type Narrowed, narrowToSize } from './narrow.ts';
 import { type Kept, type PlanOptions, planOf } from './plan.ts';
 import { type Quickened, quicken } from './quicken.ts';
 import { type Rounding, type RoundingName, roundings } from './round/index.ts';
-import { saturates } from './saturate.ts';
 import type { LayerSensitivity } from './sensitivity.ts';
 import { mixture, type Speed, slowLayers, timedOn } from './slow-layers.ts';
 import { smooth } from './smooth.ts';
 import { readBy, storeTables } from './store.ts';
+import { kernelFormFor } from './target.ts';
 
 export interface QuantizeOptions extends PlanOptions {
   /** Samples to calibrate on, as the model is fed in use. Labels are not needed. */
@@ -42,6 +42,11 @@ export interface QuantizeOptions extends PlanOptions {
    * whether this engine does, found out by trying. Set it for models that travel.
    */
   pairSafe?: boolean;
+  /**
+   * Let convolutions of few channels compute several columns at once, which is faster on x86 with VNNI and the same everywhere in value. Default:
+   * whether this engine runs on such a processor.
+   */
+  strips?: boolean;
   /**
    * The most accuracy that may be lost, as a share (0.01 is one point); without labels, the share of answers that may
    * change. The most sensitive layers go back to floats until it holds. Default: no bound.
@@ -161,7 +166,8 @@ export async function quantize(original: Model, options: QuantizeOptions, lab: L
   const correctionName = correctionNameOf(options.biasCorrect, rounding);
   const correction: Correction = pick(corrections, correctionName, 'bias correction');
   const weightBits = options.weightBits ?? 8;
-  const pairSafe = options.pairSafe ?? (await saturates(lab.engine));
+  const form = await kernelFormFor(lab.engine, options);
+  const { pairSafe } = form;
   const chosen = chooseSamples(data, samples, lab.seed);
   const everywhere =
     [options.maxDrop, options.maxBytes, options.maxMs].some((bound) => bound !== undefined) ||
@@ -175,7 +181,7 @@ export async function quantize(original: Model, options: QuantizeOptions, lab: L
     biasCorrect: correctionName === 'fast',
   });
   const { biasCorrect: _, grids: __, ...asked } = { grids: undefined, ...options };
-  const plain: WriteOptions = { ...asked, perChannel, weightBits, pairSafe, strips: process.env['STRIPS'] === '1' };
+  const plain: WriteOptions = { ...asked, perChannel, weightBits, ...form };
   const narrowed =
     options.maxBytes === undefined ? undefined : await narrowToSize(calibrated, plain, options.maxBytes, data, lab);
   const bare = narrowed?.options ?? plain;

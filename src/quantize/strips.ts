@@ -22,6 +22,9 @@ export interface Strips {
   /** Columns of the input that are read as one, and strips of them across the image. */
   readonly reads: number;
   readonly read: number;
+  /** Channels of the input, and channels of zeros that it still needs. */
+  readonly channels: number;
+  readonly lanes: number;
   /** Columns of the result across the image. */
   readonly columns: number;
   /** For each column of a strip of the result: zeros to the left and to the right of a row of the kernel, in columns of the input. */
@@ -57,23 +60,21 @@ export const strippedLayers = ({ initializers }: Graph, facts: Facts, { kernels 
   );
 
 /** The strips in which a convolution is fastest; undefined where it is so without any. */
-export function stripsOf(
-  node: Node,
-  weight: readonly number[],
-  input: readonly Dim[] | undefined,
-): Strips | undefined {
+export function stripsOf(node: Node, weight: readonly number[], input: readonly Dim[] | undefined): Strips | undefined {
   const row = rowOf(node);
   if (!row || weight.length !== 4 || !isImage(input) || input[1] !== weight[1]) return undefined;
   const window = windowOf(input.slice(2), weight.slice(2), attrsOf(row, node) as WindowAttrs);
   const [, columns] = window.out;
   if (typeof columns !== 'number' || window.kernel[1] === 1 || window.dilations[1] !== 1) return undefined;
+  const channels = weight[1]!;
   const lanes = missingLanes(weight, 0, input);
   const candidates = Array.from({ length: MOST_RESULTS }, (_, i) => i + 1).flatMap((results) =>
-    READS.flatMap((reads) => stripsBy(results, reads, window, input[3], weight) ?? []),
+    READS.flatMap((reads) => stripsBy(results, reads, window, input[3], weight, reads === 1 ? lanes : 0) ?? []),
   );
   const places = (window.out[0] as number) * columns;
-  const cost = (strips: Pick<Strips, 'copies' | 'reads' | 'kernel'>): number => nanoseconds(strips, weight, places, lanes);
-  const least = WORTHWHILE * cost({ copies: [[0, 0]], reads: 1, kernel: window.kernel as [number, number] });
+  const cost = (strips: Priced): number => nanoseconds(strips, weight[0]!, places);
+  const kernel = window.kernel as [number, number];
+  const least = WORTHWHILE * cost({ copies: [[0, 0]], reads: 1, kernel, channels, lanes });
   return candidates
     .filter((strips) => cost(strips) < least)
     .reduce<Strips | undefined>((best, each) => (best && cost(best) <= cost(each) ? best : each), undefined);
@@ -88,47 +89,50 @@ function stripsBy(
   reads: number,
   { kernel, strides, begin, end, out }: Window,
   columns: number,
-  weight: readonly number[],
+  [filters, channels]: readonly number[],
+  lanes: number,
 ): Strips | undefined {
   const [, stride] = strides as [number, number];
   const [, left] = begin as [number, number];
   const total = out[1] as number;
   const fits = total % results === 0 && columns % reads === 0 && (results * stride) % reads === 0;
-  const channels = weight[0]! * results;
-  const direct = channels >= SIXTEEN && channels % LANES === 0 && (reads === 1 || (weight[1]! * reads) % LANES === 0);
-  if (!fits || !direct || results * reads === 1) return undefined;
+  const width = filters! * results;
+  const isDirect = width >= SIXTEEN && width % LANES === 0 && ((channels! + lanes) * reads) % LANES === 0;
+  if (!fits || !isDirect || results * reads === 1) return undefined;
   const padLeft = Math.ceil(left / reads);
   const lead = padLeft * reads - left;
-  const width = Math.ceil((lead + (results - 1) * stride + kernel[1]!) / reads);
+  const wide = Math.ceil((lead + (results - 1) * stride + kernel[1]!) / reads);
   const step = (results * stride) / reads;
-  const padRight = (total / results - 1) * step + width - padLeft - columns / reads;
+  const padRight = (total / results - 1) * step + wide - padLeft - columns / reads;
   if (padRight <= -step) return undefined;
   const copies = Array.from({ length: results }, (_, i) => {
     const before = lead + i * stride;
-    return [before, width * reads - before - kernel[1]!] as const;
+    return [before, wide * reads - before - kernel[1]!] as const;
   });
   return {
     reads,
     read: columns / reads,
+    channels: channels!,
+    lanes,
     columns: total,
     copies,
-    kernel: [kernel[0]!, width],
+    kernel: [kernel[0]!, wide],
     strides: [strides[0]!, step],
     pads: [begin[0]!, padLeft, end[0]!, Math.max(0, padRight)],
   };
 }
 
+type Priced = Pick<Strips, 'copies' | 'reads' | 'kernel' | 'channels' | 'lanes'>;
+
 function nanoseconds(
-  { copies, reads, kernel: [high, wide] }: Pick<Strips, 'copies' | 'reads' | 'kernel'>,
-  [O, C]: readonly number[],
+  { copies, reads, kernel: [high, wide], channels, lanes }: Priced,
+  filters: number,
   places: number,
-  lanes: number,
 ): number {
   const results = copies.length;
   const taps = high * wide;
-  const channels = reads === 1 ? C! + lanes : C! * reads;
-  const steps = taps * Math.ceil(channels / LANES);
-  const rows = Math.max(1, Math.ceil((O! * results) / SIXTEEN));
-  const nodes = (results > 1 ? COST.node : 0) + (reads > 1 ? COST.node : lanes > 0 ? COST.pad : 0);
+  const steps = taps * Math.ceil(((channels + lanes) * reads) / LANES);
+  const rows = Math.ceil((filters * results) / SIXTEEN);
+  const nodes = COST.node * ((results > 1 ? 1 : 0) + (reads > 1 ? 1 : 0)) + (lanes > 0 ? COST.pad : 0);
   return (places / results) * (taps * COST.tap + steps * (COST.step + COST.sixteen * rows)) + nodes;
 }

@@ -7,6 +7,8 @@ export interface Target {
   readonly about: string;
   /** Are neighbouring 8-bit products added in 16 bits, so that weights must leave room? */
   readonly pairSafe: boolean;
+  /** Do convolutions of few channels gain by computing several columns at once (measured there)? */
+  readonly strips: boolean;
   /** Are there integer kernels for convolutions and dense layers? Without, pairs are computed in floats. */
   readonly integerKernels: boolean;
   /** `accuracy_level` of MatMulNBits: 4 lets the engine multiply in int8, 0 is float32. */
@@ -18,30 +20,35 @@ export const targets = {
   'x86-vnni': {
     about: 'x86 with VNNI (AVX-512 or AVX-VNNI): products are added in 32 bits',
     pairSafe: false,
+    strips: true,
     integerKernels: true,
     accuracyLevel: 4,
   },
   x86: {
     about: 'x86 without VNNI (AVX2): pairs of products are added in 16 bits',
     pairSafe: true,
+    strips: false,
     integerKernels: true,
     accuracyLevel: 4,
   },
   arm: {
     about: 'ARM with dot products or without: sums are exact',
     pairSafe: false,
+    strips: false,
     integerKernels: true,
     accuracyLevel: 4,
   },
   wasm: {
     about: 'WebAssembly: relaxed dot products may add pairs in 16 bits, depending on the processor',
     pairSafe: true,
+    strips: false,
     integerKernels: true,
     accuracyLevel: 4,
   },
   webgpu: {
     about: 'WebGPU: no integer convolutions; weights in blocks or 16 bits are what gets faster',
     pairSafe: false,
+    strips: false,
     integerKernels: false,
     accuracyLevel: 0,
   },
@@ -58,4 +65,23 @@ export async function targetOf(
   if (engine.name === 'wasm') return 'wasm';
   if (arch === 'arm64' || arch === 'arm') return 'arm';
   return (await saturates(engine)) ? 'x86' : 'x86-vnni';
+}
+
+/** How integer kernels want their weights. */
+export type KernelForm = Pick<Target, 'pairSafe' | 'strips'>;
+
+/** The form for a target. */
+export const kernelFormOf = (target: TargetName): KernelForm => {
+  const { pairSafe, strips } = targets[target];
+  return { pairSafe, strips };
+};
+
+/** The form for this engine, as far as no other one is asked for. */
+export async function kernelFormFor(
+  engine: Engine,
+  asked: { readonly [K in keyof KernelForm]?: boolean | undefined } = {},
+): Promise<KernelForm> {
+  const { pairSafe = await saturates(engine) } = asked;
+  const strips = asked.strips ?? (!pairSafe && targets[await targetOf(engine)].strips);
+  return { pairSafe, strips };
 }

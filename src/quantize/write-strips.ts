@@ -49,6 +49,12 @@ export function inStrips(graph: Graph, stripped: ReadonlyMap<string, Strips>): G
     const last = put('Transpose', [integers], CHANNELS_LAST);
     return put('Transpose', [put('Reshape', [last, list(0, 0, columns, -1)])], CHANNELS_FIRST, output);
   };
+  const readInStrips = (integers: string, { channels, reads, read }: Strips, output: string): string => {
+    if (channels > 1) return regroup(integers, read, output);
+    // A single channel is the last one as well.
+    return put('Transpose', [put('Reshape', [integers, list(0, -1, read, reads)])], CHANNELS_FIRST, output);
+  };
+  /** The codes once for each column of a strip, and laid out as strips of the input are. */
   const spread = (codes: string, { copies, reads, kernel: [high, wide] }: Strips): string => {
     const each = copies.map(([left, right]) => put('Pad', [codes, list(0, 0, 0, left, 0, 0, 0, right)]));
     const all = each.length > 1 ? put('Concat', each, { axis: { kind: 'int', value: 0 } }) : each[0]!;
@@ -75,14 +81,21 @@ export function inStrips(graph: Graph, stripped: ReadonlyMap<string, Strips>): G
     const [x, w, b] = node.inputs.map((name) => made.get(name));
     if (x?.op !== 'DequantizeLinear' || w?.op !== 'DequantizeLinear') return undefined;
     if (node.inputs[2] && b?.op !== 'DequantizeLinear') return undefined;
-    const { copies, reads, read, kernel, strides, pads } = strips;
+    const { copies, reads, kernel, strides, pads } = strips;
     const times = copies.length;
     const input =
       reads === 1
         ? node.inputs[0]!
-        : dequantized(x, share(`strips of ${read} ${x.inputs[0]}`, (output) => regroup(x.inputs[0]!, read, output)));
+        : dequantized(
+            x,
+            share(`by ${reads} ${x.inputs[0]}`, (output) => readInStrips(x.inputs[0]!, strips, output)),
+          );
     const weight = share(`weight of ${node.inputs[1]} ${copies}`, (output) =>
-      nodes.push({ ...w, inputs: [spread(w.inputs[0]!, strips), ...w.inputs.slice(1).map((name) => tiled(name, times))], outputs: [output] }),
+      nodes.push({
+        ...w,
+        inputs: [spread(w.inputs[0]!, strips), ...w.inputs.slice(1).map((name) => tiled(name, times))],
+        outputs: [output],
+      }),
     );
     const bias = b ? [dequantized(b, tiled(b.inputs[0]!, times), times)] : [];
     const { auto_pad: _, ...attrs } = node.attrs;

@@ -4,7 +4,7 @@ import type { Dataset } from '../data/index.ts';
 import type { Model } from '../graph/model.ts';
 import { modernize } from '../ops/modern.ts';
 import { calibratorOf, chooseSamples } from '../quantize/calibrated.ts';
-import { type CalibratorName, calibrate, saturates } from '../quantize/index.ts';
+import { type CalibratorName, calibrate, kernelFormFor } from '../quantize/index.ts';
 import { prepare } from '../quantize/prepare.ts';
 import { mixture, slowLayers } from '../quantize/slow-layers.ts';
 import { storeWeights } from '../quantize/store.ts';
@@ -37,9 +37,8 @@ export async function toIntegers(
   const calibrated = await calibrate(prepare(modernize(model)), calibratorOf(by), data, chosen, lab, {
     everywhere: true, // layers leave later, and others then need ranges
   });
-  const pairSafe = await saturates(lab.engine);
   const original = storeWeights(calibrated.model);
-  const write = { perChannel: true, weightBits: 8, pairSafe };
+  const write = { perChannel: true, weightBits: 8, ...(await kernelFormFor(lab.engine)) };
   const time = (models: readonly Model[]) => relativeLatency(models, lab);
   const { fast, slow } = await slowLayers({ original, calibrated, write, time }, lab);
   const mixed = fast.length > 0 ? storeWeights(mixture(calibrated, write, slow).model) : original;

@@ -2,7 +2,7 @@
 
 import { pick } from '../../base/suggest.ts';
 import type { Dataset } from '../../data/index.ts';
-import { saturates } from '../../quantize/index.ts';
+import { kernelFormFor, saturates } from '../../quantize/index.ts';
 import { type Lab, openEngine } from '../../runtime/index.ts';
 import { engineStopwatch, type Stopwatch } from '../stopwatch.ts';
 import { PROFILE_FORMAT, type Profile, predictMs } from './profile.ts';
@@ -15,7 +15,7 @@ export interface Target extends Disposable {
 /** Predicts instead of measuring. */
 export const predictedStopwatch = (profile: Profile): Stopwatch => ({
   about: `predicted from the ${profile.isEstimate ? 'estimated ' : ''}profile of ${profile.machine}, one thread`,
-  isPairSafe: profile.saturates,
+  kernels: { pairSafe: profile.saturates, strips: false },
   async time(models) {
     const all = models.map((model) => predictMs(model, profile));
     return all.map((ms) => ({ ms, ratio: ms / Math.max(all[0]!, Number.MIN_VALUE) }));
@@ -75,9 +75,8 @@ export const targets = {
   /** Browsers without a graphics processor: ONNX Runtime's WebAssembly, run here. */
   wasm: async (lab, data) => {
     const engine = await openEngine({ engine: 'wasm', threads: 1 });
-    const isPairSafe = await saturates(engine);
     return {
-      stopwatch: { ...engineStopwatch({ ...lab, engine }, data), isPairSafe },
+      stopwatch: { ...engineStopwatch({ ...lab, engine }, data), kernels: await kernelFormFor(engine) },
       [Symbol.dispose]: () => engine[Symbol.dispose](),
     };
   },

@@ -2,7 +2,7 @@ import { agreement } from '../agreement.ts';
 import { chooseSamples } from '../calibrated.ts';
 import { given } from '../given.ts';
 import { quantizeAware } from '../qat.ts';
-import { targets } from '../target.ts';
+import { kernelFormOf } from '../target.ts';
 import type { Scheme } from './scheme.ts';
 
 const CHECKED = 64;
@@ -23,8 +23,8 @@ export const qatScheme: Scheme = {
         data: data!,
         perChannel: !perTensor,
         ...(bits !== undefined && { weightBits: bits }),
-        ...(target && { pairSafe: targets[target].pairSafe }),
-        ...(portable && { pairSafe: true }),
+        ...(target && kernelFormOf(target)),
+        ...(portable && { pairSafe: true, strips: false }),
       },
       lab,
     );

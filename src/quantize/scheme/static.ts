@@ -3,7 +3,7 @@ import { given } from '../given.ts';
 import { toQOperators } from '../qoperator.ts';
 import { quantize } from '../quantize.ts';
 import { type RoundingName, roundings } from '../round/index.ts';
-import { targets } from '../target.ts';
+import { kernelFormOf, targets } from '../target.ts';
 import type { Scheme } from './scheme.ts';
 
 const ROUNDING_NAMES = Object.fromEntries(Object.keys(roundings).map((name) => [name, name])) as Record<
@@ -26,8 +26,8 @@ export const staticScheme: Scheme = {
         ...(round !== undefined && { round: pick(ROUNDING_NAMES, round, 'rounding for this scheme') }),
         perChannel: !perTensor,
         ...(bits !== undefined && { weightBits: bits }),
-        ...(target && { pairSafe: targets[target].pairSafe }),
-        ...(portable && { pairSafe: true }),
+        ...(target && kernelFormOf(target)),
+        ...(portable && { pairSafe: true, strips: false }),
         kernels:
           options.kernels ??
           (isPlain && !target && format === 'qdq' && options.maxBytes === undefined ? 'measured' : 'all'),

@@ -6,10 +6,10 @@ import type { Model } from '../../graph/model.ts';
 import { modernize } from '../../ops/modern.ts';
 import {
   calibrators,
+  kernelFormFor,
   quantizeAware,
   quantize as quantizeModel,
   roundings,
-  saturates,
   toHalfStorage,
 } from '../../quantize/index.ts';
 import { narrowing } from '../../quantize/narrow.ts';
@@ -50,32 +50,33 @@ export const quantize = step({
     pairSafe: flag(
       'keep pairs of weights safe for processors that add products in 16 bits; default: as this one needs',
     ),
+    strips: flag('let convolutions of few channels compute several columns at once; default: as is faster here'),
     store: flag('store the weights of what stays float in fewer bits too', true),
     floats: oneOf(STORED, 'in what form', 'int8'),
   },
   needsSamples: true,
   async run(
     model,
-    { store, floats, pairSafe, samples, epochs, optimizer, lr, learnFrom, narrow, ...options },
+    { store, floats, pairSafe, strips, samples, epochs, optimizer, lr, learnFrom, narrow, ...options },
     { learn },
     lab,
   ) {
     if (!learn) throw new PareError('recipe/data', 'The step "quantize" needs samples.', { expected: '--data SPEC' });
-    const safe = pairSafe ?? (await saturates(lab.engine));
+    const form = await kernelFormFor(lab.engine, { pairSafe, strips });
     const how = {
       ...options,
       ...(narrow.length > 0 && narrowing(prepare(modernize(model)), narrow)),
       samples: Math.min(samples, learn.size),
-      pairSafe: safe,
+      ...form,
     };
     try {
       const { model: made, notes } = epochs === undefined ? await calibrated() : await learnt(epochs);
-      return { model: store ? STORED[floats](made) : made, settled: { pairSafe: safe }, notes };
+      return { model: store ? STORED[floats](made) : made, settled: form, notes };
     } catch (thrown) {
       if (!(thrown instanceof PareError) || thrown.code !== 'quantize/nothing' || !store) throw thrown;
       return {
         model: STORED[floats](modernize(model)),
-        settled: { pairSafe: safe },
+        settled: form,
         notes: ['no node can run on integers'],
       };
     }
