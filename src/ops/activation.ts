@@ -37,7 +37,9 @@ export const Selu = unary(
   ({ X, Y, dY }, { alpha, gamma }, g) => g.Mul(dY, g.Where(g.Greater(X, 0), g.scalar(gamma), g.Add(Y, alpha * gamma))),
   { attrs: { alpha: float(1.6732632423543772), gamma: float(1.0507009873554805) } },
 );
-export const Sigmoid = unary('Sigmoid', ({ Y, dY }, _, g) => g.Mul(dY, g.Mul(Y, g.Sub(1, Y))), { quant: 'own' });
+export const Sigmoid = unary('Sigmoid', ({ Y, dY }, _, g) => g.Mul(dY, g.Mul(Y, g.Sub(1, Y))), {
+  quant: { kind: 'own', rises: (x) => 1 / (1 + Math.exp(-x)) },
+});
 export const HardSigmoid = unary(
   'HardSigmoid',
   ({ Y, dY }, { alpha }, g) => g.Mul(dY, g.Mul(g.Cast(g.And(g.Greater(Y, 0), g.Less(Y, 1)), { to: 1 }), alpha)),

@@ -21,13 +21,20 @@ interface Slot {
 
 /** The forms of an op, oldest first; undefined for an op that the table does not hold. */
 function formsOf(op: string): readonly Form[] | undefined {
-  return FORMS[op]?.split('|').flatMap((text) => {
+  const known = read.get(op);
+  if (known || !FORMS[op]) return known;
+  const forms = FORMS[op].split('|').flatMap((text) => {
     const [since, slots, ...attrs] = text.split(' ') as [string, string?, ...string[]];
     if (slots === undefined) return [];
     const [inputs, outputs] = slots.split('>').map(slotsOf) as [Slot[], Slot[]];
     return [{ since: Number(since), inputs, outputs, attrs }];
   });
+  read.set(op, forms);
+  return forms;
 }
+
+/** The rows of the table that somebody asked for. */
+const read = new Map<string, readonly Form[]>();
 
 const slotsOf = (text: string): Slot[] =>
   [...text.matchAll(/([^?*])([?*]?)/g)].map(([, letter, mark]) => ({

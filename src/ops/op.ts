@@ -70,8 +70,8 @@ export type Quant<A = Attrs> =
   | { readonly kind: 'clamps'; readonly lo: number; readonly hi: number }
   /** y = by · x of this slot, by > 0: the same integers on a grid that is so many times as wide. */
   | { readonly kind: 'rescales'; readonly input: string; readonly by: number }
-  /** Has an integer kernel with a scale of its own for every input and the output. */
-  | { readonly kind: 'own' }
+  /** Has an integer kernel with a scale of its own for every input and the output. `rises`: y of one x, where it never falls. */
+  | { readonly kind: 'own'; readonly rises?: (x: number) => number }
   /** Stays in floats. `stores`: weights that may be stored as integers all the same, and the axis of their output channels. */
   | {
       readonly kind: 'float';

@@ -6,7 +6,7 @@ import type { Model } from '../graph/model.ts';
 import { floats, type Tensor } from '../graph/tensor.ts';
 import { answerOf } from '../nn/logits.ts';
 import { widened } from '../rewrite/widen.ts';
-import { inOrder, type Lab, lanesOf, stopIfAborted } from '../runtime/index.ts';
+import { inOrder, type Lab, lanesOf, type Session, stopIfAborted } from '../runtime/index.ts';
 import { loadModel } from '../runtime/load-model.ts';
 import { feedsFor } from './observe.ts';
 
@@ -85,10 +85,21 @@ export async function compare(
   samples: ArrayLike<number>,
   lab: Lab,
 ): Promise<Compared> {
+  const { hands: _, ...how } = lanesOf(lab);
+  using session = await loadModel(lab.engine, other, how);
+  return await compareLoaded(reference, session, data, samples, lab);
+}
+
+async function compareLoaded(
+  reference: Model,
+  two: Session,
+  data: Dataset,
+  samples: ArrayLike<number>,
+  lab: Lab,
+): Promise<Compared> {
   const tally = new Tally(answerOf(reference.graph));
   const { hands, ...how } = lanesOf(lab);
   using one = await loadModel(lab.engine, reference, how);
-  using two = await loadModel(lab.engine, other, how);
   const answers = inOrder(listsFor(reference, samples), hands, {
     async work(indices) {
       stopIfAborted(lab.signal);
@@ -100,15 +111,15 @@ export async function compare(
   return tally.result();
 }
 
-/** As `compare`, without each sample's answer. */
-export async function agreement(...args: Parameters<typeof compare>): Promise<Agreement> {
-  const { tops: _, ...close } = await compare(...args);
+/** As `compare` with a model that is loaded already, without each sample's answer. */
+export async function agreement(...args: Parameters<typeof compareLoaded>): Promise<Agreement> {
+  const { tops: _, ...close } = await compareLoaded(...args);
   return close;
 }
 
 class Tally {
   readonly #first: string;
-  readonly #sums = new Map<string, { ab: number; aa: number; bb: number; dd: number }>();
+  readonly #sums = new Map<string, Products>();
   readonly #tops: [number, number][] = [];
   #divergence = 0;
   #samples = 0;
@@ -123,17 +134,14 @@ class Tally {
     for (const name of Object.keys(x)) {
       const value = of(x, name)!;
       if (value.dtype !== 'float32') continue;
+      const sums = productsOf(floats(value), floats(of(y, name)!));
       const total = this.#sums.get(name) ?? { ab: 0, aa: 0, bb: 0, dd: 0 };
-      const [a, b] = [floats(value), floats(of(y, name)!)];
-      // Of lists as long as what was found (boxes), the longer one goes on against zeros.
-      for (let i = 0; i < Math.max(a.length, b.length); i++) {
-        const [p, q] = [a[i] ?? 0, b[i] ?? 0];
-        total.ab += p * q;
-        total.aa += p * p;
-        total.bb += q * q;
-        total.dd += (p - q) ** 2;
-      }
-      this.#sums.set(name, total);
+      this.#sums.set(name, {
+        ab: total.ab + sums.ab,
+        aa: total.aa + sums.aa,
+        bb: total.bb + sums.bb,
+        dd: total.dd + sums.dd,
+      });
     }
     this.#samples += x[this.#first]?.dims[0] ?? 0;
     const [rows, others] = [rowsOf(of(x, this.#first)), rowsOf(of(y, this.#first))];
@@ -161,6 +169,31 @@ class Tally {
       samples: this.#samples,
     };
   }
+}
+
+/** Sums over all entries of a · b, a², b² and (a − b)². */
+interface Products {
+  readonly ab: number;
+  readonly aa: number;
+  readonly bb: number;
+  readonly dd: number;
+}
+
+/** Of lists as long as what was found (boxes), the longer one goes on against zeros. */
+function productsOf(a: Float32Array, b: Float32Array): Products {
+  let [ab, aa, bb, dd] = [0, 0, 0, 0];
+  const both = Math.min(a.length, b.length);
+  for (let i = 0; i < both; i++) {
+    const p = a[i]!;
+    const q = b[i]!;
+    ab += p * q;
+    aa += p * p;
+    bb += q * q;
+    dd += (p - q) * (p - q);
+  }
+  const squares = (x: Float32Array): number => x.subarray(both).reduce((sum, v) => sum + v * v, 0);
+  const [restA, restB] = [squares(a), squares(b)];
+  return { ab, aa: aa + restA, bb: bb + restB, dd: dd + restA + restB };
 }
 
 /** One row of scores for each sample, or undefined when the tensor is something else. */

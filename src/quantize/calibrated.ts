@@ -9,14 +9,14 @@ import type { Lab } from '../runtime/index.ts';
 import { absorbBiases } from './absorb.ts';
 import { type Calibrator, type CalibratorName, calibrators } from './calibrate/index.ts';
 import { addChannels, type ChannelSums, layerInputs, meansOf } from './correct/means.ts';
-import { digest } from './digest.ts';
+import { digest, partsOf } from './digest.ts';
 import { equalize } from './equalize.ts';
 import { type Grid, gridOf } from './grid.ts';
 import { type Inserted, type InsertOptions, insertPairs } from './insert.ts';
 import { batchFor, observe } from './observe.ts';
 import { candidatesOf, type Plan, type PlanOptions, planOf } from './plan.ts';
 import { prepare, restore } from './prepare.ts';
-import type { Range } from './range.ts';
+import { type Range, rangeOf } from './range.ts';
 import { roleOf } from './role.ts';
 import { type Strips, strippedLayers } from './strips.ts';
 import { inStrips } from './write-strips.ts';
@@ -68,23 +68,31 @@ export async function calibrate(
 ): Promise<Calibrated> {
   const facts = infer(model.graph);
   const plan = planOf(model.graph, facts, options);
-  const names = [...new Set([...plan.watch.values(), ...(everywhere ? candidatesOf(model.graph, facts, plan) : [])])];
-  const states = new Map(names.map((name) => [name, calibrator.start()]));
+  const all = [...new Set([...plan.watch.values(), ...(everywhere ? candidatesOf(model.graph, facts, plan) : [])])];
+  const above = nonNegative(model.graph, facts);
+  const looked = new Set(all.filter((name) => !above.has(name)));
+  const rising = calibrator.endsOnly ? risingFrom(model.graph, facts, looked) : new Map<string, Rising[]>();
+  const follow = new Set([...rising.values()].flat().map(({ name }) => name));
+  const names = all.filter((name) => !follow.has(name));
+  const states = new Map(all.map((name) => [name, calibrator.start()]));
   const inputs = biasCorrect ? layerInputs(plan) : new Map<string, boolean>();
   const sums = new Map<string, ChannelSums>();
   const watched = [...new Set([...names, ...inputs.keys()])];
-  const above = nonNegative(model.graph, facts);
   const wanted = watched.map((name) => ({
     name,
-    ends: states.has(name),
+    ends: states.has(name) && !follow.has(name),
     ...(inputs.has(name) && { means: inputs.get(name) ? ('last' as const) : ('second' as const) }),
     isNonNegative: above.has(name),
   }));
   const { model: shown, tells } = digest(model, facts, wanted, calibrator.endsOnly === true);
   const see = (name: string, x: Float32Array, dims: readonly number[]): void => {
-    const { of, ends, means } = tells.get(name)!;
-    if (ends) calibrator.see(states.get(of), x);
-    if (means) sums.set(of, addChannels(sums.get(of), x, dims, inputs.get(of)!));
+    for (const { of, ends, means, ...part } of partsOf(x, dims, tells.get(name)!)) {
+      if (ends) calibrator.see(states.get(of), part.values);
+      for (const { name, rises } of (ends && rising.get(of)) || []) {
+        calibrator.see(states.get(name), endsOf(part.values).map(rises));
+      }
+      if (means) sums.set(of, addChannels(sums.get(of), part.values, part.dims, inputs.get(of)!));
+    }
   };
   const how = { samples, task: 'calibrate', batch: batchFor(model.graph, watched) };
   await observe(shown, [...tells.keys()], data, see, how, lab);
@@ -92,6 +100,31 @@ export async function calibrate(
   const inputMeans = new Map([...sums].map(([name, state]) => [name, meansOf(state)]));
   return { model, facts, ranges, ...(biasCorrect && { inputMeans }) };
 }
+
+/** A value, and what makes it of another. */
+interface Rising {
+  readonly name: string;
+  readonly rises: (x: number) => number;
+}
+
+/** By the value that is looked at: those whose ends follow from its own, for what makes them never falls. */
+function risingFrom(graph: Graph, facts: Facts, looked: ReadonlySet<string>): Map<string, Rising[]> {
+  const found = new Map<string, Rising[]>();
+  const follow = new Set<string>();
+  for (const node of graph.nodes) {
+    const role = roleOf(node, graph, facts);
+    const [of, name] = [node.inputs[0] ?? '', node.outputs[0] ?? ''];
+    if (role.kind !== 'own' || !role.rises || !looked.has(of) || !looked.has(name) || follow.has(of)) continue;
+    follow.add(name);
+    found.set(of, [...(found.get(of) ?? []), { name, rises: role.rises }]);
+  }
+  return found;
+}
+
+const endsOf = (x: Float32Array): number[] => {
+  const { lo, hi } = rangeOf(x);
+  return lo > hi ? [] : [lo, hi];
+};
 
 /** What a clamp keeps from falling below 0. */
 const nonNegative = (graph: Graph, facts: Facts): Set<string> =>

@@ -9,7 +9,7 @@ import { modelFrom } from '../ops/model-of.ts';
 import { type Engine, openEngine } from '../runtime/index.ts';
 import { calibrators } from './calibrate/index.ts';
 import { calibrate } from './calibrated.ts';
-import { digest } from './digest.ts';
+import { digest, partsOf } from './digest.ts';
 import { observe } from './observe.ts';
 import { prepare } from './prepare.ts';
 import { rangeOf } from './range.ts';
@@ -61,9 +61,10 @@ it.each([[[5, 4, 3]], [[16, 7, 7]], [[6, 5]], [[9]], [[4, 3, 2, 5]]])(
       const { model: shown, tells } = digest(model, infer(model.graph), wanted, true);
       const seen = new Map<string, { x: Float32Array; dims: readonly number[] }>();
       const see = (name: string, value: Float32Array, at: readonly number[]): void => {
-        const { of, ends, means: isMean } = tells.get(name)!;
-        if (ends) seen.set(`${of} ends`, { x: value.slice(), dims: at });
-        if (isMean) seen.set(`${of} means`, { x: value.slice(), dims: at });
+        for (const { of, ends, means: isMean, values, dims } of partsOf(value, at, tells.get(name)!)) {
+          if (ends) seen.set(`${of} ends`, { x: values.slice(), dims });
+          if (isMean) seen.set(`${of} means`, { x: values.slice(), dims });
+        }
       };
       await observe(shown, [...tells.keys()], data, see, { samples: [0, 1, 2, 3, 4, 5], task: 'see' }, { engine });
       expect(rangeOf(seen.get(`${first} ends`)!.x)).toEqual(rangeOf(y));
@@ -113,4 +114,43 @@ it('sees values whose number follows from what is fed', async () => {
   const see = (_: string, value: Float32Array): void => void lengths.push(value.length / 2);
   await observe(model, [found.name], data, see, { samples: [0, 1, 2], task: 'see', batch: 1 }, { engine });
   expect(lengths).toEqual([1, 3, 6]);
+});
+
+it('lays what is alike side by side, and tells it apart again', () => {
+  const model = tripled([4, 3, 2]);
+  const wanted = model.graph.outputs.flatMap(({ name }) => [
+    { name, ends: true, means: 'second' as const, isNonNegative: false },
+  ]);
+  const { tells } = digest(model, infer(model.graph), wanted, true);
+  expect(tells.size).toBe(2); // the ends of both, the means of both
+  const [ends] = [...tells.values()].filter(({ parts }) => parts[0]!.ends);
+  expect(ends!.parts.map(({ channels }) => channels)).toEqual([4, 4]);
+  // Two rows of 4 + 4 channels.
+  const rows = Float32Array.from({ length: 16 }, (_, i) => i);
+  const [one, two] = [...partsOf(rows, [2, 8, 1, 1], ends!)];
+  expect([...one!.values]).toEqual([0, 1, 2, 3, 8, 9, 10, 11]);
+  expect([...two!.values]).toEqual([4, 5, 6, 7, 12, 13, 14, 15]);
+  expect(two!.dims).toEqual([2, 4, 1, 1]);
+});
+
+it('finds the range behind what never falls from the range before it', async () => {
+  const dims = [4, 5, 5];
+  const { g, finish } = draft();
+  const x = g.input('x', 'float32', ['N', ...dims] as unknown as number[]);
+  const weight = (seed: number) =>
+    g.constant({ dtype: 'float32', dims: [4, 4, 1, 1], bytes: new Uint8Array(noise(16 * seed).slice(-16).buffer) });
+  const y = g.Conv(x, weight(1), null);
+  const z = g.Sigmoid(y);
+  const out = g.Conv(z, weight(2), null);
+  const graph = { ...finish([valueInfo(out.name, 'float32', ['N', ...dims])]), values: new Map() };
+  const model = prepare({ ir: 10, opsets: { '': 21 }, producer: { name: '', version: '' }, metadata: {}, graph });
+  const data = inMemory({ name: 'x', inputs: { x: { dtype: 'float32', dims, data: noise(8 * 100) } } });
+  const samples = Int32Array.from({ length: 8 }, (_, i) => i);
+  const { ranges } = await calibrate(model, calibrators.minmax(), data, samples, { engine });
+  const seen: number[] = [];
+  const see = (_: string, value: Float32Array): void => void seen.push(...value);
+  await observe(model, [z.name], data, see, { samples, task: 'see' }, { engine });
+  const { lo, hi } = ranges.get(z.name)!;
+  expect(lo).toBeCloseTo(Math.min(...seen), 6);
+  expect(hi).toBeCloseTo(Math.max(...seen), 6);
 });

@@ -1,13 +1,14 @@
 /**
  * Sums values up inside the engine, so that a few numbers of each come out instead of all: copying activations takes longer than
- * computing them, and keeping them takes memory.
+ * computing them, and keeping them takes memory. What is alike lies side by side in one output: an output costs more than what it holds.
  *
- *   ends     a tensor whose least and largest entries are the value's: the extremes of each channel's places
+ *   ends     the extremes of each channel's places; the least and the largest of them are the value's
  *   means    the mean over the places of each channel, [N, C, 1, …] or [N, 1, …, C]
  */
 
 import { valueInfo } from '../graph/edit.ts';
 import type { Model } from '../graph/model.ts';
+import { sizeOf } from '../graph/tensor.ts';
 import { draft } from '../ops/builder.ts';
 import type { Facts } from '../ops/infer.ts';
 import type { Value } from '../ops/op.ts';
@@ -21,11 +22,28 @@ export interface Wanted {
   readonly isNonNegative: boolean;
 }
 
+/** What a stretch of an output tells of a value. */
+interface Part {
+  readonly of: string;
+  readonly ends: boolean;
+  readonly means: boolean;
+  /** Channels of the value; all there are where it has the output for itself. */
+  readonly channels?: number;
+}
+
+/** Values side by side along an axis. */
+interface Shelf {
+  readonly axis: number;
+  readonly most: Value[];
+  readonly least: Value[];
+  readonly parts: Part[];
+}
+
 export interface Digest {
   /** The model with the sums as further outputs. */
   readonly model: Model;
-  /** What each output tells of which value; a value that is small itself tells all there is to know. */
-  readonly tells: ReadonlyMap<string, { readonly of: string; readonly ends: boolean; readonly means: boolean }>;
+  /** What each output tells, in the order in which it lies along the axis; a value that is small itself tells all there is to know. */
+  readonly tells: ReadonlyMap<string, { readonly axis: number; readonly parts: readonly Part[] }>;
 }
 
 /** A value has places beside its samples and channels from this rank on. */
@@ -35,32 +53,70 @@ const LEAST_RANK = 3;
 export function digest(model: Model, facts: Facts, wanted: readonly Wanted[], isEnough: boolean): Digest {
   const building = draft<Value>(model.graph, facts);
   const { g } = building;
-  const tells = new Map<string, { of: string; ends: boolean; means: boolean }>();
-  const outputs = new Set(model.graph.outputs);
-  const out = (value: Value, of: string, what: { ends: boolean; means: boolean }): void => {
-    outputs.add(valueInfo(value.name, 'float32', value.dims));
-    tells.set(value.name, { of, ...what });
+  const tells = new Map<string, { axis: number; parts: readonly Part[] }>();
+  const shelves = new Map<string, Shelf>();
+  const put = (part: Part, axis: number, most: Value, least?: Value): void => {
+    const channels = most.dims[axis];
+    const isAlike = typeof channels === 'number' && most.dims.every((dim, i) => i === axis || dim !== null);
+    const key = isAlike ? [part.ends, !least, axis, ...most.dims.with(axis, -1)].join(' ') : most.name;
+    const shelf = shelves.get(key) ?? { axis, most: [], least: [], parts: [] };
+    shelf.most.push(most);
+    if (least) shelf.least.push(least);
+    shelf.parts.push(isAlike ? { ...part, channels } : part);
+    shelves.set(key, shelf);
   };
   for (const { name, ends, means, isNonNegative } of wanted) {
     const x = facts.get(name);
     const rank = x?.dims.length ?? 0;
     const isSmall = !x || rank < LEAST_RANK;
-    if (isSmall || (ends && !isEnough)) tells.set(name, { of: name, ends, means: isSmall && means !== undefined });
+    if (isSmall || (ends && !isEnough)) {
+      tells.set(name, { axis: 0, parts: [{ of: name, ends, means: isSmall && means !== undefined }] });
+    }
     if (isSmall) continue;
     const places = Array.from({ length: rank - 2 }, (_, i) => i + 2);
     // The engine pools maps in its own layout of channels; for a reduction it would have to undo that.
     const isMap = rank === 4;
     if (ends && isEnough) {
       const most = isMap ? g.GlobalMaxPool(x) : g.ReduceMax(x, places);
-      const all = isNonNegative ? most : g.Concat(most, g.ReduceMin(x, places), { axis: 0 });
-      out(all, name, { ends: true, means: false });
+      put({ of: name, ends: true, means: false }, 1, most, isNonNegative ? undefined : g.ReduceMin(x, places));
     }
     if (means) {
       const isSecond = means === 'second';
       const mean =
         isMap && isSecond ? g.GlobalAveragePool(x) : g.ReduceMean(x, isSecond ? places : places.map((i) => i - 1));
-      out(mean, name, { ends: false, means: true });
+      put({ of: name, ends: false, means: true }, isSecond ? 1 : rank - 1, mean);
     }
   }
+  const outputs = new Set(model.graph.outputs);
+  const joined = (values: readonly Value[], axis: number): Value =>
+    values.length === 1 ? values[0]! : g.Concat(...values, { axis });
+  for (const { axis, most, least, parts } of shelves.values()) {
+    const sides = [most, least].filter(({ length }) => length > 0).map((side) => joined(side, axis));
+    const { name, dims } = joined(sides, 0);
+    outputs.add(valueInfo(name, 'float32', dims));
+    tells.set(name, { axis, parts });
+  }
   return { model: { ...model, graph: building.finish([...outputs]) }, tells };
+}
+
+/** The numbers of each part of an output, in turn: those of one part are a tensor of their own. */
+export function* partsOf(
+  x: Float32Array,
+  dims: readonly number[],
+  { axis, parts }: { readonly axis: number; readonly parts: readonly Part[] },
+): Generator<Part & { readonly values: Float32Array; readonly dims: readonly number[] }> {
+  if (parts.length === 1) {
+    yield { ...parts[0]!, values: x, dims };
+    return;
+  }
+  const inner = sizeOf(dims.slice(axis + 1));
+  const row = dims[axis]! * inner;
+  let from = 0;
+  for (const part of parts) {
+    const width = part.channels! * inner;
+    const values = new Float32Array((x.length / row) * width);
+    for (let i = 0; i * row < x.length; i++) values.set(x.subarray(i * row + from, i * row + from + width), i * width);
+    from += width;
+    yield { ...part, values, dims: dims.with(axis, part.channels!) };
+  }
 }

@@ -2,8 +2,8 @@
 
 import type { Model } from '../graph/model.ts';
 import { readModel } from '../onnx/read.ts';
-import { writeModel } from '../onnx/write.ts';
-import type { Lab } from '../runtime/index.ts';
+import { type Lab, lanesOf, type Session } from '../runtime/index.ts';
+import { loadModel } from '../runtime/load-model.ts';
 
 /** Kernels of ONNX Runtime that work on integers. */
 const INTEGER =
@@ -18,27 +18,47 @@ export interface EngineView {
   readonly conversions: number;
 }
 
-/** Loads the model and reads back the engine's graph; undefined where the engine cannot show it (WASM, browsers). */
-export async function viewOf(model: Model, { engine }: Pick<Lab, 'engine'>): Promise<EngineView | undefined> {
-  if (engine.name !== 'native' || typeof process === 'undefined') return undefined;
-  const fs = process.getBuiltinModule('node:fs/promises');
+/** A loaded model, and the engine's graph of it; undefined where the engine cannot show it (WASM, browsers). */
+export interface Viewed extends Disposable {
+  readonly session: Session;
+  readonly view?: EngineView;
+}
+
+/** Loads the model, once for looking at it and for running it. */
+export async function openViewed(model: Model, lab: Pick<Lab, 'engine' | 'threads' | 'replicas'>): Promise<Viewed> {
+  const { hands: _, ...how } = lanesOf(lab);
+  if (lab.engine.name !== 'native' || typeof process === 'undefined') {
+    const session = await loadModel(lab.engine, model, how);
+    return { session, [Symbol.dispose]: () => session[Symbol.dispose]() };
+  }
+  const fs = process.getBuiltinModule('node:fs');
   const os = process.getBuiltinModule('node:os');
   const path = process.getBuiltinModule('node:path');
-  const folder = await fs.mkdtemp(path.join(os.tmpdir(), 'pare-'));
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'pare-'));
   try {
     const file = path.join(folder, 'optimized.onnx');
-    using _ = await engine.load(writeModel(model), { optimizedPath: file });
-    const { graph } = readModel(new Uint8Array(await fs.readFile(file)));
-    const ops: Record<string, number> = {};
-    for (const { op } of graph.nodes) ops[op] = (ops[op] ?? 0) + 1;
-    const sum = (test: (op: string) => boolean): number =>
-      Object.entries(ops).reduce((n, [op, count]) => n + (test(op) ? count : 0), 0);
-    return {
-      ops,
-      integer: sum((op) => INTEGER.test(op)),
-      conversions: sum((op) => op === 'QuantizeLinear' || op === 'DequantizeLinear'),
-    };
+    const session = await loadModel(lab.engine, model, { ...how, optimizedPath: file });
+    const view = counted(readModel(new Uint8Array(fs.readFileSync(file))));
+    return { session, view, [Symbol.dispose]: () => session[Symbol.dispose]() };
   } finally {
-    await fs.rm(folder, { recursive: true, force: true });
+    fs.rmSync(folder, { recursive: true, force: true });
   }
+}
+
+/** What the engine makes of a model; undefined where it cannot show that. */
+export async function viewOf(model: Model, lab: Pick<Lab, 'engine'>): Promise<EngineView | undefined> {
+  using viewed = await openViewed(model, lab);
+  return viewed.view;
+}
+
+function counted({ graph }: Model): EngineView {
+  const ops: Record<string, number> = {};
+  for (const { op } of graph.nodes) ops[op] = (ops[op] ?? 0) + 1;
+  const sum = (test: (op: string) => boolean): number =>
+    Object.entries(ops).reduce((n, [op, count]) => n + (test(op) ? count : 0), 0);
+  return {
+    ops,
+    integer: sum((op) => INTEGER.test(op)),
+    conversions: sum((op) => op === 'QuantizeLinear' || op === 'DequantizeLinear'),
+  };
 }

@@ -14,6 +14,8 @@ import { loadModel } from '../runtime/load-model.ts';
 /** Bytes of inner values that one run may hand out. */
 const ROOM = 128 * 2 ** 20;
 const MOST_PER_RUN = 32;
+/** Of many outputs the engine searches long for equal parts, where there are none. */
+const UNSEARCHED = { 'optimization.disable_specified_optimizers': 'CommonSubexpressionElimination;ConstantSharing' };
 
 /** The column of a data set that feeds each input; a single input takes a single column whatever their names. */
 export function columnsOf(graph: Graph, data: Dataset): Map<string, string> {
@@ -109,7 +111,10 @@ export async function observe(
     // No sizes: the engine would hold results against what a file states wrongly.
     const outputs = part.map((name) => valueInfo(name, 'float32'));
     const shown: Model = { ...model, graph: { ...graph, outputs: outputs.length > 0 ? outputs : graph.outputs } };
-    using session = await loadModel(lab.engine, shown, threads === undefined ? {} : { threads });
+    using session = await loadModel(lab.engine, shown, {
+      ...(threads !== undefined && { threads }),
+      config: UNSEARCHED,
+    });
     // A model with a fixed batch sees the samples that fill it; what is left over is left out.
     const lists: number[][] = [];
     for (let at = 0; at + (fixedBatch(graph) ?? 1) <= samples.length; at += batch)

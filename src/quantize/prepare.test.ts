@@ -6,7 +6,7 @@ import { float32 } from '../graph/tensor.ts';
 import { draft } from '../ops/builder.ts';
 import { modelFrom } from '../ops/model-of.ts';
 import { type Engine, openEngine } from '../runtime/index.ts';
-import { agreement } from './agreement.ts';
+import { compare } from './agreement.ts';
 import { calibrate, calibratorOf } from './calibrated.ts';
 import { labelOf } from './plan.ts';
 import { prepare } from './prepare.ts';
@@ -35,6 +35,6 @@ it('takes slices of the image into the first layer where that stays in floats', 
   const opsOf = (slow: string[]) => mixture(calibrated, {}, slow).model.graph.nodes.map(({ op }) => op);
   expect(opsOf([])).toContain('Slice');
   expect(opsOf([conv])).toEqual(['Cast', 'Mul', 'Conv']);
-  const close = await agreement(original, mixture(calibrated, {}, [conv]).model, data, samples, { engine });
+  const close = await compare(original, mixture(calibrated, {}, [conv]).model, data, samples, { engine });
   expect(close.cosine).toBeGreaterThan(0.9999);
 });

@@ -12,7 +12,7 @@ import { type Agreement, agreement } from './agreement.ts';
 import type { Calibrator, CalibratorName } from './calibrate/index.ts';
 import { calibrate, calibratorOf, chooseSamples, readyFor, type WriteOptions } from './calibrated.ts';
 import { type Correction, type CorrectionName, corrections } from './correct/index.ts';
-import { type EngineView, viewOf } from './engine-view.ts';
+import { type EngineView, openViewed } from './engine-view.ts';
 import { escalate } from './escalate.ts';
 import { given } from './given.ts';
 import { inFloat32 } from './in-float32.ts';
@@ -166,8 +166,6 @@ export async function quantize(original: Model, options: QuantizeOptions, lab: L
   const correctionName = correctionNameOf(options.biasCorrect, rounding);
   const correction: Correction = pick(corrections, correctionName, 'bias correction');
   const weightBits = options.weightBits ?? 8;
-  const form = await kernelFormFor(lab.engine, options);
-  const { pairSafe } = form;
   const chosen = chooseSamples(data, samples, lab.seed);
   const everywhere =
     [options.maxDrop, options.maxBytes, options.maxMs].some((bound) => bound !== undefined) ||
@@ -175,11 +173,11 @@ export async function quantize(original: Model, options: QuantizeOptions, lab: L
   const calm =
     options.smooth === undefined ? model : (await smooth(model, data, chosen, { alpha: options.smooth }, lab)).model;
   const ready = await readyFor(calm, evens, data, chosen, lab);
-  const calibrated = await calibrate(ready, calibrator, data, chosen, lab, {
-    ...options,
-    everywhere,
-    biasCorrect: correctionName === 'fast',
-  });
+  const seeing = { ...options, everywhere, biasCorrect: correctionName === 'fast' };
+  const [form, calibrated] = await Promise.all([
+    kernelFormFor(lab.engine, options),
+    calibrate(ready, calibrator, data, chosen, lab, seeing),
+  ]);
   const { biasCorrect: _, grids: __, ...asked } = { grids: undefined, ...options };
   const plain: WriteOptions = { ...asked, perChannel, weightBits, ...form };
   const narrowed =
@@ -222,10 +220,9 @@ export async function quantize(original: Model, options: QuantizeOptions, lab: L
       }),
     });
   }
-  const [fused, close] = await Promise.all([
-    viewOf(written, lab),
-    agreement(original, written, data, chosen.subarray(0, CHECKED), lab),
-  ]);
+  using viewed = await openViewed(written, lab);
+  const { view: fused } = viewed;
+  const close = await agreement(original, viewed.session, data, chosen.subarray(0, CHECKED), lab);
   return {
     model: written,
     report: {
@@ -234,11 +231,11 @@ export async function quantize(original: Model, options: QuantizeOptions, lab: L
       scheme:
         plan.kernels.size === 0
           ? `int8 weights, float arithmetic: ${quickened ? FAST_ENOUGH : 'integers are not faster here'}`
-          : `int8 static, u8 activations (${calibrator.name}), s8 weights of ${weightBits} bits${narrowed?.report.layers.length ? ` (${narrowed.report.layers.length} layers: ${NARROW_BITS})` : ''}${pairSafe && weightBits === 8 ? ', pairs checked,' : ''} per ${perChannel ? 'channel' : 'tensor'}`,
+          : `int8 static, u8 activations (${calibrator.name}), s8 weights of ${weightBits} bits${narrowed?.report.layers.length ? ` (${narrowed.report.layers.length} layers: ${NARROW_BITS})` : ''}${form.pairSafe && weightBits === 8 ? ', pairs checked,' : ''} per ${perChannel ? 'channel' : 'tensor'}`,
       rounding: options.round ?? 'nearest',
       biasCorrection: correctionName,
       weightBits,
-      pairSafe,
+      pairSafe: form.pairSafe,
       samples: chosen.length,
       quantized: plan.kernels.size,
       kept: plan.kept,

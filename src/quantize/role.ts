@@ -22,8 +22,8 @@ export type Role =
     }
   /** A product of two values that are computed. */
   | { readonly kind: 'product'; readonly inputs: readonly number[] }
-  /** Integer kernel, each operand with a grid of its own. */
-  | { readonly kind: 'own' }
+  /** Integer kernel, each operand with a grid of its own; `rises` tells y of x where it never falls. */
+  | { readonly kind: 'own'; readonly rises?: (x: number) => number }
   /** The same grid in and out; `padding` when it brings in zeros, which takes the zero point as its constant. */
   | { readonly kind: 'passes'; readonly padding: boolean }
   /** y = by · x with by > 0: the same integers on a grid that is so many times as wide. */
@@ -55,7 +55,7 @@ export function roleOf(node: Node, graph: Graph, facts: Facts): Role {
     case 'passes':
       return { kind: 'passes', padding: quant.padding ?? false };
     case 'own':
-      return { kind: 'own' };
+      return quant;
   }
 
   const place = (slot: string | undefined): number => (slot === undefined ? -1 : placeOf(node, row, slot));

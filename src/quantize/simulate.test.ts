@@ -123,9 +123,9 @@ it('learns to be closer to the float network at 3 bits than rounding to nearest 
     { data, weightBits: 3, epochs: 20, batch: 32, lr: 1e-3, pairSafe: false },
     { engine },
   );
-  const { agreement } = await import('./agreement.ts');
+  const { compare } = await import('./agreement.ts');
   const all = Int32Array.from({ length: 256 }, (_, i) => i);
-  const divergence = async (of: Model) => (await agreement(float, of, data, all, { engine })).divergence!;
+  const divergence = async (of: Model) => (await compare(float, of, data, all, { engine })).divergence!;
   expect(report.epochs).toHaveLength(20);
   expect(await divergence(aware)).toBeLessThan(0.9 * (await divergence(nearest.model)));
 });

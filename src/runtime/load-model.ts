@@ -21,7 +21,7 @@ const LARGE = 2 ** 27;
  */
 export async function loadModel(engine: Engine, value: Model, given: SessionOptions = {}): Promise<Session> {
   const { model } = inOwnOpset(value);
-  const options = { ...given, config: { ...quirksOf(model), ...given.config } };
+  const options = { ...given, config: withQuirks(given.config, quirksOf(model)) };
   if (engine.name !== 'native' || weightBytes(model.graph) <= LARGE) return engine.load(writeModel(model), options);
   const { file, remove } = await throughFile(model);
   try {
@@ -48,6 +48,12 @@ export function quirksOf({ graph: { nodes, initializers } }: Model): Readonly<Re
   const isHalf = (name: string | undefined): boolean => initializers.get(name ?? '')?.dtype === 'float16';
   const has = (op: string): boolean => nodes.some((node) => node.op === op && isHalf(node.inputs[1]));
   return has('Conv') && has('MatMul') ? { 'optimization.disable_specified_optimizers': 'NchwcTransformer' } : {};
+}
+
+/** Settings of the caller and of the model; what both leave out is left out. */
+function withQuirks(given: SessionOptions['config'] = {}, quirks: Readonly<Record<string, string>>) {
+  const lists = Object.entries(quirks).map(([key, names]) => [key, [given[key], names].filter(Boolean).join(';')]);
+  return { ...given, ...Object.fromEntries(lists) };
 }
 
 const weightBytes = ({ initializers }: Graph): number =>

@@ -1,5 +1,6 @@
 import { agreement } from '../agreement.ts';
 import { chooseSamples } from '../calibrated.ts';
+import { openViewed } from '../engine-view.ts';
 import { given } from '../given.ts';
 import { quantizeAware } from '../qat.ts';
 import { kernelFormOf } from '../target.ts';
@@ -28,6 +29,7 @@ export const qatScheme: Scheme = {
       },
       lab,
     );
+    using viewed = await openViewed(written, lab);
     return {
       model: written,
       scheme: `int8 by quantisation-aware training, u8 activations, s8 weights of ${report.weightBits} bits per ${perTensor ? 'tensor' : 'channel'}`,
@@ -35,7 +37,7 @@ export const qatScheme: Scheme = {
       kept: plan.kept,
       details: {
         ...report,
-        agreement: await agreement(model, written, data!, chooseSamples(data!, CHECKED, lab.seed), lab),
+        agreement: await agreement(model, viewed.session, data!, chooseSamples(data!, CHECKED, lab.seed), lab),
       },
     };
   },
