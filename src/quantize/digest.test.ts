@@ -154,3 +154,36 @@ it('finds the range behind what never falls from the range before it', async () 
   expect(lo).toBeCloseTo(Math.min(...seen), 6);
   expect(hi).toBeCloseTo(Math.max(...seen), 6);
 });
+
+it.each(Object.entries(calibrators))('reads samples into the same memory again and again: %s', async (_, make) => {
+  const dims = [4, 5, 5];
+  const { g, finish } = draft();
+  const x = g.input('x', 'float32', ['N', ...dims] as unknown as number[]);
+  const w = g.constant({ dtype: 'float32', dims: [4, 4, 1, 1], bytes: new Uint8Array(noise(16).buffer) });
+  const y = g.Relu(g.Conv(x, w, null));
+  const graph = { ...finish([valueInfo(y.name, 'float32', ['N', ...dims])]), values: new Map() };
+  const model = prepare({ ir: 10, opsets: { '': 21 }, producer: { name: '', version: '' }, metadata: {}, graph });
+  const memory = new Set<ArrayBufferLike>();
+  const given = new Set<ArrayBufferLike>();
+  const stored = inMemory({ name: 'x', inputs: { x: { dtype: 'float32', dims, data: noise(200 * 100) } } });
+  const data = {
+    ...stored,
+    fill(column: string, indices: ArrayLike<number>, into: Float32Array) {
+      memory.add(into.buffer);
+      stored.fill(column, indices, into);
+    },
+  };
+  const calibrator = make();
+  const watching = {
+    ...calibrator,
+    see(state: never, seen: Float32Array) {
+      if (seen.length > 1000) given.add(seen.buffer);
+      calibrator.see(state, seen);
+    },
+  };
+  const samples = Int32Array.from({ length: 200 }, (_, i) => i);
+  await calibrate(model, watching as never, data as never, samples, { engine });
+  // Seven batches: six of 32 samples, and the last.
+  expect(memory.size).toBe(2);
+  expect(given.size).toBeLessThanOrEqual(4);
+});

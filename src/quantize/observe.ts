@@ -3,12 +3,12 @@
 import { asPareError, PareError } from '../base/error.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { fixedBatch } from '../data/port.ts';
-import { factsOf } from '../graph/dtype.ts';
+import { type DType, factsOf } from '../graph/dtype.ts';
 import { valueInfo } from '../graph/edit.ts';
 import { type Dim, feedsOf, type Graph, type Model, tensorType } from '../graph/model.ts';
-import { floats, sizeOf, type Tensor } from '../graph/tensor.ts';
+import { elements, floats, sizeOf, type Tensor } from '../graph/tensor.ts';
 import { infer } from '../ops/infer.ts';
-import { type Feeds, inOrder, type Lab, lanesOf, type Session, stopIfAborted } from '../runtime/index.ts';
+import { type Binding, type Feeds, inOrder, type Lab, lanesOf, type Session, stopIfAborted } from '../runtime/index.ts';
 import { loadModel } from '../runtime/load-model.ts';
 
 /** Bytes of inner values that one run may hand out. */
@@ -34,14 +34,23 @@ export function columnsOf(graph: Graph, data: Dataset): Map<string, string> {
   );
 }
 
-/** The samples with these numbers as the model's inputs. */
-export function feedsFor(graph: Graph, data: Dataset, indices: ArrayLike<number>): Record<string, Tensor> {
+/** The samples with these numbers as the model's inputs; in the memory of feeds of as many others where those are given. */
+export function feedsFor(
+  graph: Graph,
+  data: Dataset,
+  indices: ArrayLike<number>,
+  memory: Readonly<Record<string, Tensor>> = {},
+): Record<string, Tensor> {
   const feeds: Record<string, Tensor> = {};
   for (const [input, column] of columnsOf(graph, data)) {
     const { dtype, dims, whole } = data.inputs[column]!;
-    const array = factsOf(dtype).array as unknown as new (length: number) => Float32Array;
-    const into = new array((whole ? 1 : indices.length) * sizeOf(dims));
-    data.fill(column, indices, into);
+    const known = memory[input];
+    const into = known ? elements(known) : emptyOf(dtype, (whole ? 1 : indices.length) * sizeOf(dims));
+    data.fill(column, indices, into as Float32Array);
+    if (known) {
+      feeds[input] = known;
+      continue;
+    }
     const port = tensorType(graph.inputs.find(({ name }) => name === input))?.dims;
     const shape = whole
       ? dims
@@ -52,6 +61,9 @@ export function feedsFor(graph: Graph, data: Dataset, indices: ArrayLike<number>
   }
   return feeds;
 }
+
+const emptyOf = (dtype: DType, length: number) =>
+  new (factsOf(dtype).array as unknown as new (length: number) => Float32Array)(length);
 
 const fits = (port: readonly Dim[], dims: readonly number[]): boolean =>
   port.length === dims.length && port.every((dim, i) => typeof dim !== 'number' || dim === dims[i]);
@@ -81,8 +93,8 @@ export function batchFor(graph: Graph, names: readonly string[]): number {
 }
 
 /**
- * Shows `see` every batch of the named values: graph inputs, inner values or outputs, all float32. The next batch may take the memory of the
- * last one.
+ * Shows `see` every batch of the named values: graph inputs, inner values or outputs, all float32. The next batch takes the memory of the
+ * last one, fed and given.
  *
  * Memory   at most about 128 MB of values at a time, however many samples there are; one value of one batch at the least.
  * Throws   data/port; work/aborted.
@@ -119,17 +131,23 @@ export async function observe(
     const lists: number[][] = [];
     for (let at = 0; at + (fixedBatch(graph) ?? 1) <= samples.length; at += batch)
       lists.push(Array.from({ length: Math.min(batch, samples.length - at) }, (_, k) => samples[at + k]!));
-    const answer = answering(session, part, part.every(steady), lab.signal);
+    const answer = answering(
+      session,
+      part,
+      part.every(steady),
+      (indices, memory) => feedsFor(graph, data, indices, memory),
+      lab.signal,
+    );
     const runs = inOrder(lists, hands, {
       async work(indices, lane) {
         stopIfAborted(lab.signal);
-        const feeds: Feeds = feedsFor(graph, data, indices);
-        const seen = Object.fromEntries(Object.entries(feeds).filter(([name]) => i === 0 && names.includes(name)));
-        return { indices, seen, results: part.length > 0 ? await answer(feeds, lane) : {} };
+        const { feeds, results } = await answer(indices, lane);
+        const seen = Object.entries(feeds).filter(([name]) => i === 0 && names.includes(name));
+        return { indices, seen, results };
       },
     });
     for await (const { indices, seen, results } of runs) {
-      for (const [name, value] of Object.entries(seen)) see(name, floats(value), value.dims);
+      for (const [name, value] of seen) see(name, floats(value), value.dims);
       for (const name of part) see(name, floats(results[name]!), results[name]!.dims);
       done += indices.length;
       lab.onProgress?.({ task, done, total: all });
@@ -137,28 +155,49 @@ export async function observe(
   }
 }
 
+/** What a lane's runs of so many samples read and write. */
+interface Memory {
+  readonly feeds: Record<string, Tensor>;
+  /** Where sizes of what comes out follow from those of what goes in. */
+  readonly steady?: { readonly results: Record<string, Tensor>; readonly binding: Binding };
+}
+
 /**
- * Runs that write over what the same lane's last run gave, where sizes follow from those of the inputs: fresh memory takes longer than the copy.
- * Sizes that turn out to follow from what is fed get fresh memory after all.
+ * Runs that read and write the memory of the same lane's last run of as many samples: fresh memory takes longer than the copy, and the collector
+ * does not see how much of it there is. Results whose sizes turn out to follow from the numbers that are fed get fresh memory after all.
  */
-function answering(session: Session, names: readonly string[], isSteady: boolean, signal: AbortSignal | undefined) {
-  const memory = new Map<string, Record<string, Tensor>>();
-  return async (feeds: Feeds, lane: number): Promise<Record<string, Tensor>> => {
-    const key = [lane, ...Object.values(feeds).map(({ dims }) => dims)].join(' ');
-    const own = memory.get(key);
-    if (!own) {
-      const fresh = await session.run(feeds, names, signal);
-      if (isSteady) memory.set(key, fresh);
-      return fresh;
+function answering(
+  session: Session,
+  names: readonly string[],
+  isSteady: boolean,
+  fill: (indices: readonly number[], memory?: Record<string, Tensor>) => Record<string, Tensor>,
+  signal: AbortSignal | undefined,
+) {
+  const memories = new Map<string, Memory>();
+  return async (
+    indices: readonly number[],
+    lane: number,
+  ): Promise<{ feeds: Feeds; results: Record<string, Tensor> }> => {
+    const key = `${lane} ${indices.length}`;
+    const own = memories.get(key);
+    const feeds = fill(indices, own?.feeds);
+    if (names.length === 0) {
+      memories.set(key, { feeds });
+      return { feeds, results: {} };
     }
-    using binding = session.bind(feeds, own);
-    try {
-      await binding.run(signal);
-      return own;
-    } catch (thrown) {
-      if (asPareError(thrown).code !== 'engine/run') throw thrown;
-      return await session.run(feeds, names, signal);
+    if (own?.steady) {
+      const { binding, results } = own.steady;
+      try {
+        await binding.run(signal);
+        return { feeds, results };
+      } catch (thrown) {
+        if (asPareError(thrown).code !== 'engine/run') throw thrown;
+      }
     }
+    const results = await session.run(feeds, names, signal);
+    if (!own)
+      memories.set(key, { feeds, ...(isSteady && { steady: { results, binding: session.bind(feeds, results) } }) });
+    return { feeds, results };
   };
 }
 

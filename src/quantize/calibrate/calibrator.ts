@@ -2,7 +2,7 @@
 
 import type { Range } from '../range.ts';
 
-/** S is what it remembers; its size does not grow with the number of values seen (at most a few numbers a batch). */
+/** S is what it remembers; its size does not grow with the number of values seen, nor in the end with that of batches. */
 export interface Calibrator<S = unknown> {
   /** With its settings, as a report shows it. */
   readonly name: string;

@@ -28,6 +28,14 @@ describe.each(Object.entries(calibrators))('%s', (_, make) => {
     );
   });
 
+  it('remembers no more after many batches than after some', () => {
+    const numbersIn = (x: unknown): number =>
+      typeof x === 'object' && x !== null ? Object.values(x).reduce<number>((n, each) => n + numbersIn(each), 0) : 1;
+    const sizeAfter = (batches: number) =>
+      numbersIn(see(...Array.from({ length: batches }, (_, i) => [Math.sin(i), i % 7, -(i % 5)])));
+    expect(sizeAfter(2000)).toBe(sizeAfter(400));
+  });
+
   it('gives a range within what was seen, from which a grid with a positive scale comes', () => {
     fc.assert(
       fc.property(batch, batch, (a, b) => {
