@@ -36,7 +36,7 @@ function drawn(input: string, size: number): Dataset {
     fill(_, indices, into) {
       for (const [i, index] of Array.from(indices).entries()) {
         const from = (index * 7919) % pixels;
-        into.set(pool.subarray(from, from + pixels), i * pixels);
+        into.set(pool.subarray(from, from + pixels) as never, i * pixels);
       }
     },
   };
