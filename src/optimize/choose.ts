@@ -1,8 +1,9 @@
 /**
  * The finals: which trial is handed out.
  *
- *   eligible     holds the bound on the search samples and is not worse than the input in the objective
- *   confirmed    holds it on search and selection samples together
+ *   eligible     may well hold the bound, as far as the search samples tell, and is not worse than the input in the objective
+ *   confirmed    holds it on search and selection samples together; or lies beyond by no more than a standard error of their number, which
+ *                leaves it to the evaluation: at most two of these, and one that holds always stands behind them
  *   timed        the best few run in turn with the original once more; the best that is faster wins
  */
 
@@ -34,9 +35,12 @@ export interface ChooseOptions {
   readonly original: Model;
 }
 
-/** Trials that are confirmed, and timed once more. */
-const CONFIRMED = 12;
+/** Trials that are confirmed, and timed once more; of these, those that are left to the evaluation. */
+const CONFIRMED = 16;
 const TIMED = 3;
+const UNSURE = 2;
+/** What is not sure to hold must be better by this than what is. */
+const SURER = 1.05;
 const ROUNDS = 31;
 /** Weight of what is not the objective, as a power. */
 const ASIDE = 0.05;
@@ -57,7 +61,11 @@ export async function choose(options: ChooseOptions, lab: Lab): Promise<Choice> 
     missesOf(budget, trial).reduce((most, miss) => Math.max(most, miss.excess), 1);
   // with a target and no objective of its own, what is within the target should lose least
   const isBounded = hasTarget(budget) && budget.objective === undefined;
-  const grade = (trial: Trial): number => Math.round(Math.log(rank(trial)) / GRADE);
+  const { search, selection } = parts ?? {};
+  const mayHold = (drop: number, samples: number): boolean => isWithin(drop, maxDrop + standardError(drop, samples));
+  const both = (search?.size ?? 0) + (selection?.size ?? 0);
+  const isSure = ({ drop }: Trial): boolean => isWithin(drop, maxDrop);
+  const grade = (trial: Trial): number => Math.round(Math.log(rank(trial) * (isSure(trial) ? 1 : SURER)) / GRADE);
   const order = (a: Trial, b: Trial): number =>
     excess(a) - excess(b) ||
     (isBounded ? a.drop - b.drop : 0) ||
@@ -65,21 +73,23 @@ export async function choose(options: ChooseOptions, lab: Lab): Promise<Choice> 
     a.drop - b.drop ||
     a.distance - b.distance ||
     a.bytes - b.bytes;
-  const eligible = workshop.trials.filter((trial) => isWithin(trial.drop, maxDrop) && isFine(trial));
-  const ranked = [...eligible].sort(order);
+  const eligible = workshop.trials.filter((trial) => mayHold(trial.drop, search?.size ?? 0) && isFine(trial));
 
   const confirmed: Trial[] = [];
   const families = new Set<string>();
-  const selection = parts && (await judgeOf(original, parts.selection, lab));
+  const judge = selection && (await judgeOf(original, selection, lab));
   let asked = 0;
-  for (const trial of ranked) {
-    if (confirmed.length === TIMED || asked === CONFIRMED) break;
+  for (const trial of [...eligible].sort(order)) {
+    const sure = confirmed.filter(isSure).length;
+    const unsure = confirmed.length - sure;
+    if ((sure > 0 && confirmed.length >= TIMED) || asked === CONFIRMED) break;
     if (families.has(familyOf(trial))) continue;
     asked++;
-    const drop = trial === root ? 0 : await selectionDrop(trial, selection, options);
-    if (!isWithin(drop, maxDrop)) continue;
+    const drop = trial === root ? 0 : await selectionDrop(trial, judge, options);
+    if (!isWithin(drop, maxDrop) && (unsure === UNSURE || !mayHold(drop, both))) continue;
     confirmed.push({ ...trial, drop });
-    families.add(familyOf(trial));
+    // what may not hold leaves room for its own mixtures
+    if (isWithin(drop, maxDrop)) families.add(familyOf(trial));
   }
   if (confirmed.length === 0) confirmed.push(root);
 
@@ -98,10 +108,13 @@ export async function choose(options: ChooseOptions, lab: Lab): Promise<Choice> 
     .sort(order);
   const trial = finals[0] ?? root;
   const isSafer = (other: Trial): boolean =>
-    selection?.isLabelled
+    judge?.isLabelled
       ? other.drop <= trial.drop - maxDrop * SAFER.drop
       : other.distance <= trial.distance * SAFER.distance;
-  const rest = eligible.sort(order).filter(({ key }) => !finals.some((final) => final.key === key));
+  const rest = eligible
+    .filter(isSure)
+    .sort(order)
+    .filter(({ key }) => !finals.some((final) => final.key === key));
   const safer = rest.find((other) => isSafer(other) && other.distance > EXACT);
   const exact = rest.find(({ distance }) => distance <= EXACT);
   const others = [...finals.slice(1), safer, exact].filter((other) => other !== undefined);
@@ -110,6 +123,10 @@ export async function choose(options: ChooseOptions, lab: Lab): Promise<Choice> 
 
 /** Trials that differ in nothing but which layers have floats are one family: where one fails, the others are likely to. */
 const familyOf = ({ calls }: Trial): string => JSON.stringify(calls.map(({ exclude: _, floats: __, ...call }) => call));
+
+/** Of a share of so many samples that changed. */
+const standardError = (share: number, samples: number): number =>
+  share > 0 && share < 1 && samples > 0 ? Math.sqrt((share * (1 - share)) / samples) : 0;
 
 /** Rounding alone moves outputs less. */
 const EXACT = 1e-4;

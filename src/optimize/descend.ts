@@ -7,11 +7,12 @@
  *   back off   a rung that loses too much is tried again nearer to the stem; one that lost hardly anything makes the next bolder
  */
 
-import { blocksOf } from '../prune/index.ts';
 import type { StepCall } from '../recipe/index.ts';
 import type { Lab } from '../runtime/index.ts';
 import { mannerFor } from './manner.ts';
 import { leftMs, passMs, type Quest, worthOf } from './quest.ts';
+import { hasBlocks } from './shed.ts';
+import { shortLesson } from './short-lesson.ts';
 import { holdsCut, TEACHING, teach } from './teach.ts';
 import type { Trial } from './workshop.ts';
 
@@ -127,21 +128,15 @@ async function shortlist(quest: Quest, cuts: readonly Trial[], openMs: () => num
   const half = cuts.slice(0, Math.max(2, Math.ceil(cuts.length / 2)));
   const { size } = quest.bench.learn!;
   const passes = half.reduce((sum, cut) => sum + passMs(quest, cut, size), 0);
-  const samples = Math.min(SHORT.most, size, Math.floor((openMs() * SHORT.share * size) / passes));
-  if (half.length === 1 || samples < Math.max(TEACHING, Math.min(SHORT.least, size))) return cuts[0]!;
+  const seen = Math.min(SHORT.most, Math.floor((openMs() * SHORT.share * size) / passes));
+  if (half.length === 1 || seen < Math.max(TEACHING, Math.min(SHORT.least, size))) return cuts[0]!;
   const short: { cut: Trial; promise: number }[] = [];
   for (const cut of half) {
     const manner = await mannerFor('distill', quest, cut, openMs());
-    const taught = await quest.workshop.grow(cut, { step: 'distill', epochs: 1, samples, ...manner });
+    const taught = await quest.workshop.grow(cut, { step: 'distill', ...shortLesson(seen, size), ...manner });
     if (taught) short.push({ cut, promise: promiseOf(quest, taught) });
   }
   return short.sort((a, b) => a.promise - b.promise)[0]?.cut ?? cuts[0]!;
-}
-
-/** Has it residual blocks that can go? Where channels won before, they stay. */
-async function hasBlocks(stem: Trial, { workshop }: Quest): Promise<boolean> {
-  const isCut = stem.calls.some(({ step }) => step === 'prune');
-  return !isCut && blocksOf((await workshop.modelOf(stem)).graph).length > 0;
 }
 
 const shareOf = (step: number): number => Number(step.toFixed(4));

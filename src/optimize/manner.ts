@@ -10,6 +10,7 @@
 import { usesBatchNorm } from '../prune/index.ts';
 import { type TunerName, tuners } from '../recipe/tuner.ts';
 import { passMs, type Quest } from './quest.ts';
+import { shortLesson } from './short-lesson.ts';
 import type { Trial } from './workshop.ts';
 
 /** What all lessons of a search have in common: options of the steps that learn. */
@@ -52,12 +53,12 @@ async function raced(kind: Lesson, quest: Quest, trial: Trial, openMs: number): 
   const lessons = optimizers.length + shares.length;
   if (lessons === 1) return { optimizer: optimizers[0]! };
   const affordable = Math.floor((openMs * SHARE * size) / (lessons * passMs(quest, trial, size)));
-  const samples = Math.min(SAMPLES.most, size, affordable);
-  if (samples < Math.min(SAMPLES.least, size)) return isNormalized ? { optimizer: 'sgd' } : (tuned ?? UNTRIED);
+  const seen = Math.min(SAMPLES.most, affordable);
+  if (seen < Math.min(SAMPLES.least, size)) return isNormalized ? { optimizer: 'sgd' } : (tuned ?? UNTRIED);
   const best = async (manners: readonly Manner[], before?: Heat): Promise<Heat | undefined> => {
     let first = before;
     for (const manner of manners) {
-      const made = await quest.workshop.grow(trial, { step: kind, epochs: 1, samples, ...manner });
+      const made = await quest.workshop.grow(trial, { step: kind, ...shortLesson(seen, size), ...manner });
       if (made && (!first || isNearer(made, first.made))) first = { manner, made };
     }
     return first;

@@ -4,6 +4,7 @@
  *   tune         where there are labels and time, the original learns from them and teaches what follows
  *   descend      rungs of less and less arithmetic, each taught by the original
  *   merge        runs of layers behind the cuts become single layers
+ *   shed         where time is left: without residual blocks first, and down again from there
  *   polish       what is near the bound learns on, for the rest of the time
  *   finish       the ends of a structure: integers where they are faster, weights in fewer bits
  */
@@ -16,6 +17,7 @@ import { finish } from './finish.ts';
 import { merge } from './merge.ts';
 import { leastOfEach, polish } from './polish.ts';
 import { leftMs, passMs, type Quest, worthOf } from './quest.ts';
+import { shed } from './shed.ts';
 import { isStructure, TEACHING } from './teach.ts';
 import { tuned } from './tune.ts';
 import type { Trial, Workshop } from './workshop.ts';
@@ -62,15 +64,23 @@ export async function search(quest: Quest, lab: Lab): Promise<void> {
   const mergeMs = (): number => reserveMs() + timeMs * MERGING;
   const teacher = await tuned(quest, lab);
   tell();
-  for (let at: Descent | undefined = startDescent(teacher ?? root); at; ) {
-    at = await descend(quest, at, mergeMs, lab);
-    tell();
-    if (!at) break;
-    const merged = await merge(quest, at.stem, reserveMs, lab);
-    if (merged) at = { ...at, stem: merged };
-    tell();
-    if (hasTarget(budget) && (await isEnough(await ends(at.stem)))) return;
-  }
+  /** As far down as the bound and the time allow; true where a target is reached. */
+  const down = async (from: Trial): Promise<boolean> => {
+    for (let at: Descent | undefined = startDescent(from); at; ) {
+      at = await descend(quest, at, mergeMs, lab);
+      tell();
+      if (!at) return false;
+      const merged = await merge(quest, at.stem, reserveMs, lab);
+      if (merged) at = { ...at, stem: merged };
+      tell();
+      if (hasTarget(budget) && (await isEnough(await ends(at.stem)))) return true;
+    }
+    return false;
+  };
+  if (await down(teacher ?? root)) return;
+  const shallow = await shed(quest, teacher ?? root, mergeMs, lab);
+  tell();
+  if (shallow && (await down(shallow))) return;
   await polish(quest, reserveMs, lab);
   for (const [i, stem] of toFinish(quest).entries()) {
     // the best ones at least get weights in fewer bits, however late it is

@@ -26,7 +26,14 @@ const COPIES = 2;
 /** So many samples say enough without. */
 const MANY = 20_000;
 
+/** A pass over few samples moves weights only a few times: passes are counted as over so many at least. */
+const WORTHWHILE = 8192;
+
+/** Passes over `size` samples that move weights as often as `epochs` passes over a set that is large enough. */
+export const passesOf = (epochs: number, size: number): number => Math.ceil(epochs * Math.max(1, WORTHWHILE / size));
+
 export interface Lesson {
+  /** Passes, of a set that is large enough. */
   readonly epochs: number;
   /** Time that it may take: fewer passes where they do not fit, fewer samples where not even one does. */
   readonly mostMs: number;
@@ -48,7 +55,7 @@ export async function teach(quest: Quest, trial: Trial, { epochs, mostMs }: Less
   const affordable = mostMs / pass;
   if (affordable < LEAST_SHARE) return undefined;
   const samples = affordable >= 1 ? {} : { samples: Math.max(TEACHING, Math.floor(learn.size * affordable)) };
-  const passes = Math.max(1, Math.min(epochs, Math.floor(affordable)));
+  const passes = Math.max(1, Math.min(passesOf(epochs, learn.size), Math.floor(affordable)));
   const change = passes >= CHANGING ? changeFor(learn) : undefined;
   // with labels alone images change anew in every pass; a teacher's answers are recorded, of copies too
   const isLive = manner.labels === 1;

@@ -24,10 +24,10 @@ import { distill } from '../distill/index.ts';
 import type { Model } from '../graph/model.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import { raiseOpset } from '../ops/modern.ts';
-import { type Evaluate, type RuleName, rewriteChecked, simplifyChecked } from '../rewrite/index.ts';
+import { type RuleName, rewriteChecked, simplifyChecked } from '../rewrite/index.ts';
 import type { Lab } from '../runtime/index.ts';
-import { loadModel } from '../runtime/load-model.ts';
 import { cosine, type EpochReport, type FitOptions, lamb } from '../train/index.ts';
+import { evaluator } from './evaluator.ts';
 import { withinDrop } from './within-drop.ts';
 
 /** Peak learning rate of fine-tuning by LAMB, as a share of each weight's length. */
@@ -90,14 +90,6 @@ export interface Compressed {
   /** Of the fine-tuning. */
   readonly epochs: readonly EpochReport[];
 }
-
-/** Computes sub-graphs of constants. */
-const evaluator =
-  (lab: Lab): Evaluate =>
-  async (part) => {
-    using session = await loadModel(lab.engine, part, { optimize: 'none' });
-    return session.run({}, undefined, lab.signal);
-  };
 
 /**
  * Compresses a model.

@@ -21,6 +21,7 @@ const x = any('x');
 const cubed = oneOf(node('Pow', [x, constant('three')]), mul(mul(x, x), x));
 const inner = oneOf(
   node('Add', [x, mul(cubed, constant('cubic'))], swap),
+  node('Add', [x, mul(x, mul(x, mul(x, constant('cubic'))))], swap),
   mul(x, node('Add', [constant('unit'), mul(mul(x, x), constant('cubic'))], swap)),
 );
 const erf = node('Erf', [oneOf(node('Div', [x, constant('root2')]), mul(x, constant('half_root2')))]);
@@ -99,6 +100,15 @@ export const gelu = rule({
       about: 'by tanh, with products',
       leaves: 'Gelu',
       build: (g) => byTanh(g, g.input('x', 'float32', [2, 3]), (v) => g.Mul(v, g.Mul(v, v))),
+    },
+    {
+      about: 'by tanh, with the factor first, as Flax spreads it out',
+      leaves: 'Gelu',
+      build: (g) => {
+        const v = g.input('x', 'float32', [2, 3]);
+        const inside = g.Mul(Math.sqrt(2 / Math.PI), g.Add(v, g.Mul(v, g.Mul(v, g.Mul(0.044715, v)))));
+        return g.Mul(v, g.Mul(0.5, g.Add(1, g.Tanh(inside))));
+      },
     },
     {
       about: 'another slope',

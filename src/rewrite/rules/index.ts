@@ -22,7 +22,9 @@ import { gelu } from './gelu.ts';
 import { gemmToMatmulAdd } from './gemm-to-matmul-add.ts';
 import { hardSwish } from './hard-swish.ts';
 import { hardSwishToClip } from './hard-swish-to-clip.ts';
+import { intoTable } from './into-table.ts';
 import { layerNormalization } from './layer-normalization.ts';
+import { layerNormalizationByMoments } from './layer-normalization-by-moments.ts';
 import { matmulAddToGemm } from './matmul-add-to-gemm.ts';
 import { mergeBranches } from './merge-branches.ts';
 import { mergeConvs } from './merge-convs.ts';
@@ -32,8 +34,10 @@ import { mergePad } from './merge-pad.ts';
 import { mergeReshapes } from './merge-reshapes.ts';
 import { mergeScales } from './merge-scales.ts';
 import { mergeTransposes } from './merge-transposes.ts';
+import { oneHotToGather } from './one-hot-to-gather.ts';
 import { padToProjection } from './pad-to-projection.ts';
 import { reduceMeanToGlobalAveragePool } from './reduce-mean-to-global-average-pool.ts';
+import { reshapeByConstant } from './reshape-by-constant.ts';
 import { rmsNormalization } from './rms-normalization.ts';
 import { scaleIntoLayerNormalization } from './scale-into-layer-normalization.ts';
 import { splitMaxPool } from './split-max-pool.ts';
@@ -46,6 +50,7 @@ export const rules = {
   'drop-noop': dropNoop,
   'fold-known-integers': foldKnownIntegers,
   'fold-constant-layout': foldConstantLayout,
+  'reshape-by-constant': reshapeByConstant,
   'merge-transposes': mergeTransposes,
   'merge-reshapes': mergeReshapes,
   'common-subexpressions': commonSubexpressions,
@@ -53,8 +58,11 @@ export const rules = {
   gelu,
   'hard-swish': hardSwish,
   'layer-normalization': layerNormalization,
+  'layer-normalization-by-moments': layerNormalizationByMoments,
   'scale-into-layer-normalization': scaleIntoLayerNormalization,
   'rms-normalization': rmsNormalization,
+  'one-hot-to-gather': oneHotToGather,
+  'into-table': intoTable,
   'matmul-add-to-gemm': matmulAddToGemm,
   'merge-pad': mergePad,
   'fold-batch-norm': foldBatchNorm,
