@@ -1,13 +1,14 @@
-/** Feeds for a graph from a data set, batch by batch, under the graph's own names and sizes. */
+/** Feeds for a graph from a data set, batch by batch, under the graph's own names and sizes. What is measured is measured in float32. */
 
 import { PareError } from '../base/error.ts';
 import { batchDims, batches, bind, type Column, type Dataset, LABELS, portsOf } from '../data/index.ts';
 import { factsOf, type TypedArray } from '../graph/dtype.ts';
 import type { Graph, ValueInfo } from '../graph/model.ts';
 import { sizeOf, type Tensor, tensor } from '../graph/tensor.ts';
+import { widenGraph } from '../rewrite/widen.ts';
 
 export interface Feeding {
-  /** The graph with numbers for every dimension of its inputs. */
+  /** The graph with numbers for every dimension of its inputs, and float32 for 16-bit floats. */
   readonly graph: Graph;
   readonly batch: number;
   /** Full batches only; `labels` where the set has them. */
@@ -29,10 +30,11 @@ export interface FeedingOptions {
  * Throws   data/inputs, data/shape when the data does not fit the model; prune/data when it has less than one batch.
  */
 export function feeding(
-  graph: Graph,
+  narrow: Graph,
   data: Dataset,
   { samples = 256, batch = 32, seed = 0 }: FeedingOptions = {},
 ): Feeding {
+  const graph = widenGraph(narrow);
   const ports = portsOf(graph);
   const own = bind(data, ports);
   const fixed = ports.map(({ dims }) => dims[0]).find((dim) => typeof dim === 'number');

@@ -98,13 +98,20 @@ export async function hessians(
   );
 }
 
-/** G − m mᵀ, in place. */
+/** What sums in float32 tell of a moment, as a share of it. */
+const TOLD = 2 ** -21;
+
+/** G − m mᵀ, in place, and on the diagonal what may be left of rounding alone: a mean far above the spread hides it. */
 function centre(gram: Float64Array, mean: Float64Array, width: number, isDiagonal: boolean): void {
   for (let g = 0; g < mean.length / width; g++) {
     const m = mean.subarray(g * width, (g + 1) * width);
+    const least = TOLD * m.reduce((sum, value) => sum + value ** 2, 0);
     for (let i = 0; i < width; i++) {
       if (isDiagonal) gram[g * width + i]! -= m[i]! ** 2;
-      else for (let j = 0; j < width; j++) gram[(g * width + i) * width + j]! -= m[i]! * m[j]!;
+      else {
+        for (let j = 0; j < width; j++) gram[(g * width + i) * width + j]! -= m[i]! * m[j]!;
+        gram[(g * width + i) * width + i]! += least;
+      }
     }
   }
 }

@@ -13,6 +13,7 @@ import { consumers } from '../graph/edit.ts';
 import type { Graph, Model } from '../graph/model.ts';
 import { draft } from '../ops/builder.ts';
 import { infer } from '../ops/infer.ts';
+import { widenGraph } from '../rewrite/widen.ts';
 import type { Lab } from '../runtime/index.ts';
 import { aimOf, answerFor } from './aim.ts';
 import { type Carrier, carrier } from './carry.ts';
@@ -112,7 +113,7 @@ async function fitOne(
   isCensored: boolean,
   lab: Lab,
 ): Promise<{ model: Model; isClipped: boolean } | string> {
-  const graph = joined(feeding(small.graph, data, feed).graph, dense.graph);
+  const graph = joined(feeding(small.graph, data, feed).graph, widenGraph(dense.graph));
   const facts = infer(graph);
   const node = graph.nodes.find(({ outputs }) => outputs[0] === output)!;
   const layer = linearLayer(node, graph, facts);

@@ -5,6 +5,7 @@ import { type Random, random } from '../base/random.ts';
 import { isFloat } from '../graph/dtype.ts';
 import { feedsOf, type Graph, type Model, tensorType } from '../graph/model.ts';
 import { numbers, sizeOf, type Tensor, tensor, toHalf } from '../graph/tensor.ts';
+import { widen, widenGraph } from '../rewrite/widen.ts';
 import type { Lab } from '../runtime/index.ts';
 import { loadModel } from '../runtime/load-model.ts';
 import { cut } from './cut.ts';
@@ -40,15 +41,15 @@ const fill = (dtype: Tensor['dtype'], dims: readonly number[], source: Random): 
   return tensor(dtype, dims, dtype === 'float16' ? Uint16Array.from(values, toHalf) : values);
 };
 
-/** How far the cut network is from the masked one. */
+/** How far the cut network is from the masked one, both in float32. `feeds` are float32 too. */
 export async function agreement(
   model: Model,
   solved: Solved,
   cuts: readonly Units[],
   lab: Lab,
-  feeds: Readonly<Record<string, Tensor>> = randomFeeds(model.graph, solved, lab.seed ?? 0),
+  feeds: Readonly<Record<string, Tensor>> = randomFeeds(widenGraph(model.graph), solved, lab.seed ?? 0),
 ): Promise<Agreement> {
-  const smooth = ({ graph, ...rest }: Model): Model => ({ ...rest, graph: withoutRounding(graph) });
+  const smooth = ({ graph, ...rest }: Model): Model => widen({ ...rest, graph: withoutRounding(graph) });
   const small = await outputsOf(smooth(cut(model, solved, cuts)), feeds, lab);
   const masked = await outputsOf(smooth(mask(model, solved, cuts)), feeds, lab);
   let worst: Agreement = { error: 0, output: '' };

@@ -3,9 +3,11 @@ import { run } from '../../test/run.ts';
 import { checkGraph } from '../graph/check.ts';
 import type { Graph, Model, Node } from '../graph/model.ts';
 import { float32, floats, type Tensor, tensor } from '../graph/tensor.ts';
-import type { Builder } from '../ops/builder.ts';
+import { type Builder, draft } from '../ops/builder.ts';
+import { modelOf } from '../ops/model-of.ts';
 import type { StaticValue } from '../ops/op.ts';
 import { type Engine, openEngine } from '../runtime/index.ts';
+import { toleranceOf } from './checked.ts';
 import { applyRules, difference, foldBatchNorm, foldConstants, rewrite, rewriteChecked, simplify } from './index.ts';
 import { any, node } from './pattern.ts';
 import { rule, sampleModel } from './rule.ts';
@@ -243,6 +245,21 @@ describe('rewriteChecked', () => {
     const checked = await rewriteChecked(model, { run: (now) => run(engine, now, feeds) });
     expect(checked.model).toEqual(rewrite(model).model);
     expect(checked.reverted).toEqual([]);
+  });
+});
+
+describe('toleranceOf', () => {
+  it('is what rounding to the narrowest weights moves', () => {
+    const holding = (dtype: 'float32' | 'float16' | 'bfloat16'): Model => {
+      const weight = tensor(dtype, [1], dtype === 'float32' ? [1] : Uint16Array.of(1));
+      const { g, finish } = draft();
+      return modelOf({ finish }, g.Identity(g.constant(weight)));
+    };
+    expect((['float32', 'float16', 'bfloat16'] as const).map((dtype) => toleranceOf(holding(dtype)))).toEqual([
+      1e-4,
+      2 ** -9,
+      2 ** -6,
+    ]);
   });
 });
 

@@ -9,7 +9,7 @@ import type { Rule } from './rule.ts';
 export interface CheckOptions {
   /** Runs a model on samples of the caller's choice and gives its outputs by name. */
   run: (model: Model) => Promise<Readonly<Record<string, Tensor>>>;
-  /** Largest difference allowed, over the largest magnitude of that output. Default 1e-4. */
+  /** Largest difference allowed, over the largest magnitude of that output. Default: `toleranceOf` the model. */
   tolerance?: number;
 }
 
@@ -22,11 +22,17 @@ export interface Checked {
   readonly reverted: readonly { readonly rule: string; readonly relativeError: number }[];
 }
 
+/** What rounding may move an output by, as a share of its largest: 1e-4, or two steps of the 16-bit floats that hold the weights. */
+export function toleranceOf({ graph }: Model): number {
+  const dtypes = new Set([...graph.initializers.values()].map(({ dtype }) => dtype));
+  return dtypes.has('bfloat16') ? 2 ** -6 : dtypes.has('float16') ? 2 ** -9 : 1e-4;
+}
+
 /** As `applyRules`, then checked on samples. All rules run at once; one by one only when that fails. */
 export async function applyChecked(
   model: Model,
   rules: readonly Rule[],
-  { run, tolerance = 1e-4 }: CheckOptions,
+  { run, tolerance = toleranceOf(model) }: CheckOptions,
 ): Promise<Checked> {
   const expected = await run(model);
   const attempt = async (chosen: readonly Rule[]): Promise<Checked> => {

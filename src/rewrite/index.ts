@@ -2,7 +2,7 @@
 
 import type { Model } from '../graph/model.ts';
 import { applyRules, type Rewritten } from './apply.ts';
-import { applyChecked, type Checked, type CheckOptions, difference } from './checked.ts';
+import { applyChecked, type Checked, type CheckOptions, difference, toleranceOf } from './checked.ts';
 import { type Evaluate, foldConstants } from './fold-constants.ts';
 import type { Rule } from './rule.ts';
 import { type RuleName, rules } from './rules/index.ts';
@@ -69,7 +69,7 @@ export async function simplifyChecked(
   if (folded.report.fired.length === 0) return first;
   const second = await rewriteChecked(folded.model, check);
   const relativeError = difference(await check.run(second.model), await expected);
-  if (!(relativeError <= (check.tolerance ?? 1e-4))) return first;
+  if (!(relativeError <= (check.tolerance ?? toleranceOf(model)))) return first;
   const fired = [first, folded, second].flatMap(({ report }) => report.fired);
   const missed = [...second.report.missed, ...folded.report.missed];
   const reverted = [...first.reverted, ...second.reverted];

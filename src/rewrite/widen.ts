@@ -15,7 +15,8 @@ export function widen(model: Model): Model {
   return graph === model.graph ? model : { ...model, graph };
 }
 
-function widenGraph(graph: Graph): Graph {
+/** As `widen`, for a graph. */
+export function widenGraph(graph: Graph): Graph {
   const inputs = graph.inputs.map(widenInfo);
   const outputs = graph.outputs.map(widenInfo);
   const values = new Map([...graph.values].map(([name, info]) => [name, widenInfo(info)]));

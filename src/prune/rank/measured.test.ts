@@ -95,4 +95,36 @@ describe("rank 'measured'", () => {
     expect((await kept('global'))['busy']).toBeLessThan(16);
     expect(await kept('measured')).toMatchObject({ busy: 16 });
   });
+
+  it('goes on where means far above the spread of what layers read hide it', async () => {
+    const source = random(6, 'flat');
+    const drawn = (count: number, scale: number) => Float32Array.from({ length: count }, () => scale * source.normal());
+    const { g, finish } = draft();
+    const constant = (dims: number[]) =>
+      g.constant(
+        float32(
+          dims,
+          drawn(
+            dims.reduce((a, b) => a * b, 1),
+            0.2,
+          ),
+        ),
+      );
+    let y = g.input('x', 'float32', [1, 24]);
+    for (const [K, N] of [
+      [24, 32],
+      [32, 32],
+      [32, 4],
+    ] as const)
+      y = g.Gemm(y, constant([K, N]), constant([N]));
+    const graph = finish([valueInfo(y.name, 'float32', ['N', 4])]);
+    const inputs = [valueInfo('x', 'float32', ['N', 24])];
+    const flat = inMemory({
+      name: 'flat',
+      inputs: { x: { dtype: 'float32', dims: [24], data: drawn(64 * 24, 3e-2).map((v) => v + 100) } },
+    });
+    const how = { keep: { macs: 0.5 }, rank: 'measured', reconstruct: true, data: flat, roundTo: 1 } as const;
+    const { report } = await prune(modelFrom({ ...graph, inputs, values: new Map() }), how, { engine });
+    expect(report.isMet).toBe(true);
+  });
 });
