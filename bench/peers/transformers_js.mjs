@@ -1,7 +1,7 @@
 /**
  * Does @huggingface/transformers load what `pare quantize --dtype` writes? By name of the dtype, and by the hints in config.json alone.
  *
- * Run      npm install --prefix bench/peers && npm run build
+ * Run      npm run build
  *          node dist/cli/main.js quantize model.onnx --dtype fp32,q8,q4,fp16 --out folder && node bench/peers/transformers_js.mjs folder
  * Prints   for each dtype of the folder's quantize_config.json, and without one: the outputs' shapes and the cosine to the folder's first
  * Exit     1 when a file does not load or run, or answers with another shape
