@@ -12,11 +12,13 @@ export interface Column {
   readonly tokens?: number;
   /** One value for all samples, without a batch axis: a sample rate, a flag. */
   readonly whole?: true;
+  /** Where the batch axis stands before, among `dims`: 1 for the state of many recurrent networks. Default 0. */
+  readonly batchAxis?: number;
 }
 
 /** Dimensions of so many samples of a column. */
-export const batchDims = ({ dims, whole }: Column, samples: number): readonly number[] =>
-  whole ? dims : [samples, ...dims];
+export const batchDims = ({ dims, whole, batchAxis = 0 }: Column, samples: number): readonly number[] =>
+  whole ? dims : [...dims.slice(0, batchAxis), samples, ...dims.slice(batchAxis)];
 
 /** What `labels` mean: class numbers, numbers to predict, or nothing. */
 export type Task = 'classification' | 'regression' | 'unlabelled';
@@ -38,7 +40,7 @@ export interface Dataset {
   /** Names of the classes, by class number. */
   readonly classes?: readonly string[];
   /**
-   * Writes the samples with these numbers one after the other, normalised and in the column's layout.
+   * Writes the samples with these numbers one after the other (along the column's batch axis), normalised and in the column's layout.
    *
    * Shapes   into holds indices.length · sizeOf(dims) elements of the column's dtype (16-bit floats as bits).
    * Throws   data/column for a name that is neither an input nor `labels`; data/fill when `into` has another size;

@@ -26,7 +26,7 @@ export { cutmix, type MixOptions, mixup } from './mix.ts';
 export { type NoiseOptions, noise } from './noise.ts';
 export { readNpy, readNpz } from './npy.ts';
 export { type Pixels, resize } from './pixels.ts';
-export { bind, type Port, portsOf } from './port.ts';
+export { bind, type Port, portsOf, sampleDimsOf } from './port.ts';
 export { type ImageOptions, type Layout, PRESETS, type PresetName } from './preprocess.ts';
 export { randAugment } from './rand-augment.ts';
 export { reconstruct } from './reconstruct.ts';

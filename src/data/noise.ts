@@ -5,7 +5,7 @@ import { random } from '../base/random.ts';
 import { type DType, factsOf, isFloat, type TypedArray } from '../graph/dtype.ts';
 import { sizeOf, toHalf } from '../graph/tensor.ts';
 import { type Column, checkFill, type Dataset, noColumn } from './dataset.ts';
-import { type Port, recast } from './port.ts';
+import { apart, type Port, recast, sampleDimsOf } from './port.ts';
 import { settingColumn, settingOf } from './setting.ts';
 
 export interface NoiseOptions {
@@ -26,7 +26,7 @@ const OPEN = 16;
 
 /** What was made of axes that the model leaves open and nobody named, in words; none where there are none. */
 export function openAxes(ports: readonly Port[], { dims = {}, open = OPEN }: NoiseOptions): string[] {
-  const symbols = new Set(ports.flatMap((port) => port.dims.slice(1)).filter((dim) => typeof dim === 'string'));
+  const symbols = new Set(ports.flatMap(sampleDimsOf).filter((dim) => typeof dim === 'string'));
   const [first, ...more] = [...symbols].filter((symbol) => dims[symbol] === undefined);
   if (first === undefined) return [];
   return [`${[first, ...more].join(' and ')} taken as ${open} (--dim ${first}=… sets it)`];
@@ -49,7 +49,8 @@ const ABOUT: Partial<Record<DType, true>> = {
 export function noise(ports: readonly Port[], options: NoiseOptions = {}): Dataset {
   const { size = 256, seed = 0, open = OPEN, below = 2 } = options;
   const inputs: Record<string, Column> = {};
-  for (const { name, dtype, dims } of ports) {
+  for (const port of ports) {
+    const { name, dtype, dims, batchAxis } = port;
     if (!ABOUT[dtype]) {
       throw new PareError('data/port', `Random samples cannot feed the model's input "${name}".`, {
         where: name,
@@ -59,7 +60,8 @@ export function noise(ports: readonly Port[], options: NoiseOptions = {}): Datas
     }
     const length = (dim: Port['dims'][number]): number =>
       typeof dim === 'number' ? dim : ((dim === null ? undefined : options.dims?.[dim]) ?? open);
-    if (dims.length > 0) inputs[name] = { dtype, dims: dims.slice(1).map(length) };
+    const drawn = { dtype, dims: sampleDimsOf(port).map(length), ...(batchAxis !== undefined && { batchAxis }) };
+    if (dims.length > 0) inputs[name] = drawn;
     else inputs[name] = settingColumn({ name, dtype, dims });
   }
   return {
@@ -79,6 +81,7 @@ export function noise(ports: readonly Port[], options: NoiseOptions = {}): Datas
       for (let i = 0; i < indices.length; i++) {
         draw(column.dtype, into, i * sample, sample, random(seed, `random/${name}/${indices[i]}`), below);
       }
+      if (column.batchAxis !== undefined) into.set(apart(into, column, indices.length) as never);
     },
   };
 }

@@ -8,16 +8,30 @@ import { fromHalf, sizeOf, toHalf } from '../graph/tensor.ts';
 import { type Column, type Dataset, LABELS } from './dataset.ts';
 import { settingColumn, settingOf } from './setting.ts';
 
-/** An input of a model; `dims` begin with the batch axis, whatever it is called or fixed to. */
+/** An input of a model; `dims` begin with the batch axis, whatever it is called or fixed to, unless `batchAxis` says otherwise. */
 export interface Port {
   readonly name: string;
   readonly dtype: DType;
   readonly dims: readonly Dim[];
+  /** Default 0. */
+  readonly batchAxis?: number;
+}
+
+/** The dimensions of one sample. */
+export const sampleDimsOf = ({ dims, batchAxis = 0 }: Port): Dim[] => dims.filter((_, axis) => axis !== batchAxis);
+
+/** Ports whose first axis is a size, and that have another one's batch further behind (a state [layers, batch, width]), say where. */
+function withBatchAxes(ports: readonly Port[]): Port[] {
+  const batches = new Set(ports.flatMap(({ dims: [first] }) => (typeof first === 'string' ? [first] : [])));
+  return ports.map((port) => {
+    const at = port.dims.findIndex((dim) => typeof dim === 'string' && batches.has(dim));
+    return at > 0 && typeof port.dims[0] === 'number' ? { ...port, batchAxis: at } : port;
+  });
 }
 
 /** The inputs of this graph that must be fed. Throws data/port for one whose type the file does not state. */
 export function portsOf(graph: Graph): Port[] {
-  return feedsOf(graph).map((info) => {
+  const ports = feedsOf(graph).map((info) => {
     const type = tensorType(info);
     if (type?.dims) return { name: info.name, dtype: type.dtype, dims: type.dims };
     throw new PareError('data/port', `The type of the model's input "${info.name}" is not known.`, {
@@ -25,6 +39,7 @@ export function portsOf(graph: Graph): Port[] {
       expected: 'a tensor with known rank',
     });
   });
+  return withBatchAxes(ports);
 }
 
 /** The batch that the model insists on, or undefined when any will do: where one input begins with an open axis, any will. */
@@ -69,7 +84,8 @@ export function bind(dataset: Dataset, ports: readonly Port[]): Dataset {
     }
     const { whole } = dataset.inputs[from]!;
     const { dims, turn } = sampleDims(dataset, from, port);
-    inputs[port.name] = { dtype: port.dtype, dims, ...(whole && { whole }) };
+    const { batchAxis } = port;
+    inputs[port.name] = { dtype: port.dtype, dims, ...(whole ? { whole } : batchAxis !== undefined && { batchAxis }) };
     source.set(port.name, from);
     if (turn) turns.set(port.name, turn);
   }
@@ -86,10 +102,13 @@ export function bind(dataset: Dataset, ports: readonly Port[]): Dataset {
       const given = from === LABELS ? dataset.labels : dataset.inputs[from];
       const wanted = from === LABELS ? dataset.labels : inputs[column];
       const turn = turns.get(column);
-      if (!given || !wanted || (given.dtype === wanted.dtype && !turn)) return dataset.fill(from, indices, into);
+      const isApart = wanted !== undefined && wanted.batchAxis !== given?.batchAxis && indices.length > 1;
+      if (!given || !wanted || (given.dtype === wanted.dtype && !turn && !isApart))
+        return dataset.fill(from, indices, into);
       const scratch = new (factsOf(given.dtype).array as unknown as new (length: number) => TypedArray)(into.length);
       dataset.fill(from, indices, scratch);
-      recast(turn ? turned(scratch, given.dims, turn) : scratch, given.dtype, into, wanted.dtype);
+      const whole = turn ? turned(scratch, given.dims, turn) : scratch;
+      recast(isApart ? apart(whole, wanted, indices.length) : whole, given.dtype, into, wanted.dtype);
     },
     ...(dataset.atEpoch && { atEpoch: (epoch: number) => bind(dataset.atEpoch!(epoch), ports) }),
   };
@@ -104,7 +123,7 @@ function sampleDims(
   port: Port,
 ): { readonly dims: readonly number[]; readonly turn?: Turn } {
   const { dims, whole } = dataset.inputs[from]!;
-  const wanted = port.dims.slice(1);
+  const wanted = sampleDimsOf(port);
   const suits = (given: readonly number[]): boolean =>
     wanted.length === given.length && wanted.every((dim, axis) => typeof dim !== 'number' || dim === given[axis]);
   if (suits(dims) || whole) return { dims };
@@ -145,6 +164,19 @@ function turned(samples: TypedArray, dims: readonly number[], turn: Turn): Typed
       for (let column = 0; column < columns; column++) {
         out[start + column * rows + row] = samples[start + row * columns + column]!;
       }
+    }
+  }
+  return out;
+}
+
+/** Samples that lie one after the other, with their batch axis where the column wants it. */
+export function apart(samples: TypedArray, { dims, batchAxis = 0 }: Column, count: number): TypedArray {
+  const out = samples.slice();
+  const [outer, inner] = [sizeOf(dims.slice(0, batchAxis)), sizeOf(dims.slice(batchAxis))];
+  for (let sample = 0; sample < count; sample++) {
+    for (let row = 0; row < outer; row++) {
+      const from = (sample * outer + row) * inner;
+      out.set(samples.subarray(from, from + inner) as never, (row * count + sample) * inner);
     }
   }
   return out;

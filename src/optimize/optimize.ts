@@ -2,7 +2,7 @@
 
 import { pick } from '../base/suggest.ts';
 import { isWithin, showShare } from '../base/unit.ts';
-import type { Dataset, Splits } from '../data/index.ts';
+import { batchDims, type Dataset, type Splits } from '../data/index.ts';
 import type { Model } from '../graph/model.ts';
 import { elements, zeros } from '../graph/tensor.ts';
 import type { Recipe, RecipeName } from '../recipe/index.ts';
@@ -200,8 +200,8 @@ async function describe(splits: Splits | undefined): Promise<string> {
   const parts = [];
   for (const set of [splits.train, splits.validation, splits.test]) {
     if (!set) continue;
-    for (const [name, { dtype, dims }] of Object.entries(set.inputs)) {
-      const ends = zeros(dtype, [2, ...dims]);
+    for (const [name, column] of Object.entries(set.inputs)) {
+      const ends = zeros(column.dtype, batchDims(column, 2));
       set.fill(name, [0, set.size - 1], elements(ends));
       parts.push(`${set.name} ${set.size} ${set.task} ${name}`, ends.bytes);
     }

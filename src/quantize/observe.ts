@@ -1,7 +1,7 @@
 /** Runs a model over samples and shows its inner values, batch by batch, in bounded memory. */
 
 import { asPareError, PareError } from '../base/error.ts';
-import type { Dataset } from '../data/dataset.ts';
+import { batchDims, type Dataset } from '../data/dataset.ts';
 import { fixedBatch } from '../data/port.ts';
 import { type DType, factsOf } from '../graph/dtype.ts';
 import { valueInfo } from '../graph/edit.ts';
@@ -43,7 +43,7 @@ export function feedsFor(
 ): Record<string, Tensor> {
   const feeds: Record<string, Tensor> = {};
   for (const [input, column] of columnsOf(graph, data)) {
-    const { dtype, dims, whole } = data.inputs[column]!;
+    const { dtype, dims, whole, batchAxis } = data.inputs[column]!;
     const known = memory[input];
     const into = known ? elements(known) : emptyOf(dtype, (whole ? 1 : indices.length) * sizeOf(dims));
     data.fill(column, indices, into as Float32Array);
@@ -52,11 +52,12 @@ export function feedsFor(
       continue;
     }
     const port = tensorType(graph.inputs.find(({ name }) => name === input))?.dims;
-    const shape = whole
-      ? dims
-      : port && fits(port, [indices.length, ...dims])
-        ? [indices.length, ...dims]
-        : shaped(port, indices.length, dims);
+    const shape =
+      whole || batchAxis !== undefined
+        ? batchDims(data.inputs[column]!, indices.length)
+        : port && fits(port, [indices.length, ...dims])
+          ? [indices.length, ...dims]
+          : shaped(port, indices.length, dims);
     feeds[input] = { dtype, dims: shape, bytes: new Uint8Array(into.buffer) };
   }
   return feeds;

@@ -103,7 +103,7 @@ export function recipeJson({ steps: calls, ...rest }: Recipe): string {
 /** One line for people: "prune (keepMacs 0.5) → simplify → quantize". */
 export const describeSteps = (calls: readonly StepCall[]): string => calls.map(describeStep).join(' → ') || 'nothing';
 
-const TOLD = new Set(['keepMacs', 'keepParameters', 'epochs', 'as', 'by', 'calibrate', 'optimizer', 'labels']);
+const TOLD = new Set(['keepMacs', 'keepParameters', 'epochs', 'as', 'by', 'calibrate', 'optimizer', 'labels', 'also']);
 
 const describeStep = ({ step: name, ...options }: StepCall): string => {
   const told = Object.entries(options).filter(

@@ -1,6 +1,6 @@
 /** Samples as a model takes them: a batch of a data set, under the model's input names. */
 
-import { batchDims, bind, type Dataset, LABELS, portsOf } from '../data/index.ts';
+import { batchDims, bind, type Dataset, LABELS, portsOf, sampleDimsOf } from '../data/index.ts';
 import { byteLength } from '../graph/dtype.ts';
 import type { Graph } from '../graph/model.ts';
 import { elements, sizeOf, type Tensor } from '../graph/tensor.ts';
@@ -40,10 +40,10 @@ export function asTaken(dataset: Dataset, graph: Graph): Dataset {
 /** Lengths of the model's open axes by symbol, as these samples (under its input names) have them; the batch's is not among them. */
 export function lengthsIn(graph: Graph, { inputs }: Pick<Dataset, 'inputs'>): Record<string, number> {
   const ports = portsOf(graph);
-  const batch = ports.map(({ dims }) => dims[0]);
-  const found = ports.flatMap(({ name, dims }) =>
-    dims.slice(1).flatMap((dim, axis): [string, number][] => {
-      const length = inputs[name]?.dims[axis];
+  const batch = ports.map(({ dims, batchAxis = 0 }) => dims[batchAxis]);
+  const found = ports.flatMap((port) =>
+    sampleDimsOf(port).flatMap((dim, axis): [string, number][] => {
+      const length = inputs[port.name]?.dims[axis];
       return typeof dim === 'string' && length !== undefined && !batch.includes(dim) ? [[dim, length]] : [];
     }),
   );

@@ -39,7 +39,7 @@ export function randomFeeds(
   return Object.assign(
     {},
     ...ports.map((port): Record<string, Tensor> => {
-      const [first = 1] = port.dims;
+      const first = port.dims[port.batchAxis ?? 0] ?? 1;
       const known = typeof first === 'string' ? lengths[first] : first;
       const rows = Array.from({ length: known ?? batch }, (_, i) => i);
       return feedsOf(noise([port], { size: rows.length, seed, dims: lengths, open }), rows);
@@ -92,8 +92,9 @@ export async function lengthsThatRun(
   if (!isOpen) return dims;
   using session = await loadSubject(subject, lab);
   const { feeds } = await randomRun(session, graph, 1, lab, dims);
-  const inputs = Object.entries(feeds).map(
-    ([name, { dtype, dims: all }]) => [name, { dtype, dims: all.slice(1) }] as const,
-  );
+  const inputs = portsOf(graph).map(({ name, dtype, batchAxis = 0 }) => {
+    const sample = feeds[name]!.dims.filter((_, axis) => axis !== batchAxis);
+    return [name, { dtype, dims: sample }] as const;
+  });
   return { ...lengthsIn(graph, { inputs: Object.fromEntries(inputs) }), ...dims };
 }

@@ -56,18 +56,23 @@ export const rewriteChecked = (
 const GROWTH = 256;
 
 /**
- * As `rewriteChecked` with every rule that simplifies; then sub-graphs of constants are computed, and the rules run
+ * As `rewriteChecked`, by default with every rule that simplifies; then sub-graphs of constants are computed, and the rules run
  * again on what that laid open. All of it is compared with the original.
  */
 export async function simplifyChecked(
   model: Model,
   { evaluate, ...check }: CheckOptions & { evaluate: Evaluate },
+  chosen: readonly (RuleName | Rule)[] = SIMPLIFYING,
 ): Promise<Checked> {
   const expected = check.run(model);
-  const first = await rewriteChecked(model, { ...check, run: (one) => (one === model ? expected : check.run(one)) });
+  const first = await rewriteChecked(
+    model,
+    { ...check, run: (one) => (one === model ? expected : check.run(one)) },
+    chosen,
+  );
   const folded = await foldConstants(first.model, evaluate, { maxGrowthBytes: GROWTH });
   if (folded.report.fired.length === 0) return first;
-  const second = await rewriteChecked(folded.model, check);
+  const second = await rewriteChecked(folded.model, check, chosen);
   const relativeError = difference(await check.run(second.model), await expected);
   if (!(relativeError <= (check.tolerance ?? toleranceOf(model)))) return first;
   const fired = [first, folded, second].flatMap(({ report }) => report.fired);

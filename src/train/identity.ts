@@ -2,7 +2,7 @@
 
 import { crc32c } from '../base/crc32c.ts';
 import { PareError } from '../base/error.ts';
-import { type Dataset, LABELS } from '../data/dataset.ts';
+import { batchDims, type Dataset, LABELS } from '../data/dataset.ts';
 import type { Model } from '../graph/model.ts';
 import { elements, zeros } from '../graph/tensor.ts';
 import type { Lab } from '../runtime/index.ts';
@@ -83,8 +83,8 @@ async function look(data: Dataset): Promise<Uint8Array> {
   const rows = Int32Array.from({ length: LOOK }, (_, i) => Math.floor((i * data.size) / LOOK));
   await seen.prepare?.(rows);
   const columns = { ...seen.inputs, ...(seen.labels && { [LABELS]: seen.labels }) };
-  const all = Object.entries(columns).map(([name, { dtype, dims }]) => {
-    const t = zeros(dtype, [LOOK, ...dims]);
+  const all = Object.entries(columns).map(([name, column]) => {
+    const t = zeros(column.dtype, batchDims(column, LOOK));
     seen.fill(name, rows, elements(t));
     return sum(t.bytes);
   });

@@ -9,6 +9,7 @@ import { seedCnn } from '../../../src/nn/index.ts';
 import { readModelFile } from '../../../src/onnx/index.ts';
 import type { Lab } from '../../../src/runtime/index.ts';
 import { adam, cosine, fit } from '../../../src/train/index.ts';
+import { melWindows, steps } from './sound.ts';
 
 export const dataFolder = process.env['PARE_DATA'] ?? '../shared/data';
 
@@ -199,4 +200,18 @@ export const workloads: Readonly<Record<string, Workload>> = {
   magika_standard_v3_3: { maxDrop: 0.02, open: files },
   gpt_nano_sort: { maxDrop: 0.02, open: sorting },
   iris_mlp: { maxDrop: 0.02, open: iris },
+  silero_vad_16k: {
+    maxDrop: 0.02,
+    open: async (lab) => {
+      const model = await stored('silero_vad_16k');
+      return { model, data: await steps(model, dataFolder, lab) };
+    },
+  },
+  mlperf_ad01_autoencoder_fp32: {
+    maxDrop: 0.02,
+    open: async () => {
+      const model = await stored('mlperf_ad01_autoencoder_fp32');
+      return { model, data: melWindows(dataFolder, portsOf(model.graph)[0]!.name) };
+    },
+  },
 };
