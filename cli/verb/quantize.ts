@@ -4,18 +4,19 @@ import { PareError } from '../../src/base/error.ts';
 import { nearest } from '../../src/base/suggest.ts';
 import { showBytes, showMs, showTimes } from '../../src/base/unit.ts';
 import type { Model } from '../../src/graph/model.ts';
-import { blockedMethods } from '../../src/quantize/blocked/index.ts';
+import { type BlockedMethod, blockedMethods } from '../../src/quantize/blocked/index.ts';
 import { calibrators } from '../../src/quantize/calibrate/index.ts';
 import { corrections } from '../../src/quantize/correct/index.ts';
 import { dtypes } from '../../src/quantize/dtype.ts';
 import { given } from '../../src/quantize/given.ts';
 import type { Quickened } from '../../src/quantize/quicken.ts';
-import { roundings } from '../../src/quantize/round/index.ts';
-import { type Scheme, schemes } from '../../src/quantize/scheme/index.ts';
+import { type Rounding, roundings } from '../../src/quantize/round/index.ts';
+import { type Scheme, type SchemeName, schemes, type Wish } from '../../src/quantize/scheme/index.ts';
 import { targets } from '../../src/quantize/target.ts';
 import { flag, listed, many, number, oneOf, path, quantity, required, text } from '../arg.ts';
 import type { Desk } from '../desk.ts';
 import { finish, methodArgs, stopwatch } from '../finish.ts';
+import { refuseBoth, refuseForeign, type Takes } from '../foreign.ts';
 import { writeHub } from '../hub.ts';
 import type { Sets } from '../sets.ts';
 import { NOTHING, type Outcome, verb } from '../verb.ts';
@@ -35,13 +36,12 @@ export const quantize = verb({
         'Forms that transformers.js loads, with commas between them, instead of one scheme; --out is their folder.',
       ),
     ),
-    scheme: oneOf(schemes, 'What becomes integers, and when.', 'static'),
+    scheme: oneOf(schemes, 'What becomes integers, and when; default: static.'),
     bits: number('Bits of a weight; default: the scheme decides.', { min: 2, max: 8, whole: true }),
-    calibrate: oneOf(calibrators, 'How the range of an activation is chosen.', 'minmax'),
+    calibrate: oneOf(calibrators, 'How the range of an activation is chosen (static, qat); default: minmax.'),
     round: oneOf(
       { ...roundings, ...blockedMethods },
-      'How weights are rounded; hqq, gptq and awq are for weight-only.',
-      'nearest',
+      'How weights are rounded (static); hqq, gptq and awq are for weight-only; default: nearest.',
     ),
     iterations: number('Updates for each layer or block, where rounding is learnt; default 1000.', {
       min: 1,
@@ -51,13 +51,16 @@ export const quantize = verb({
     lr: number('Peak learning rate (qat); default 1e-4, below 6 bits 1e-3.', { min: 0 }),
     biasCorrect: oneOf(corrections, 'How biases make up for rounding; default: fast, none where rounding is learnt.'),
     target: oneOf(targets, 'Where the model will run; default: here.'),
-    format: oneOf(FORMATS, 'Pairs of QuantizeLinear and DequantizeLinear, or integer operators (static).', 'qdq'),
+    format: oneOf(
+      FORMATS,
+      'Pairs of QuantizeLinear and DequantizeLinear, or integer operators (static); default: qdq.',
+    ),
     equalize: flag('Even out the channels of neighbouring layers first.'),
     smooth: number('Move outliers of activations into weights first (static): α of SmoothQuant, such as 0.5.', {
       min: 0,
       max: 1,
     }),
-    samples: number('Samples to calibrate on.', { min: 1, whole: true }, 300),
+    samples: number('Samples to calibrate on; default: 300, for gptq and awq 128.', { min: 1, whole: true }),
     block: number('Weights that share a scale (weight-only).', { min: 16, max: 256, whole: true }),
     standard: flag('Standard ONNX alone: blocks behind DequantizeLinear instead of MatMulNBits (weight-only).'),
     embeddings: flag('Embedding tables in 4 bits too (weight-only).'),
@@ -80,24 +83,15 @@ export const quantize = verb({
     ...methodArgs,
   },
   isParallel: true,
-  async run({ model: file, dtype, scheme: name, maxDrop, targetSize, targetLatency, report: page, ...request }, desk) {
+  async run({ model: file, dtype, scheme: asked, maxDrop, report: page, ...wishes }, desk) {
+    const { targetSize, targetLatency, samples = 300, ...request } = wishes;
+    const name = asked ?? 'static';
     const scheme: Scheme = schemes[name];
-    if (targetSize !== undefined && (name !== 'static' || request.bits !== undefined || dtype.length > 0)) {
-      throw new PareError(
-        'usage/conflict',
-        '--target-size chooses the bits of each layer of the static scheme itself.',
-        {
-          where: '--target-size',
-          expected: '--scheme static, without --bits and --dtype',
-        },
-      );
-    }
-    if (targetLatency !== undefined && (name !== 'static' || dtype.length > 0 || request.target)) {
-      throw new PareError(
-        'usage/conflict',
-        '--target-latency chooses the layers of the static scheme that compute with integers, by timing them here.',
-        { where: '--target-latency', expected: '--scheme static, without --dtype and --target' },
-      );
+    if (dtype.length > 0) refuseForeign({ scheme: asked, maxDrop, report: page, ...wishes }, '--dtype', DTYPE_TAKES);
+    else {
+      refuseForeign(wishes, `--scheme ${name}`, SCHEME_TAKES);
+      refuseForeign(wishes, `--round ${request.round ?? 'nearest'}`, ROUND_TAKES[name] ?? {});
+      refuseBoth(wishes, SETTLED);
     }
     const before = await desk.read(file);
     checkExcluded(request.exclude, before.model);
@@ -115,7 +109,15 @@ export const quantize = verb({
     const seconds = stopwatch();
     const answer = await scheme.run(
       before.model,
-      { ...request, data, judge: sets?.validation ?? data, maxDrop, maxBytes: targetSize, maxMs: targetLatency },
+      {
+        ...request,
+        samples,
+        data,
+        judge: sets?.validation ?? data,
+        maxDrop,
+        maxBytes: targetSize,
+        maxMs: targetLatency,
+      },
       await desk.sharedLab(),
     );
     const { kept, quantized, details } = answer;
@@ -157,6 +159,43 @@ export const quantize = verb({
     return { ...outcome, missed };
   },
 });
+
+/** The flags of this verb that hold what a scheme is asked for under another name. */
+const FLAGS: Partial<Record<Wish, string>> = { maxBytes: 'targetSize', maxMs: 'targetLatency' };
+
+const SCHEME_TAKES: Takes = Object.fromEntries(
+  Object.entries<Scheme>(schemes).map(([name, { takes }]) => [
+    `--scheme ${name}`,
+    takes.map((wish) => FLAGS[wish] ?? wish),
+  ]),
+);
+
+/** Forms for the Hub are what their names say. */
+const DTYPE_TAKES: Takes = {
+  '--dtype': ['block'],
+  '--scheme': [...new Set(Object.values(SCHEME_TAKES).flat()), 'scheme', 'maxDrop', 'report'].filter(
+    (name) => name !== 'block',
+  ),
+};
+
+const ROUND_TAKES: Partial<Record<SchemeName, Takes>> = {
+  static: Object.fromEntries(
+    Object.entries<Rounding>(roundings).map(([name, { learns }]) => [`--round ${name}`, learns ? ['iterations'] : []]),
+  ),
+  'weight-only': Object.fromEntries(
+    Object.entries<BlockedMethod>(blockedMethods).map(([name, { learn, scalesInputs }]) => [
+      `--round ${name}`,
+      learn || scalesInputs ? ['samples'] : [],
+    ]),
+  ),
+};
+
+/** Flags, and what settles what they say. */
+const SETTLED = [
+  ['bits', 'targetSize'],
+  ['target', 'targetLatency'],
+  ['kernels', 'targetLatency'],
+] as const;
 
 /** What the result is called, in its file's name too: the type of its weights. */
 const tagOf = (scheme: keyof typeof schemes, bits: number | undefined): string =>

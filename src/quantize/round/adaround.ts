@@ -6,5 +6,6 @@ import { layerUnits } from './unit.ts';
 export const adaround: Rounding = {
   about: 'up or down, learnt layer by layer (AdaRound)',
   settlesBias: true,
+  learns: true,
   run: (task, lab) => roundInTurn(task, (layers, plan) => layerUnits(task.calibrated.model.graph, plan, layers), lab),
 };

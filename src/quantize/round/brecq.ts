@@ -6,6 +6,7 @@ import { blockUnits } from './unit.ts';
 export const brecq: Rounding = {
   about: 'up or down, learnt block by block (BRECQ)',
   settlesBias: true,
+  learns: true,
   run: (task, lab) => {
     const { model, facts } = task.calibrated;
     return roundInTurn(task, (layers, plan) => blockUnits(model.graph, facts, plan, layers), lab);

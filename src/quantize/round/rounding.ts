@@ -21,6 +21,8 @@ export interface Rounding {
   readonly about: string;
   /** Does it already make up for the shift of means, so that bias correction would do it twice? */
   readonly settlesBias: boolean;
+  /** Is something trained, by `iterations` updates? */
+  readonly learns?: true;
   /** Codes and scales by the weight's name; weights that are left out are rounded to nearest. */
   readonly run: (task: RoundingTask, lab: Lab) => Promise<ReadonlyMap<string, Weights>>;
 }

@@ -6,6 +6,7 @@ import type { Scheme } from './scheme.ts';
 /** Weights as integers; activations become integers at each run. */
 export const dynamicScheme: Scheme = {
   about: '8-bit weights of matrix products, activations rounded at each run; needs no samples',
+  takes: ['perTensor', 'target', 'portable'],
   async run(model, { perTensor, portable, exclude, target }, lab) {
     const { model: written, report } = await quantizeDynamic(
       model,

@@ -9,7 +9,7 @@ import type { Scheme } from './scheme.ts';
 import { staticScheme } from './static.ts';
 import { weightOnlyScheme } from './weight-only.ts';
 
-export type { Answer, Request, Scheme } from './scheme.ts';
+export type { Answer, Request, Scheme, Wish } from './scheme.ts';
 
 export const schemes = {
   static: staticScheme,

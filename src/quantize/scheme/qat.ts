@@ -12,6 +12,7 @@ const CHECKED = 64;
 export const qatScheme: Scheme = {
   about: 'as static, and the network learns while it rounds, from its own float answers',
   needsData: 'samples to learn from',
+  takes: ['bits', 'samples', 'calibrate', 'perTensor', 'epochs', 'lr', 'products', 'target', 'portable'],
   async run(model, { data, bits, perTensor, target, portable, ...options }, lab) {
     const {
       model: written,

@@ -8,7 +8,7 @@ import type { CorrectionName } from '../correct/index.ts';
 import type { Kept } from '../plan.ts';
 import type { TargetName } from '../target.ts';
 
-/** What may be asked of any scheme; each reads what concerns it. */
+/** What may be asked of a scheme; each says what it takes beyond data, `exclude` and `maxDrop`. */
 export interface Request {
   /** Samples to calibrate on or to learn from. */
   readonly data?: Dataset | undefined;
@@ -60,6 +60,9 @@ export interface Request {
   readonly maxDrop?: number | undefined;
 }
 
+/** What only some schemes take. */
+export type Wish = Exclude<keyof Request, 'data' | 'judge' | 'exclude' | 'maxDrop'>;
+
 export interface Answer {
   readonly model: Model;
   /** Such as "int8 static, u8 activations (minmax), s8 weights of 8 bits per channel". */
@@ -77,5 +80,7 @@ export interface Scheme {
   readonly about: string;
   /** What its samples are for; absent when it needs none. */
   readonly needsData?: string;
+  /** The wishes that it reads. */
+  readonly takes: readonly Wish[];
   readonly run: (model: Model, request: Request, lab: Lab) => Promise<Answer>;
 }

@@ -15,6 +15,24 @@ const ROUNDING_NAMES = Object.fromEntries(Object.keys(roundings).map((name) => [
 export const staticScheme: Scheme = {
   about: 'weights and activations as 8-bit integers, calibrated on samples',
   needsData: 'samples to calibrate on',
+  takes: [
+    'bits',
+    'samples',
+    'calibrate',
+    'perTensor',
+    'equalize',
+    'smooth',
+    'biasCorrect',
+    'iterations',
+    'round',
+    'products',
+    'target',
+    'format',
+    'maxBytes',
+    'maxMs',
+    'kernels',
+    'portable',
+  ],
   async run(model, { data, perTensor, portable, bits, round, target, format = 'qdq', ...options }, lab) {
     // What leaves the integers is stored by rounding to nearest in 8 bits: other wishes keep their kernels.
     const isPlain = (bits ?? 8) === 8 && (round ?? 'nearest') === 'nearest';

@@ -8,6 +8,7 @@ import type { Scheme } from './scheme.ts';
 /** Weights in blocks of few bits, activations in floats. */
 export const weightOnlyScheme: Scheme = {
   about: 'weights of matrix products in 2, 4 or 8 bits, activations in floats',
+  takes: ['bits', 'samples', 'block', 'round', 'standard', 'embeddings', 'target'],
   async run(model, { bits, block, standard, embeddings, exclude, target, data, samples, round = 'nearest' }, lab) {
     const { model: written, report } = await quantizeWeights(
       model,
