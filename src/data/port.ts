@@ -21,7 +21,7 @@ export interface Port {
 export const sampleDimsOf = ({ dims, batchAxis = 0 }: Port): Dim[] => dims.filter((_, axis) => axis !== batchAxis);
 
 /** Ports whose first axis is a size, and that have another one's batch further behind (a state [layers, batch, width]), say where. */
-function withBatchAxes(ports: readonly Port[]): Port[] {
+export function withBatchAxes<P extends Pick<Port, 'dims'>>(ports: readonly P[]): (P & { batchAxis?: number })[] {
   const batches = new Set(ports.flatMap(({ dims: [first] }) => (typeof first === 'string' ? [first] : [])));
   return ports.map((port) => {
     const at = port.dims.findIndex((dim) => typeof dim === 'string' && batches.has(dim));

@@ -4,6 +4,7 @@
  */
 
 import { PareError } from '../base/error.ts';
+import { withBatchAxes } from '../data/port.ts';
 import { isStatic, showDims } from '../graph/dim.ts';
 import { freshNames, namesOf, valueInfo } from '../graph/edit.ts';
 import { type Dim, feedsOf, type Graph, type Model, type Node, tensorType } from '../graph/model.ts';
@@ -50,11 +51,17 @@ export function learningForm(
     ? whileLearning(modern, share)
     : { graph: modern, state: new Map<string, string>() };
   const weights = new Map([...formed.initializers].filter(([name, tensor]) => isLearnable(name, tensor, formed)));
-  const feeds = feedsOf(formed).map((info) => {
+  const ports = feedsOf(formed).map((info) => ({ info, dims: tensorType(info)?.dims ?? [] }));
+  const feeds = withBatchAxes(ports).map(({ info, batchAxis = 0 }) => {
     const type = tensorType(info);
-    const dims = type?.dims?.map((dim, axis) =>
-      sizeFor(dim === fixed && axis === 0 ? batch : dim, axis, batch, samples[info.name], info.name),
-    );
+    const dims = type?.dims?.map((dim, axis) => {
+      const sample = samples[info.name]?.[axis < batchAxis ? axis : axis - 1];
+      return axis === batchAxis
+        ? batchOf(dim === fixed ? batch : dim, batch, info.name)
+        : typeof dim === 'number'
+          ? dim
+          : (sample ?? null);
+    });
     if (!type || !isStatic(dims)) {
       throw new PareError('train/shape', `The input "${info.name}" has a dimension that the data does not tell.`, {
         where: info.name,
@@ -83,8 +90,7 @@ function checkShapes(graph: Graph, name: string, fixed: number, batch: number): 
   }
 }
 
-const sizeFor = (dim: Dim, axis: number, batch: number, sample: readonly number[] | undefined, name: string): Dim => {
-  if (axis > 0) return typeof dim === 'number' ? dim : (sample?.[axis - 1] ?? null);
+const batchOf = (dim: Dim, batch: number, name: string): number => {
   if (typeof dim === 'number' && dim !== batch) throw madeFor(name, dim, batch);
   return batch;
 };
