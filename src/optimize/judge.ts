@@ -8,8 +8,9 @@ import type { Metric } from '../report/index.ts';
 import { answersOf } from '../report/scoring.ts';
 import type { Lab } from '../runtime/index.ts';
 import { type Places, placesFor, rowsAt } from '../train/index.ts';
-import { predictAll } from '../train/predict.ts';
+import { predictAll, predictEach } from '../train/predict.ts';
 import { bootstrapRise, type Change, changeOf } from './interval.ts';
+import { agreed, otherOutputs } from './other-outputs.ts';
 import { classesIn, type Outputs, type ReadingName, readingFor, readings } from './reading.ts';
 
 export interface Score {
@@ -55,23 +56,29 @@ export async function judgeOf(original: Model, data: Dataset, lab: Lab): Promise
   const isLabelled = data.task === 'classification';
   const reading: ReadingName = isLabelled ? 'classes' : readingFor(original, wanted, data);
   const labels = isLabelled ? labelsOf(data) : undefined;
-  const read = (outputs: Outputs): Read => {
+  const others = isLabelled ? undefined : await otherOutputs(original, data, lab);
+  const read = (outputs: Outputs, rest?: ReadonlyMap<string, Outputs>): Read => {
     const answers = reading === 'classes' ? classesIn(outputs) : new Int32Array();
     const credits = labels
       ? Float64Array.from(answers, (answer, i) => (answer === labels[i] ? 1 : 0))
-      : readings[reading].credits(outputs, wanted);
+      : agreed(readings[reading].credits(outputs, wanted), others, rest);
     const value = credits.reduce((a, b) => a + b, 0) / credits.length;
     return { metric: { name: isLabelled ? 'accuracy' : 'agreement', value }, credits, answers };
   };
-  const about = isLabelled ? 'the right class' : readings[reading].about;
-  return judgeBy({ read, about, isLabelled, labels }, wanted, data, lab);
+  const more =
+    others && others.size > 0 ? `, and as much in ${[...others.keys()].map((name) => `"${name}"`).join(', ')}` : '';
+  const about = isLabelled ? 'the right class' : `${readings[reading].about}${more}`;
+  return judgeBy({ read, about, isLabelled, labels, others: [...(others?.keys() ?? [])] }, wanted, data, lab);
 }
 
 /** What is read off outputs. */
 type Read = Pick<Score, 'metric' | 'credits'> & Partial<Pick<Score, 'answers'>>;
 
 interface Rules extends Pick<Judge, 'about' | 'isLabelled' | 'labels'> {
-  read(outputs: Outputs): Read;
+  /** Of the first output; `rest` are the others that are judged. */
+  read(outputs: Outputs, rest?: ReadonlyMap<string, Outputs>): Read;
+  /** Names of further outputs that are read. */
+  readonly others?: readonly string[];
   /** What is lost from the first value of the metric to the second. Default: their difference. */
   dropOf?(before: number, after: number): number;
   /** Default: of credits, in matched pairs. */
@@ -80,15 +87,17 @@ interface Rules extends Pick<Judge, 'about' | 'isLabelled' | 'labels'> {
 
 /** A judge by these rules, of a model that answered `wanted`. */
 function judgeBy(rules: Rules, wanted: Outputs, data: Dataset, lab: Lab): Judge {
-  const { read, dropOf = (before, after) => before - after, change = changeOf, ...told } = rules;
+  const { read, dropOf = (before, after) => before - after, change = changeOf, others = [], ...told } = rules;
   const before: Score = { answers: new Int32Array(), ...read(wanted), drop: 0, distance: 0 };
   return {
     ...told,
     data,
     before,
     async score(model) {
-      const outputs = await outputsOf(model, data, lab);
-      const after = { answers: new Int32Array(), ...read(outputs) };
+      const first = model.graph.outputs[0]!.name;
+      const all = await predictEach(model, data, [first, ...others], { task: 'score' }, lab, () => true);
+      const outputs = all.get(first)!;
+      const after = { answers: new Int32Array(), ...read(outputs, all) };
       const drop = dropOf(before.metric.value, after.metric.value);
       return { ...after, drop, distance: apart(outputs, wanted) };
     },

@@ -1,5 +1,6 @@
 /** The loss whose slopes criteria ask for: cross-entropy where the output looks like classes, with labels or without. */
 
+import { PareError } from '../base/error.ts';
 import { isFloat } from '../graph/dtype.ts';
 import type { Graph } from '../graph/model.ts';
 import { logitsOf } from '../nn/index.ts';
@@ -33,6 +34,17 @@ export function withLoss(graph: Graph, hasLabels: boolean): WithLoss {
   const logits = outputs.length === 1 ? asClasses(outputs[0] as StaticValue, g) : undefined;
   if (!logits) {
     const terms = outputs.map((value) => meanSquare(value as StaticValue, g));
+    if (terms.length === 0) {
+      throw new PareError(
+        'prune/output',
+        'The model has no output of floats that could tell what a channel is worth.',
+        {
+          where: graph.name,
+          expected: 'an output of floats',
+          got: graph.outputs.map(({ name }) => name).join(', '),
+        },
+      );
+    }
     const loss = terms.reduce((a, b) => g.Add(a, b));
     return { graph: building.finish(), loss: loss.name };
   }

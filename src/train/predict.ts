@@ -2,7 +2,6 @@
 
 import { batches } from '../data/batches.ts';
 import { batchDims, type Dataset } from '../data/dataset.ts';
-import { factsOf } from '../graph/dtype.ts';
 import { feedsOf, type Model, tensorType, type ValueInfo } from '../graph/model.ts';
 import { elements, floats, numbers, sizeOf, type Tensor, zeros } from '../graph/tensor.ts';
 import { inOrder, type Lab, lanesOf, stopIfAborted } from '../runtime/index.ts';
@@ -79,30 +78,52 @@ export function withOutputs(model: Model, names: readonly string[]): Model {
   return { ...model, graph: { ...model.graph, outputs: names.map((name) => known.get(name) ?? { name }) } };
 }
 
-/** All answers of one float output in one array [N, ...dims of a sample]. */
+/** What a model answers to a whole data set: [N, ...dims]. */
+export interface Answered {
+  readonly dims: readonly number[];
+  readonly values: Float32Array;
+}
+
+/** All answers of one float output in one array. */
 export async function predictAll(
   model: Model,
   data: Dataset,
   output: string,
   options: Omit<PredictOptions, 'outputs'>,
   lab: Lab,
-): Promise<{ dims: readonly number[]; values: Float32Array }> {
-  let values: Float32Array | undefined;
-  let dims: readonly number[] = [];
+): Promise<Answered> {
+  const all = await predictEach(model, data, [output], options, lab, () => true);
+  return all.get(output)!;
+}
+
+/** All answers of several outputs, from the same runs; those are left out whose first axis does not count samples. */
+export async function predictEach(
+  model: Model,
+  data: Dataset,
+  outputs: readonly string[],
+  options: Omit<PredictOptions, 'outputs'>,
+  lab: Lab,
+  counts: (tensor: Tensor, samples: number) => boolean = ({ dims }, samples) => dims[0] === samples,
+): Promise<Map<string, Answered>> {
+  const all = new Map<string, { dims: readonly number[]; values: Float32Array }>();
+  const left = new Set(outputs);
   let at = 0;
-  for await (const { count, values: answers } of predict(model, data, { ...options, outputs: [output] }, lab)) {
-    const tensor = answers[output]!;
-    dims = tensor.dims.slice(1);
-    const width = sizeOf(dims);
-    values ??= new Float32Array(data.size * width);
-    values.set(
-      (factsOf(tensor.dtype).float && tensor.dtype === 'float32'
-        ? floats(tensor)
-        : Float32Array.from(numbers(tensor))
-      ).subarray(0, count * width),
-      at,
-    );
-    at += count * width;
+  for await (const { indices, count, values } of predict(model, data, { ...options, outputs }, lab)) {
+    for (const output of left) {
+      const tensor = values[output]!;
+      if (!counts(tensor, indices.length)) {
+        left.delete(output);
+        all.delete(output);
+        continue;
+      }
+      const dims = tensor.dims.slice(1);
+      const width = sizeOf(dims);
+      const known = all.get(output) ?? { dims, values: new Float32Array(data.size * width) };
+      const read = tensor.dtype === 'float32' ? floats(tensor) : Float32Array.from(numbers(tensor));
+      known.values.set(read.subarray(0, count * width), at * width);
+      all.set(output, { ...known, dims });
+    }
+    at += count;
   }
-  return { dims, values: values! };
+  return all;
 }
