@@ -18,11 +18,14 @@ export const Concat = op({
     const at = fromFront(axis, rank);
     if (X.some((x) => x.dims.length !== rank))
       throw misfit('Concat', 'the inputs differ in rank', Object.fromEntries(X.map((x, i) => [`X${i}`, x])));
-    const dims = X[0]!.dims.map((dim, i) =>
-      i === at
-        ? X.map((x): Dim => x.dims[i]!).reduce((a, b) => plus(a, b))
-        : (X.map((x) => x.dims[i]!).find((d) => typeof d === 'number') ?? dim),
-    );
+    const dims = X[0]!.dims.map((dim, i) => {
+      const own = X.map((x): Dim => x.dims[i]!);
+      if (i === at) return own.reduce((a, b) => plus(a, b));
+      const lengths = new Set(own.filter((d) => typeof d === 'number'));
+      if (lengths.size > 1)
+        throw misfit('Concat', `axis ${i} differs`, Object.fromEntries(X.map((x, k) => [`X${k}`, x])));
+      return [...lengths][0] ?? dim;
+    });
     return {
       dims,
       dtype: X[0]!.dtype,

@@ -18,8 +18,11 @@ export interface Bound {
 
 /** Samples in a batch while links are solved: not 1, so that axes of size 1 are known to stretch. */
 const BATCH = 2;
-/** Sizes tried for other symbols until the graph's shapes fit: primes, so that none is mistaken for another. */
-const OTHERS = [13, 5, 97, 227, 512, 1];
+/**
+ * Sizes tried for other symbols until the graph's shapes fit: primes, so that none is mistaken for another, and sizes that
+ * can be halved, for networks that go down and up again.
+ */
+const OTHERS = [13, 5, 97, 160, 227, 512, 1];
 
 const named = (input: string, axis: number, dim: Dim): Dim => dim ?? `${input}/${axis}`;
 
