@@ -2,7 +2,7 @@
 
 import { internal } from '../base/error.ts';
 import { checkGraph } from '../graph/check.ts';
-import type { Model, Node } from '../graph/model.ts';
+import type { Graph, Model, Node } from '../graph/model.ts';
 import { modernize } from '../ops/modern.ts';
 import { type Edit, openNet } from './net.ts';
 import { matchAt } from './pattern.ts';
@@ -43,12 +43,19 @@ export function applyRules(model: Model, rules: readonly Rule[]): Rewritten {
       else runPattern(rule, edit, fired, missed);
     }
     if (fired.length > before) continue;
-    const rewritten = { ...modern, graph: edit.finish() };
+    const graph = edit.finish();
+    const rewritten = { ...modern, opsets: opsetsOf(modern, graph), graph };
     if (fired.length > 0) checkGraph(rewritten);
     return { model: rewritten, report: { fired, missed } };
   }
   const last = [...new Set(fired.slice(-8).map(({ rule }) => rule))].join(', ');
   throw internal(`the rewrite rules ${last} do not come to an end`);
+}
+
+/** With the domains of nodes that rules made. */
+function opsetsOf({ opsets }: Model, { nodes }: Graph): Model['opsets'] {
+  const fresh = nodes.filter(({ domain }) => opsets[domain] === undefined).map(({ domain }) => [domain, 1] as const);
+  return fresh.length === 0 ? opsets : { ...opsets, ...Object.fromEntries(fresh) };
 }
 
 function runPattern(rule: PatternRule, edit: Edit, fired: Firing[], missed: Firing[]): void {

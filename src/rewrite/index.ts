@@ -23,6 +23,7 @@ const SPECIAL: readonly RuleName[] = [
   'flatten-channels-last',
   'pad-to-projection',
   'attention',
+  'packed-attention',
 ];
 
 /** The rules of `simplify`: all that never add arithmetic. */

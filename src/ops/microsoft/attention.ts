@@ -58,6 +58,7 @@ export const Attention = carried('Attention', {
     const four = [1, batch, a.num_heads, total, sizes[2]! / a.num_heads];
     return [mergeHeads(Y, g), g.Concat(g.reshape(k, four), g.reshape(v, four), { axis: 0 })];
   },
+  quant: { kind: 'float', stores: { slots: ['weights'], axis: 1 } },
   cost: ({ input, weights, past }, { qkv_hidden_sizes }) => {
     const [batch, length] = input.dims as [number, number];
     const [depth, width] = [

@@ -35,6 +35,7 @@ import { mergeReshapes } from './merge-reshapes.ts';
 import { mergeScales } from './merge-scales.ts';
 import { mergeTransposes } from './merge-transposes.ts';
 import { oneHotToGather } from './one-hot-to-gather.ts';
+import { packedAttention } from './packed-attention.ts';
 import { padToProjection } from './pad-to-projection.ts';
 import { reduceMeanToGlobalAveragePool } from './reduce-mean-to-global-average-pool.ts';
 import { reshapeByConstant } from './reshape-by-constant.ts';
@@ -84,6 +85,7 @@ export const rules = {
   'hard-swish-to-clip': hardSwishToClip,
   'flatten-channels-last': flattenChannelsLast,
   attention,
+  'packed-attention': packedAttention,
 } as const satisfies Record<string, Rule>;
 
 export type RuleName = keyof typeof rules;

@@ -1,0 +1,242 @@
+/**
+ * Projections, attention over heads and the turning of axes in between become the engine's one operator for all of it.
+ *
+ *   x [B, L, D] · W [D, 3·H·d] + b  →  Q, K, V [B, H, L, d]  →  softmax(s · Q·Kᵀ) · V  →  [B, L, H·d]          with or without a causal mask
+ *
+ * Source   com.microsoft.Attention, ONNX Runtime, docs/ContribOperators.md.
+ *
+ * Not among the rules that simplify: other engines do not know the operator. Some 15 nodes become one: twice as fast where tokens are few and
+ * narrow, 1.05 to 1.3 times for encoders of the usual size.
+ */
+
+import type { Node } from '../../graph/model.ts';
+import { float32, floats, type Tensor, tensor } from '../../graph/tensor.ts';
+import type { Builder } from '../../ops/builder.ts';
+import type { StaticValue } from '../../ops/op.ts';
+import { intsAttr, numberAttr, sameDims, uniform } from '../attribute.ts';
+import type { Net } from '../net.ts';
+import { any, type Match, node, oneOf } from '../pattern.ts';
+import { isCausal, type ProjectedHeads, projectedHeads } from '../projected-heads.ts';
+import { called, rule } from '../rule.ts';
+import { values } from '../sample.ts';
+import { isPlain, isTurned, product, scaleOf } from './attention.ts';
+
+/** A score this low weighs nothing. */
+const NEVER = -1e4;
+
+const masked = [
+  node('Where', [any('seen'), product, any('never')], { as: 'masked' }),
+  node('Where', [any('hidden'), any('never'), product], { as: 'masked' }),
+  node('Add', [product, any('mask')], { commutes: true, as: 'masked' }),
+];
+const weights = node('Softmax', [oneOf(...masked, product)], { as: 'weights' });
+const heads = node('MatMul', [weights, any('v')], { as: 'heads' });
+
+interface Packed {
+  readonly q: ProjectedHeads;
+  readonly k: ProjectedHeads;
+  readonly v: ProjectedHeads;
+  readonly scale: number;
+  readonly isCausal: boolean;
+}
+
+/** What the operator is made of, or why it cannot be. */
+function read(match: Match, net: Net): Packed | string {
+  const { nodes, values: found, root } = match;
+  const q = projectedHeads(found['q']!, net);
+  const k = projectedHeads(found['k']!, net, isTurned(nodes['turned']!));
+  const v = projectedHeads(found['v']!, net);
+  if (!q || !k || !v) return 'queries, keys or values are not columns of one product';
+  if (q.x !== k.x || q.x !== v.x) return 'queries, keys and values are made of different inputs';
+  if (q.heads !== k.heads || q.heads !== v.heads || q.depth !== k.depth) return 'heads differ';
+  if (q.depth !== v.depth) return 'values are wider than keys';
+  const scale = scaleOf(match, net);
+  if (scale === undefined) return 'a factor is not one number';
+  const mask = found['seen'] ?? found['hidden'] ?? found['mask'];
+  if (mask !== undefined && !causal(match, mask, net)) return `"${mask}" is not a causal mask`;
+  const [X, Y] = [net.dims(q.x), net.dims(root.outputs[0]!)];
+  const isWhole =
+    X?.length === 3 && Y?.length === 3 && Y[2] === q.heads * q.depth && sameDims(X.slice(0, 2), Y.slice(0, 2));
+  if (!isWhole) return 'the heads are not put together again';
+  if (net.fact(q.x)?.dtype !== 'float32') return `its input is ${net.fact(q.x)?.dtype ?? 'not known'}`;
+  const gone = between(root, new Set([q.x, ...(mask === undefined ? [] : [mask])]), net);
+  for (const each of gone) {
+    const isKept = each.outputs.some(
+      (name) => net.isOutput(name) || net.readers(name).some((reader) => reader !== root && !gone.has(reader)),
+    );
+    if (isKept) return `"${called(each)}" is read elsewhere too`;
+  }
+  return { q, k, v, scale, isCausal: mask !== undefined };
+}
+
+/** The nodes behind these values that make what a node reads, its shapes aside. */
+function between(root: Node, from: ReadonlySet<string>, net: Net): Set<Node> {
+  const found = new Set<Node>();
+  const open = [root];
+  for (const node of open) {
+    for (const name of node.inputs) {
+      const isPart = !from.has(name) && net.fact(name)?.dtype === 'float32';
+      const maker = isPart ? net.maker(name) : undefined;
+      if (!maker || found.has(maker)) continue;
+      found.add(maker);
+      open.push(maker);
+    }
+  }
+  return found;
+}
+
+function causal({ values: found, nodes }: Match, mask: string, net: Net): boolean {
+  const scores = net.dims(nodes['masked']!.outputs[0]!);
+  const never = found['never'] === undefined ? NEVER : uniform(found['never'], net);
+  if (!scores || never === undefined || never > NEVER) return false;
+  const isSeen = (value: number): boolean => {
+    if (found['mask'] === undefined) return (value !== 0) === (found['seen'] !== undefined);
+    return value === 0 || value > NEVER;
+  };
+  return isCausal(mask, scores, isSeen, net);
+}
+
+/** The columns of queries, keys and values side by side: [D, 3 · H · d]. */
+function packed(parts: readonly ProjectedHeads[], net: Net): Tensor {
+  const rows = net.constant(parts[0]!.weight)!.dims[0]!;
+  const wide = parts[0]!.heads * parts[0]!.depth;
+  const all = new Float32Array(rows * 3 * wide);
+  for (const [i, { weight, from }] of parts.entries()) {
+    const W = net.constant(weight)!;
+    const [width, own] = [W.dims[1]!, floats(W)];
+    for (let r = 0; r < rows; r++) {
+      all.set(own.subarray(r * width + from, r * width + from + wide), r * 3 * wide + i * wide);
+    }
+  }
+  return float32([rows, 3 * wide], all);
+}
+
+/** Their biases: ONNX Runtime 1.30 crashes where there is none. */
+function packedBias(parts: readonly ProjectedHeads[], net: Net): Tensor {
+  const wide = parts[0]!.heads * parts[0]!.depth;
+  const all = new Float32Array(3 * wide);
+  for (const [i, { bias, from }] of parts.entries()) {
+    if (bias !== undefined) all.set(floats(net.constant(bias)!).subarray(from, from + wide), i * wide);
+  }
+  return float32([3 * wide], all);
+}
+
+export const packedAttention = rule({
+  name: 'packed-attention',
+  about: 'Projections and attention over heads become the one operator that ONNX Runtime has for them.',
+  pattern: node('Reshape', [node('Transpose', [heads], { as: 'back' })]),
+
+  where: ({ nodes: { turned, back, weights: softmax } }) =>
+    (isPlain(turned!) || isTurned(turned!)) &&
+    `${intsAttr(back!, 'perm')}` === '0,2,1,3' &&
+    [-1, 3].includes(numberAttr(softmax!, 'axis', -1)),
+
+  check: (match, net) => {
+    const found = read(match, net);
+    return typeof found === 'string' ? found : undefined;
+  },
+
+  rewrite: (match, edit) => {
+    const { q, k, v, scale, isCausal } = read(match, edit) as Packed;
+    const parts = [q, k, v];
+    const bias = edit.weight(q.bias ?? `${q.weight}_bias`, packedBias(parts, edit));
+    const inputs = [q.x, edit.weight(q.weight, packed(parts, edit)), bias];
+    const attrs = {
+      num_heads: q.heads,
+      scale: { kind: 'float', value: scale },
+      ...(isCausal && { unidirectional: 1 }),
+    } as const;
+    return {
+      outputs: [edit.emit('Attention', inputs, attrs, { domain: 'com.microsoft', like: match.nodes['heads']! })],
+      why: `${q.heads} heads of "${q.x}"${isCausal ? ', each place behind the last' : ''}`,
+    };
+  },
+
+  samples: [
+    {
+      about: 'with one product for queries, keys and values, as GPT has it',
+      leaves: 'Attention',
+      build: (g) => {
+        const all = g.Add(g.MatMul(g.input('x', 'float32', [2, 5, 6]), values(g, [6, 24])), values(g, [24]));
+        const [q, k, v] = g.emit('Split', [all, [8, 8, 8]], { axis: 2 }, { outputs: 3 });
+        return attended(g, apart(g, q!), g.Transpose(places(g, k!), { perm: [0, 2, 3, 1] }), apart(g, v!), (scores) =>
+          g.Where(triangle(g), scores, g.scalar(Number.NEGATIVE_INFINITY, 'float32')),
+        );
+      },
+    },
+    {
+      about: 'with a product each, as BERT has it',
+      leaves: 'Attention',
+      build: (g) => {
+        const x = g.input('x', 'float32', [2, 5, 6]);
+        const [q, k, v] = [1, 2, 3].map((seed) =>
+          apart(g, g.Add(values(g, [8], seed), g.MatMul(x, values(g, [6, 8], seed)))),
+        );
+        return attended(g, q!, g.Transpose(k!, { perm: [0, 1, 3, 2] }), v!);
+      },
+    },
+    {
+      about: 'stacked, as vision transformers have it, and without biases',
+      leaves: 'Attention',
+      build: (g) => {
+        const all = g.MatMul(g.input('x', 'float32', [2, 5, 6]), values(g, [6, 24]));
+        const stack = g.Transpose(g.Reshape(all, [2, 5, 3, 2, 4]), { perm: [2, 0, 3, 1, 4] });
+        const [q, k, v] = [0, 1, 2].map((i) => g.Gather(stack, g.scalar(i, 'int64'), { axis: 0 }));
+        return attended(g, q!, g.Transpose(k!, { perm: [0, 1, 3, 2] }), v!);
+      },
+    },
+    {
+      about: 'with a mask that lets later places see less',
+      build: (g) => {
+        const x = g.input('x', 'float32', [2, 5, 6]);
+        const [q, k, v] = [1, 2, 3].map((seed) => apart(g, g.MatMul(x, values(g, [6, 8], seed))));
+        return attended(g, q!, g.Transpose(k!, { perm: [0, 1, 3, 2] }), v!, (scores) =>
+          g.Add(scores, values(g, [1, 1, 5, 5])),
+        );
+      },
+      fires: false,
+    },
+    {
+      about: 'with values of another input',
+      build: (g) => {
+        const [x, y] = ['x', 'y'].map((name) => g.input(name, 'float32', [2, 5, 6]));
+        const [q, k] = [1, 2].map((seed) => apart(g, g.MatMul(x!, values(g, [6, 8], seed))));
+        return attended(g, q!, g.Transpose(k!, { perm: [0, 1, 3, 2] }), apart(g, g.MatMul(y!, values(g, [6, 8], 3))));
+      },
+      fires: false,
+    },
+    {
+      about: 'with keys that are an output too',
+      build: (g) => {
+        const x = g.input('x', 'float32', [2, 5, 6]);
+        const [q, k, v] = [1, 2, 3].map((seed) => apart(g, g.MatMul(x, values(g, [6, 8], seed))));
+        return [attended(g, q!, g.Transpose(k!, { perm: [0, 1, 3, 2] }), v!), k!];
+      },
+      fires: false,
+    },
+  ],
+});
+
+const places = (g: Builder, columns: StaticValue): StaticValue => g.Reshape(columns, [0, 0, 2, 4]);
+const apart = (g: Builder, columns: StaticValue): StaticValue =>
+  g.Transpose(places(g, columns), { perm: [0, 2, 1, 3] });
+const triangle = (g: Builder): StaticValue =>
+  g.constant(
+    tensor(
+      'bool',
+      [5, 5],
+      Uint8Array.from({ length: 25 }, (_, i) => Number(i % 5 <= Math.floor(i / 5))),
+    ),
+    'seen',
+  );
+
+function attended(
+  g: Builder,
+  q: StaticValue,
+  turned: StaticValue,
+  v: StaticValue,
+  mask: (scores: StaticValue) => StaticValue = (scores) => scores,
+): StaticValue {
+  const sum = g.MatMul(g.Softmax(mask(g.Mul(g.MatMul(q, turned), 0.5)), { axis: -1 }), v);
+  return g.Reshape(g.Transpose(sum, { perm: [0, 2, 1, 3] }), [0, 0, 8]);
+}
