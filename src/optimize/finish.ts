@@ -55,22 +55,23 @@ export async function finish(
 ): Promise<Trial | undefined> {
   const { workshop, maxDrop } = quest;
   const left = (): boolean => leftMs(quest) > 0;
-  const lean = await leanest(stem, quest);
+  const lean = await leanest(stem, quest, FASTER);
+  const inFloats = await leanest(stem, quest, [...FASTER, ...FASTER_IN_FLOATS]);
   const holds = (trial: Trial | undefined): trial is Trial => trial !== undefined && isWithin(trial.drop, maxDrop);
   const isTold = judge.data.size >= TELLING;
   /** Nothing needs to be tried beyond this. */
   const isSafe = (trial: Trial | undefined): boolean =>
     trial !== undefined && isWithin(trial.drop, maxDrop * SAFE) && isTold;
   const made: Trial[] = [];
-  const grow = async (call: StepCall): Promise<Trial | undefined> => {
-    const trial = await workshop.grow(lean, call);
+  const grow = async (call: StepCall, from = lean): Promise<Trial | undefined> => {
+    const trial = await workshop.grow(from, call);
     if (trial) made.push(trial);
     return trial;
   };
   const result = (): Trial | undefined => best(made.filter(holds));
 
-  const stored = await grow({ step: 'store', as: 'int8' });
-  if (!(holds(stored) && isTold) && left()) await grow({ step: 'store', as: 'float16' });
+  const stored = await grow({ step: 'store', as: 'int8' }, inFloats);
+  if (!(holds(stored) && isTold) && left()) await grow({ step: 'store', as: 'float16' }, inFloats);
   if (!left()) return result();
 
   const { fast, slow } = await kernelsOf(lean, quest, lab);
@@ -127,14 +128,16 @@ export async function finish(
 
 /** Exact rules that make some layers faster and add no arithmetic, but change how sums are rounded. */
 const FASTER: readonly RuleName[] = ['merge-interleaved'];
+/** Those that leave integers nothing to work on. */
+const FASTER_IN_FLOATS: readonly RuleName[] = ['packed-attention'];
 /** A rewrite must be this much faster to count. */
 const TELLING_TIME = 0.98;
 
-/** The structure after all exact rewrites that make it no slower. */
-async function leanest(stem: Trial, { workshop }: Quest): Promise<Trial> {
+/** The structure after all exact rewrites, and those of these that make it faster. */
+async function leanest(stem: Trial, { workshop }: Quest, rules: readonly RuleName[]): Promise<Trial> {
   const lean = (await workshop.grow(stem, { step: 'simplify' })) ?? stem;
   const model = await workshop.modelOf(lean);
-  const also = FASTER.filter((name) => rewrite(model, [name]).report.fired.length > 0);
+  const also = rules.filter((name) => rewrite(model, [name]).report.fired.length > 0);
   const leaner = also.length > 0 ? await workshop.grow(stem, { step: 'simplify', also }) : undefined;
   return leaner && leaner.latencyRatio < lean.latencyRatio * TELLING_TIME ? leaner : lean;
 }

@@ -38,6 +38,8 @@ interface Packed {
   readonly v: ProjectedHeads;
   readonly scale: number;
   readonly isCausal: boolean;
+  /** What is added to the scores: [1 or B, 1 or H, L, L]. */
+  readonly added: string | undefined;
 }
 
 /** What the operator is made of, or why it cannot be. */
@@ -53,7 +55,9 @@ function read(match: Match, net: Net): Packed | string {
   const scale = scaleOf(match, net);
   if (scale === undefined) return 'a factor is not one number';
   const mask = found['seen'] ?? found['hidden'] ?? found['mask'];
-  if (mask !== undefined && !causal(match, mask, net)) return `"${mask}" is not a causal mask`;
+  const isCausal = mask !== undefined && causal(match, mask, net);
+  const added = isCausal ? undefined : mask;
+  if (added !== undefined && !isAdded(match, net)) return `"${added}" is neither causal nor added to all scores`;
   const [X, Y] = [net.dims(q.x), net.dims(root.outputs[0]!)];
   const isWhole =
     X?.length === 3 && Y?.length === 3 && Y[2] === q.heads * q.depth && sameDims(X.slice(0, 2), Y.slice(0, 2));
@@ -66,7 +70,7 @@ function read(match: Match, net: Net): Packed | string {
     );
     if (isKept) return `"${called(each)}" is read elsewhere too`;
   }
-  return { q, k, v, scale, isCausal: mask !== undefined };
+  return { q, k, v, scale, isCausal, added };
 }
 
 /** The nodes behind these values that make what a node reads, its shapes aside. */
@@ -94,6 +98,16 @@ function causal({ values: found, nodes }: Match, mask: string, net: Net): boolea
     return value === 0 || value > NEVER;
   };
   return isCausal(mask, scores, isSeen, net);
+}
+
+/** Is the mask added, and does it have all of the scores' axes, the last two in full? */
+function isAdded({ values: { mask }, nodes }: Match, net: Net): boolean {
+  const [own, scores] = [mask, nodes['masked']!.outputs[0]!].map((name) => (name ? net.dims(name) : undefined));
+  return (
+    own?.length === 4 &&
+    own.every((dim, i) => dim !== null && (dim === scores?.[i] || (i < 2 && dim === 1))) &&
+    net.fact(mask!)?.dtype === 'float32'
+  );
 }
 
 /** The columns of queries, keys and values side by side: [D, 3 · H · d]. */
@@ -137,10 +151,15 @@ export const packedAttention = rule({
   },
 
   rewrite: (match, edit) => {
-    const { q, k, v, scale, isCausal } = read(match, edit) as Packed;
+    const { q, k, v, scale, isCausal, added } = read(match, edit) as Packed;
     const parts = [q, k, v];
     const bias = edit.weight(q.bias ?? `${q.weight}_bias`, packedBias(parts, edit));
-    const inputs = [q.x, edit.weight(q.weight, packed(parts, edit)), bias];
+    const inputs = [
+      q.x,
+      edit.weight(q.weight, packed(parts, edit)),
+      bias,
+      ...(added === undefined ? [] : ['', '', added]),
+    ];
     const attrs = {
       num_heads: q.heads,
       scale: { kind: 'float', value: scale },
@@ -186,12 +205,23 @@ export const packedAttention = rule({
       },
     },
     {
-      about: 'with a mask that lets later places see less',
+      about: 'with a weight for each pair of places and each head',
+      leaves: 'Attention',
       build: (g) => {
         const x = g.input('x', 'float32', [2, 5, 6]);
         const [q, k, v] = [1, 2, 3].map((seed) => apart(g, g.MatMul(x, values(g, [6, 8], seed))));
         return attended(g, q!, g.Transpose(k!, { perm: [0, 1, 3, 2] }), v!, (scores) =>
-          g.Add(scores, values(g, [1, 1, 5, 5])),
+          g.Add(scores, values(g, [1, 2, 5, 5])),
+        );
+      },
+    },
+    {
+      about: 'with a mask that is the same for all queries',
+      build: (g) => {
+        const x = g.input('x', 'float32', [2, 5, 6]);
+        const [q, k, v] = [1, 2, 3].map((seed) => apart(g, g.MatMul(x, values(g, [6, 8], seed))));
+        return attended(g, q!, g.Transpose(k!, { perm: [0, 1, 3, 2] }), v!, (scores) =>
+          g.Add(scores, values(g, [2, 1, 1, 5])),
         );
       },
       fires: false,
