@@ -14,7 +14,7 @@ import { float32, floats, type Tensor, tensor } from '../../graph/tensor.ts';
 import type { Builder } from '../../ops/builder.ts';
 import type { StaticValue } from '../../ops/op.ts';
 import { intsAttr, numberAttr, sameDims, uniform } from '../attribute.ts';
-import type { Net } from '../net.ts';
+import type { Edit, Net } from '../net.ts';
 import { any, type Match, node, oneOf } from '../pattern.ts';
 import { isCausal, type ProjectedHeads, projectedHeads } from '../projected-heads.ts';
 import { called, rule } from '../rule.ts';
@@ -38,7 +38,7 @@ interface Packed {
   readonly v: ProjectedHeads;
   readonly scale: number;
   readonly isCausal: boolean;
-  /** What is added to the scores: [1 or B, 1 or H, L, L]. */
+  /** What is added to the scores: [1 or B, 1 or H, 1 or L, L]. */
   readonly added: string | undefined;
 }
 
@@ -100,14 +100,23 @@ function causal({ values: found, nodes }: Match, mask: string, net: Net): boolea
   return isCausal(mask, scores, isSeen, net);
 }
 
-/** Is the mask added, and does it have all of the scores' axes, the last two in full? */
+/** Is the mask added, and does it have all of the scores' axes, the keys in full? */
 function isAdded({ values: { mask }, nodes }: Match, net: Net): boolean {
   const [own, scores] = [mask, nodes['masked']!.outputs[0]!].map((name) => (name ? net.dims(name) : undefined));
   return (
     own?.length === 4 &&
-    own.every((dim, i) => dim !== null && (dim === scores?.[i] || (i < 2 && dim === 1))) &&
+    own.every((dim, i) => dim !== null && (dim === scores?.[i] || (i < 3 && dim === 1))) &&
     net.fact(mask!)?.dtype === 'float32'
   );
+}
+
+/** A mask that is the same for all queries, [B, 1, 1, L], once for each of them: so the operator wants it. */
+function forEachQuery(mask: string, edit: Edit): string {
+  const own = edit.dims(mask)!;
+  if (own[2] === own[3]) return mask;
+  const one = edit.weight('one', tensor('int64', [1], BigInt64Array.of(1n)));
+  const keys = edit.emit('Shape', [mask], { start: 3 });
+  return edit.emit('Expand', [mask, edit.emit('Concat', [one, one, keys, one], { axis: 0 })]);
 }
 
 /** The columns of queries, keys and values side by side: [D, 3 · H · d]. */
@@ -158,7 +167,7 @@ export const packedAttention = rule({
       q.x,
       edit.weight(q.weight, packed(parts, edit)),
       bias,
-      ...(added === undefined ? [] : ['', '', added]),
+      ...(added === undefined ? [] : ['', '', forEachQuery(added, edit)]),
     ];
     const attrs = {
       num_heads: q.heads,
@@ -216,15 +225,26 @@ export const packedAttention = rule({
       },
     },
     {
-      about: 'with a mask that is the same for all queries',
+      about: 'with a mask that is the same for all keys',
       build: (g) => {
         const x = g.input('x', 'float32', [2, 5, 6]);
         const [q, k, v] = [1, 2, 3].map((seed) => apart(g, g.MatMul(x, values(g, [6, 8], seed))));
         return attended(g, q!, g.Transpose(k!, { perm: [0, 1, 3, 2] }), v!, (scores) =>
-          g.Add(scores, values(g, [2, 1, 1, 5])),
+          g.Add(scores, values(g, [2, 1, 5, 1])),
         );
       },
       fires: false,
+    },
+    {
+      about: 'with a mask that is the same for all queries',
+      leaves: 'Shape Concat Expand Attention',
+      build: (g) => {
+        const x = g.input('x', 'float32', [2, 5, 6]);
+        const [q, k, v] = [1, 2, 3].map((seed) => apart(g, g.MatMul(x, values(g, [6, 8], seed))));
+        return attended(g, q!, g.Transpose(k!, { perm: [0, 1, 3, 2] }), v!, (scores) =>
+          g.Add(scores, g.input('mask', 'float32', [2, 1, 1, 5])),
+        );
+      },
     },
     {
       about: 'with values of another input',
