@@ -3,6 +3,7 @@
 export { type ArrayOptions, fromArrays } from './arrays.ts';
 export { type AugmentOptions, augment, type ImageSize, type ImageTransform } from './augment.ts';
 export { type BatchOptions, batchCount, batches, type OrderOptions, order } from './batches.ts';
+export { blend } from './blend.ts';
 export { fromCsv, readTable } from './csv.ts';
 export {
   batchDims,

@@ -21,8 +21,10 @@ const STRUCTURAL: ReadonlySet<string> = new Set(['tune', 'prune', 'drop', 'facto
 /** Was this cut or taught last, and has no ends yet? */
 export const isStructure = ({ calls }: Trial): boolean => STRUCTURAL.has(calls.at(-1)?.step ?? '');
 
-/** Changed copies of each image that are learnt from besides it. */
-const COPIES = 2;
+/** Changed copies of each sample that are learnt from besides it: of few samples more, until there are so many. */
+const COPIES = { least: 2, most: 12, enough: 1500 };
+const copiesOf = (size: number): number =>
+  Math.max(COPIES.least, Math.min(COPIES.most, Math.floor(COPIES.enough / size)));
 /** So many samples say enough without. */
 const MANY = 20_000;
 
@@ -59,7 +61,8 @@ export async function teach(quest: Quest, trial: Trial, { epochs, mostMs }: Less
   const change = passes >= CHANGING ? changeFor(learn) : undefined;
   // with labels alone images change anew in every pass; a teacher's answers are recorded, of copies too
   const isLive = manner.labels === 1;
-  const times = change && !isLive ? 1 + COPIES : 1;
+  const copies = copiesOf(learn.size);
+  const times = change && !isLive ? 1 + copies : 1;
   // what was taught before is nearly there: a full rate would undo some of it
   const wasTaught = trial.calls.at(-1)?.step === 'distill';
   return await quest.workshop.grow(trial, {
@@ -68,15 +71,16 @@ export async function teach(quest: Quest, trial: Trial, { epochs, mostMs }: Less
     ...manner,
     ...(wasTaught && { lr: tuners[manner.optimizer].lr * AGAIN }),
     ...samples,
-    ...(change && { augment: change, ...(!isLive && { copies: COPIES }) }),
+    ...(change && { augment: change, ...(!isLive && { copies }) }),
   });
 }
 
-/** Grey images may be letters, which have no other side; undefined for what is no image, or where many samples say enough. */
+/** Grey images may be letters, which have no other side; other numbers are mixed. Undefined for what is not all floats, or where many samples say enough. */
 export function changeFor({ inputs, size }: Dataset): ChangeName | undefined {
-  const [input, ...others] = Object.values(inputs);
-  if (!input || others.length > 0 || input.dtype !== 'float32' || input.dims.length !== 3 || size >= MANY)
-    return undefined;
-  const changes: Readonly<Record<number, ChangeName>> = { 1: 'shift', 3: 'flip' };
-  return changes[input.dims[0]!];
+  const columns = Object.values(inputs);
+  if (columns.some(({ dtype }) => dtype !== 'float32') || size >= MANY) return undefined;
+  const [input, ...others] = columns;
+  if (others.length > 0 || input!.dims.length !== 3) return 'blend';
+  const images: Readonly<Record<number, ChangeName>> = { 1: 'shift', 3: 'flip' };
+  return images[input!.dims[0]!];
 }

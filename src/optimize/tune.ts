@@ -26,7 +26,9 @@ export async function tuned(quest: Quest, lab: Lab): Promise<Trial | undefined> 
   if (epochs < 1) return undefined;
   lab.onNote?.('the original learns from the labels first');
   const change = changeFor(learn);
-  const call = { step: 'tune', epochs, optimizer, ...(change && { augment: change }) } as const;
+  // between two samples there is a teacher's answer, but no label
+  const isKept = change !== undefined && change !== 'blend';
+  const call = { step: 'tune', epochs, optimizer, ...(isKept && { augment: change }) } as const;
   const trial = await workshop.grow(root, call);
   return trial && trial.drop < -GAIN ? trial : undefined;
 }

@@ -1,10 +1,10 @@
 /** What every step that learns takes, and what it makes of that: samples, batch, optimiser. */
 
-import { augment, type Dataset, take } from '../data/index.ts';
+import { type Dataset, take } from '../data/index.ts';
 import type { Model } from '../graph/model.ts';
 import type { Lab } from '../runtime/index.ts';
 import { type FitOptions, type FitReport, fit, taskOf } from '../train/index.ts';
-import { type ChangeName, changes, transformsFor } from './copies.ts';
+import { changes } from './copies.ts';
 import { amount, count, oneOf, type ValuesOf } from './option.ts';
 import { type TunerName, tuners } from './tuner.ts';
 
@@ -15,7 +15,10 @@ export const lesson = {
   optimizer: oneOf(tuners, 'how weights move', 'adam'),
   lr: amount("peak learning rate, which falls as a cosine; default: the optimiser's own"),
   samples: count('learn from this many at most'),
-  augment: oneOf(changes, 'learn from changed images, too: shifted, or flipped and shifted'),
+  augment: oneOf(
+    changes,
+    'learn from changed samples, too: images shifted, or flipped and shifted; others with a part of another one',
+  ),
 };
 export type LessonValues = ValuesOf<typeof lesson>;
 
@@ -47,15 +50,10 @@ export async function learnLabels(
   lab: Lab,
 ): Promise<{ model: Model; report: FitReport }> {
   const some = samples === undefined ? learn : take(learn, samples);
-  const data = change === undefined ? some : anew(some, change, lab.seed);
+  const data = change === undefined ? some : changes[change](some, lab.seed ?? 0);
   const { loss, metric } = taskOf(model, some);
   return await fit(model, data, { ...howToFit(values, data, validation), loss, metric }, lab);
 }
-
-const anew = (data: Dataset, change: ChangeName, seed = 0): Dataset => {
-  const { column, transforms } = transformsFor(data, change);
-  return augment(data, transforms, { seed, ...(column !== undefined && { column }) });
-};
 
 /** For people: which epoch was kept, and its loss. */
 export function toldOf({ epochs, kept }: FitReport, passes: number): string {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { measure, quantile } from './measure.ts';
+import { fastest, measure, quantile } from './measure.ts';
 
 /** A clock that only the cases move. */
 const fakeClock = () => {
@@ -96,5 +96,14 @@ describe('quantile', () => {
     expect(quantile([4, 1, 3, 2], 1)).toBe(4);
     expect(quantile([7], 0.95)).toBe(7);
     expect(quantile([], 0.5)).toBeNaN();
+  });
+});
+
+describe('fastest', () => {
+  it('is the least sample that another comes near to: one alone far below is no time', () => {
+    expect(fastest([3, 2, 2.1, 5])).toBe(2);
+    expect(fastest([3, 2, 0.05, 2.1, 5])).toBe(2);
+    expect(fastest([1, 2, 4, 8])).toBe(1);
+    expect(fastest([7])).toBe(7);
   });
 });

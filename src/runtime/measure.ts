@@ -84,10 +84,10 @@ export async function measure(
       name,
       p50Ms: quantile(own, 0.5),
       p95Ms: quantile(own, 0.95),
-      minMs: Math.min(...own),
+      minMs: fastest(own),
       samplesMs: own,
       inner: inners[i]!,
-      ratio: isDisturbed ? Math.min(...own) / Math.min(...samples[0]!) : quantile(ratios, 0.5),
+      ratio: isDisturbed ? fastest(own) / fastest(samples[0]!) : quantile(ratios, 0.5),
       ratioLow: quantile(ratios, 0.1),
       ratioHigh: quantile(ratios, 0.9),
       isDisturbed,
@@ -117,6 +117,16 @@ async function time(run: Case['run'], times: number, now: () => number): Promise
     if (running) await running; // awaiting nothing would cost a turn of the event loop's queue
   }
   return now() - start;
+}
+
+/** The next sample is at most so much longer than the fastest: one alone that is much shorter is the clock's doing. */
+const NEAR = 1.25;
+
+/** The fastest sample that another one comes near to. */
+export function fastest(samples: readonly number[]): number {
+  const sorted = samples.toSorted((a, b) => a - b);
+  const at = sorted.findIndex((sample, i) => i + 1 < sorted.length && sorted[i + 1]! <= sample * NEAR);
+  return sorted[Math.max(0, at)]!;
 }
 
 /** The value below which this share of the sorted numbers lies; between two, linear. NaN of none. */

@@ -41,6 +41,7 @@ const ORDERS: Readonly<Record<string, readonly StepCall[]>> = {
   'prune, distil, quantise while learning': [prune, distill(passes - 2), simplify, aware(2)],
   'prune, quantise while learning': [prune, simplify, aware(passes)],
   'prune, quantise, distil': [prune, simplify, integers, distill(passes)],
+  'prune, quantise while learning, distil': [prune, simplify, aware(2), distill(passes - 2)],
   'distil, prune, quantise while learning': [distill(passes - 2), prune, simplify, aware(2)],
   'quantise, prune, distil': [simplify, integers, prune, distill(passes)],
 };

@@ -30,8 +30,13 @@ const isSingle = ({ calls }: Trial): boolean =>
 /** Confirmations and evaluations that single methods get, as many as a search has. */
 const CONFIRMED = 12;
 const LOOKS = 5;
+/** Trials that lose more on the search samples, over the bound, are not asked for. */
+const NEAR = 1.5;
 
-/** The single method that is best in time and bytes, chosen as a search chooses: the bound holds on search and selection samples, then on the evaluation's. */
+/**
+ * The single method that is best in time and bytes, chosen as a search chooses: on search and selection samples it is within a standard error of
+ * the bound, then holds it on the evaluation's.
+ */
 export async function bestSingle(
   original: Model,
   { trials, evidence }: Optimized,
@@ -43,14 +48,15 @@ export async function bestSingle(
   const judge = await judgeOf(original, evidence!.data, lab);
   const before = await judgeOf(original, selection, lab);
   const worth = ({ latencyRatio, bytes }: Trial): number => latencyRatio * bytes ** 0.1;
-  const singles = trials.filter((trial) => isSingle(trial) && isWithin(trial.drop, maxDrop));
+  const singles = trials.filter((trial) => isSingle(trial) && isWithin(trial.drop, maxDrop * NEAR));
   let looks = 0;
   for (const trial of singles.sort((a, b) => worth(a) - worth(b)).slice(0, CONFIRMED)) {
     const model = await modelOf(trial);
     if (!model || looks === LOOKS) continue;
     const selected = (await before.score(model)).drop;
     const both = (trial.drop * search.size + selected * selection.size) / (search.size + selection.size);
-    if (!isWithin(both, maxDrop)) continue;
+    const samples = search.size + selection.size;
+    if (!isWithin(both, maxDrop + Math.sqrt((Math.max(0, both) * (1 - both)) / samples))) continue;
     looks++;
     const { drop } = await judge.score(model);
     if (isWithin(drop, maxDrop)) return { model, drop };

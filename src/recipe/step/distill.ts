@@ -18,7 +18,7 @@ export const distill = step({
       'share of the loss that comes from labels, where there are any; with all of it, no teacher is asked',
       0.1,
     ),
-    copies: count('changed copies of each image', 2),
+    copies: count('changed copies of each sample', 2),
   },
   needsSamples: true,
   async run(model, options, { original, learn, validation, answers }, lab) {
