@@ -66,6 +66,12 @@ const KINDS: Readonly<Record<string, Make>> = {
   'a dense layer': (g, x) => g.Gemm(g.Flatten(x), weight(g, [CHANNELS * 36, 5]), null),
   'a dense layer with its matrix transposed': (g, x) =>
     g.Gemm(g.Flatten(x), weight(g, [5, CHANNELS * 36]), null, { transB: 1 }),
+  'a layer whose name is one of ours': (g, x) =>
+    g.emit('Conv', [x, weight(g, [6, CHANNELS, 3, 3])], { pads }, { name: 'Add', names: ['Add_1_out'] })[0]!,
+  'a product with rows of sequences that begin with time': (g, x) => {
+    const rows = g.Transpose(g.Reshape(x, [-1, CHANNELS, 36]), { perm: [1, 0, 2] });
+    return g.Transpose(g.MatMul(rows, weight(g, [36, 5])), { perm: [1, 0, 2] });
+  },
   'a product with rows of a sequence': (g, x) => g.MatMul(g.Reshape(x, [-1, CHANNELS, 36]), weight(g, [36, 5])),
 };
 

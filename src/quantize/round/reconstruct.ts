@@ -17,6 +17,7 @@ import { valueInfo } from '../../graph/edit.ts';
 import type { Graph, Model } from '../../graph/model.ts';
 import { float32, floats, sizeOf, type Tensor } from '../../graph/tensor.ts';
 import { draft } from '../../ops/builder.ts';
+import { infer } from '../../ops/infer.ts';
 import { modelFrom } from '../../ops/model-of.ts';
 import type { StaticValue } from '../../ops/op.ts';
 import { STEP } from '../../ops/random-uniform.ts';
@@ -144,7 +145,8 @@ function softGraph(
     initializers: used,
     values: new Map(),
   };
-  const building = draft(base);
+  const taken = unit.nodes.flatMap(({ name, outputs }) => [name, ...outputs]);
+  const building = draft(base, infer(base), { taken });
   const { g } = building;
   for (const { weight, dims, role, limit } of unit.layers) {
     const { v, scales, floor, start } = starts.get(weight)!;

@@ -1,8 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { random } from '../../base/random.ts';
 import { inMemory } from '../../data/index.ts';
-import { numbers } from '../../graph/tensor.ts';
+import { valueInfo } from '../../graph/edit.ts';
+import { float32, numbers } from '../../graph/tensor.ts';
 import { chainLayers, conv2d, dense, flatten, relu, residual, sequential } from '../../nn/index.ts';
+import { draft } from '../../ops/builder.ts';
+import { modelFrom } from '../../ops/model-of.ts';
 import { type Engine, openEngine } from '../../runtime/index.ts';
 import { calibrate, calibratorOf, type WriteOptions, write } from '../calibrated.ts';
 import type { Weights } from '../pair-safe.ts';
@@ -161,6 +164,27 @@ describe('units', () => {
     const blocks = blockUnits(graph, calibrated.facts, plan, layers);
     expect(blocks.map(({ layers: own }) => own.length)).toEqual([1, 2, 1]);
     for (const { inputs } of blocks) expect(inputs).toHaveLength(1);
+  });
+
+  it('are single layers where a block reads words', async () => {
+    const { g, finish } = draft();
+    const matrix = (rows: number, columns: number) =>
+      g.constant(
+        float32(
+          [rows, columns],
+          Float32Array.from({ length: rows * columns }, (_, i) => Math.sin(i)),
+        ),
+      );
+    const h = g.Tanh(g.MatMul(g.Gather(matrix(20, 16), g.input('ids', 'int64', [COUNT, 4])), matrix(16, 16)));
+    const y = g.MatMul(h, matrix(16, 8));
+    const graph = finish([valueInfo(y.name, 'float32', ['N', 4, 8])]);
+    const inputs = [valueInfo('ids', 'int64', ['N', 4])];
+    const ids = BigInt64Array.from({ length: COUNT * 4 }, (_, i) => BigInt((i * 7) % 20));
+    const words = inMemory({ name: 'words', inputs: { ids: { dtype: 'int64', dims: [4], data: ids } } });
+    const model = prepare(modelFrom({ ...graph, inputs, values: new Map() }));
+    const calibrated = await calibrate(model, calibratorOf(), words, samples, { engine });
+    const task = { calibrated, options, data: words, samples, iterations: 10 };
+    expect((await roundings.brecq.run(task, { engine })).size).toBe(2);
   });
 
   it('as blocks give codes for every layer', async () => {

@@ -3,7 +3,7 @@
  * places that only one value crosses (a residual block, and in a chain a single layer).
  */
 
-import { consumers } from '../../graph/edit.ts';
+import { consumers, readsOf } from '../../graph/edit.ts';
 import type { Graph, Node } from '../../graph/model.ts';
 import type { Facts } from '../../ops/infer.ts';
 import type { Plan } from '../plan.ts';
@@ -45,16 +45,13 @@ export function blockUnits(graph: Graph, facts: Facts, plan: Plan, layers: reado
     const own = nodes.flatMap((node) => byNode.get(node) ?? []);
     if (own.length === 0) continue;
     from = end;
-    if (own.length > MOST_LAYERS) {
-      units.push(...layerUnits(graph, plan, own));
-      continue;
-    }
     const made = new Set(nodes.flatMap(({ outputs }) => outputs));
-    const isFloat = (name: string): boolean => facts.get(name)?.dtype === 'float32';
-    const inputs = nodes.flatMap((node) =>
-      node.inputs.filter((name) => isFloat(name) && !made.has(name) && !graph.initializers.has(name)),
-    );
-    units.push({ nodes, inputs: [...new Set(inputs)], output: outputOf(graph, nodes, end), layers: own });
+    const isOutside = (name: string): boolean => name !== '' && !made.has(name) && !graph.initializers.has(name);
+    const inputs = [...new Set(nodes.flatMap(readsOf).filter(isOutside))];
+    // Floats alone are recorded: what reads shapes or words from outside is no block of its own.
+    const isAlone = inputs.every((name) => facts.get(name)?.dtype === 'float32');
+    if (own.length > MOST_LAYERS || !isAlone) units.push(...layerUnits(graph, plan, own));
+    else units.push({ nodes, inputs, output: outputOf(graph, nodes, end), layers: own });
   }
   return units;
 }
