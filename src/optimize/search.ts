@@ -3,7 +3,7 @@
  *
  *   tune         where there are labels and time, the original learns from them and teaches what follows
  *   descend      rungs of less and less arithmetic, each taught by the original
- *   merge        runs of layers behind the cuts become single layers
+ *   merge        runs of layers become single layers, at first and behind the cuts
  *   shed         where time is left: without residual blocks first, and down again from there
  *   polish       what is near the bound learns on, for the rest of the time
  *   finish       the ends of a structure: integers where they are faster, weights in fewer bits
@@ -14,7 +14,7 @@ import type { Lab } from '../runtime/index.ts';
 import { hasTarget, missesOf } from './budget.ts';
 import { type Descent, descend, startDescent } from './descend.ts';
 import { finish } from './finish.ts';
-import { merge } from './merge.ts';
+import { AT_FIRST, merge } from './merge.ts';
 import { leastOfEach, polish } from './polish.ts';
 import { leftMs, passMs, type Quest, worthOf } from './quest.ts';
 import { shed } from './shed.ts';
@@ -77,8 +77,9 @@ export async function search(quest: Quest, lab: Lab): Promise<void> {
     }
     return false;
   };
-  if (await down(teacher ?? root)) return;
-  const shallow = await shed(quest, teacher ?? root, mergeMs, lab);
+  const start = teacher ?? root;
+  if (await down((await merge(quest, start, mergeMs, lab, AT_FIRST)) ?? start)) return;
+  const shallow = await shed(quest, start, mergeMs, lab);
   tell();
   if (shallow && (await down(shallow))) return;
   await polish(quest, reserveMs, lab);
