@@ -43,6 +43,12 @@ const splitFactors = (text: string): string[] => {
 const write = ({ factor, symbols }: Product): Dim =>
   symbols.length === 0 || factor === 0 ? factor : [...(factor === 1 ? [] : [`${factor}`]), ...symbols].join('*');
 
+/** A known dimension as a number, given one for each of its factors that is none. */
+export const numberOf = (dim: string | number, symbol: (name: string) => number): number => {
+  const { factor, symbols } = productOf([dim])!;
+  return symbols.reduce((product, name) => product * symbol(name), factor);
+};
+
 /** Product of dimensions; 1 for none. */
 export function times(...dims: readonly Dim[]): Dim {
   const product = productOf(dims);

@@ -2,10 +2,11 @@
 
 import type { Dim, Node } from '../graph/model.ts';
 import { numbers, sizeOf, type Tensor } from '../graph/tensor.ts';
-import { intsAttr, knownInts, numberAttr, sameDims } from './attribute.ts';
+import { knownInts } from './attribute.ts';
+import { followBack, type Laid, placesOf, type Size, sizes } from './moved.ts';
 import type { Net } from './net.ts';
 
-/** x [B, L, D] · columns `from` to `from + heads · depth` of W [D, …] + b, as [B, heads, L, depth]. */
+/** factor · (x [B, L, D] · columns `from` to `from + heads · depth` of W [D, …] + b), as [B, heads, L, depth]. */
 export interface ProjectedHeads {
   readonly x: string;
   readonly weight: string;
@@ -13,63 +14,66 @@ export interface ProjectedHeads {
   readonly from: number;
   readonly heads: number;
   readonly depth: number;
+  readonly factor: number;
 }
 
-type Columns = Pick<ProjectedHeads, 'x' | 'weight' | 'bias' | 'from'>;
-
-/**
- * How a value is projected, or undefined where it is made in another way. It lies as [B, H, L, D], or with `places` first as [B, L, H, D].
- */
-export function projectedHeads(name: string, net: Net, places = false): ProjectedHeads | undefined {
-  const dims = net.dims(name);
-  const [heads, depth] = [dims?.[places ? 2 : 1], dims?.[3]];
-  if (dims?.length !== 4 || typeof heads !== 'number' || typeof depth !== 'number') return undefined;
-  const columns = places
-    ? ofPlaces(name, heads * depth, net)
-    : (ofHeads(name, heads * depth, net) ?? ofStack(name, heads * depth, net));
-  return columns && { ...columns, heads, depth };
+/** How a value [B, H, L, D] is projected, or one [B, H, D, L] that is `turned`; undefined where it is made in another way. */
+export function projectedHeads(name: string, net: Net, turned = false): ProjectedHeads | undefined {
+  const moved = followBack(name, net);
+  const made = product(moved.source, net);
+  const size = sizes();
+  const laid = made && placesOf(moved, size, net);
+  if (!made || laid?.dims.length !== 4) return undefined;
+  const width = net.constant(made.weight)!.dims[1]!;
+  const [B, H] = laid.dims as [number, number];
+  const [L, D] = (turned ? [laid.dims[3], laid.dims[2]] : [laid.dims[2], laid.dims[3]]) as [number, number];
+  const from = laid.places[0]! % width;
+  if (from + H * D > width) return undefined;
+  const [ofPlace, ofDepth] = turned ? [1, L] : [D, 1];
+  const isOf = (rows: Int32Array): boolean => {
+    for (let head = 0; head < B * H; head++) {
+      for (let l = 0; l < L; l++) {
+        for (let d = 0; d < D; d++) {
+          const place = laid.places[head * L * D + l * ofPlace + d * ofDepth]!;
+          const column = from + (head % H) * D + d;
+          if (place % width !== column) return false;
+          if (rows[(place - column) / width] !== Math.floor(head / H) * L + l) return false;
+        }
+      }
+    }
+    return true;
+  };
+  const origin = origins(made.x, B * L, size, net).find(({ rows }) => isOf(rows));
+  return origin && { ...made, x: origin.x, from, heads: H, depth: D, factor: moved.factor };
 }
 
-/** Reshape of the columns [B, L, H · D]. */
-function ofPlaces(name: string, width: number, net: Net): Columns | undefined {
-  const apart = made(name, 'Reshape', net);
-  return apart && keepsPlaces(apart, width, net) ? columnsOf(apart.inputs[0]!, net) : undefined;
+/** The values [B, L, D] that a product reads the rows of, the nearest first: for each row that is read, the row of that value. */
+function origins(
+  read: string,
+  count: number,
+  size: Size,
+  net: Net,
+): { readonly x: string; readonly rows: Int32Array }[] {
+  const { steps, factor } = followBack(read, net);
+  const sources = [read, ...steps.map(({ node }) => node.inputs[0]!).reverse()];
+  return (factor === 1 ? sources : [read]).flatMap((x, i) => {
+    const dims = net.dims(x);
+    const laid =
+      dims?.length === 3 ? placesOf({ source: x, steps: steps.slice(steps.length - i) }, size, net) : undefined;
+    const rows = laid && wholeRows(laid, dims![2], count);
+    return rows ? [{ x, rows }] : [];
+  });
 }
 
-/** Transpose of that. */
-function ofHeads(name: string, width: number, net: Net): Columns | undefined {
-  const turned = made(name, 'Transpose', net);
-  if (!turned || `${intsAttr(turned, 'perm')}` !== '0,2,1,3') return undefined;
-  return ofPlaces(turned.inputs[0]!, width, net);
+/** The rows of the source that the rows of a value are, where all are whole. */
+function wholeRows({ dims, places }: Laid, width: Dim | undefined, count: number): Int32Array | undefined {
+  if (dims.at(-1) !== width || places.length !== count * (width as number)) return undefined;
+  const wide = width as number;
+  for (let i = 0; i < places.length; i++) if (places[i] !== places[i - (i % wide)]! + (i % wide)) return undefined;
+  return Int32Array.from({ length: count }, (_, row) => places[row * wide]! / wide);
 }
 
-/** One of the three slices of Transpose [3, B, H, L, D] of Reshape of the columns [B, L, 3 · H · D]. */
-function ofStack(name: string, width: number, net: Net): Columns | undefined {
-  const picked = made(name, 'Gather', net);
-  const [place, ...more] = (picked && numberAttr(picked, 'axis', 0) === 0 && knownInts(picked.inputs[1], net)) || [];
-  const turned = picked && made(picked.inputs[0]!, 'Transpose', net);
-  const apart = turned && `${intsAttr(turned, 'perm')}` === '2,0,3,1,4' && made(turned.inputs[0]!, 'Reshape', net);
-  if (!apart || place === undefined || more.length > 0 || !keepsPlaces(apart, 3 * width, net)) return undefined;
-  const columns = columnsOf(apart.inputs[0]!, net);
-  const at = (place + 3) % 3;
-  return columns && { ...columns, from: columns.from + at * width };
-}
-
-/** Columns of x · W + b, all or those that a Split takes. */
-function columnsOf(name: string, net: Net): Columns | undefined {
-  const split = made(name, 'Split', net);
-  if (!split) return product(name, net);
-  const rank = net.dims(name)?.length ?? 0;
-  const axis = numberAttr(split, 'axis', 0);
-  if (axis !== -1 && axis !== rank - 1) return undefined;
-  const widths = split.outputs.map((output) => net.dims(output)?.at(-1));
-  const before = widths.slice(0, split.outputs.indexOf(name));
-  if (!before.every((width) => typeof width === 'number')) return undefined;
-  const whole = product(split.inputs[0]!, net);
-  return whole && { ...whole, from: before.reduce((sum, width) => sum + width, 0) };
-}
-
-function product(name: string, net: Net): Columns | undefined {
+function product(name: string, net: Net): Pick<ProjectedHeads, 'x' | 'weight' | 'bias'> | undefined {
   const sum = made(name, 'Add', net);
   const operands = sum ? sum.inputs : [name];
   const matmul = operands.map((each) => made(each, 'MatMul', net)).find((node) => node);
@@ -77,17 +81,11 @@ function product(name: string, net: Net): Columns | undefined {
   if (!matmul || weight?.dims.length !== 2 || weight.dtype !== 'float32') return undefined;
   const bias = operands.find((each) => each !== matmul.outputs[0]);
   if (bias !== undefined && !isRow(net.constant(bias), weight.dims[1]!)) return undefined;
-  return { x: matmul.inputs[0]!, weight: matmul.inputs[1]!, bias, from: 0 };
+  return { x: matmul.inputs[0]!, weight: matmul.inputs[1]!, bias };
 }
 
 const isRow = (bias: Tensor | undefined, width: number): boolean =>
   bias !== undefined && bias.dtype === 'float32' && sizeOf(bias.dims) === width && bias.dims.at(-1) === width;
-
-/** Does a Reshape of [B, L, width] leave the first two axes as they are? */
-function keepsPlaces(reshape: Node, width: number, net: Net): boolean {
-  const [before, after] = [reshape.inputs[0]!, reshape.outputs[0]!].map((name) => net.dims(name));
-  return before?.length === 3 && before[2] === width && sameDims(before.slice(0, 2), after?.slice(0, 2));
-}
 
 function made(name: string, op: string, net: Net): Node | undefined {
   const node = net.maker(name);

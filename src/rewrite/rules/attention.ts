@@ -26,12 +26,12 @@ const scaled = (inner: Pattern, as: string): Pattern =>
 
 // The factor of K may stand on either side of its transposition.
 const keys = scaled(node('Transpose', [scaled(any('k'), 'inner')], { as: 'turned' }), 'k');
-export const product = scaled(node('MatMul', [scaled(any('q'), 'q'), keys], { as: 'product', once: true }), 'scores');
+const product = scaled(node('MatMul', [scaled(any('q'), 'q'), keys], { as: 'product', once: true }), 'scores');
 const scores = oneOf(node('Add', [product, any('mask')], { commutes: true, as: 'masked', once: true }), product);
 const weights = node('Softmax', [scores], { as: 'weights', once: true });
 
 /** All factors on the way from Q·Kᵀ to the softmax; undefined when one is not a single number. */
-export function scaleOf({ values: found }: Match, net: Net): number | undefined {
+function scaleOf({ values: found }: Match, net: Net): number | undefined {
   let scale = 1;
   for (const [name, value] of Object.entries(found)) {
     if (!/_(factor|divisor)$/.test(name)) continue;
@@ -43,8 +43,8 @@ export function scaleOf({ values: found }: Match, net: Net): number | undefined 
 }
 
 /** How K comes: with heads before places as Q, or behind them (its transposition then did two things at once). */
-export const isTurned = (turned: Node): boolean => `${intsAttr(turned, 'perm')}` === '0,2,3,1';
-export const isPlain = (turned: Node): boolean => `${intsAttr(turned, 'perm')}` === '0,1,3,2';
+const isTurned = (turned: Node): boolean => `${intsAttr(turned, 'perm')}` === '0,2,3,1';
+const isPlain = (turned: Node): boolean => `${intsAttr(turned, 'perm')}` === '0,1,3,2';
 
 /** Has every value four axes, of which the first two are the same for all? */
 function fits({ nodes: { turned }, values: { q, k, mask }, root }: Match, net: Net): string | undefined {

@@ -5,7 +5,7 @@
  *
  * Source   com.microsoft.Attention, ONNX Runtime, docs/ContribOperators.md.
  *
- * Not among the rules that simplify: other engines do not know the operator. Some 15 nodes become one: twice as fast where tokens are few and
+ * Not among the rules that simplify: other engines do not know the operator. Some 15 to 30 nodes become one: twice as fast where tokens are few and
  * narrow, 1.05 to 1.3 times for encoders of the usual size.
  */
 
@@ -15,15 +15,22 @@ import type { Builder } from '../../ops/builder.ts';
 import type { StaticValue } from '../../ops/op.ts';
 import { intsAttr, numberAttr, sameDims, uniform } from '../attribute.ts';
 import type { Edit, Net } from '../net.ts';
-import { any, type Match, node, oneOf } from '../pattern.ts';
+import { any, constant, type Match, node, oneOf } from '../pattern.ts';
 import { isCausal, type ProjectedHeads, projectedHeads } from '../projected-heads.ts';
 import { called, rule } from '../rule.ts';
 import { values } from '../sample.ts';
-import { isPlain, isTurned, product, scaleOf } from './attention.ts';
 
+/** So many nodes may lie between heads and a shape that is read of them. */
+const SHAPE_STEPS = 8;
 /** A score this low weighs nothing. */
 const NEVER = -1e4;
 
+const plain = node('MatMul', [any('q'), any('k')], { as: 'product' });
+const product = oneOf(
+  node('Mul', [plain, constant('factor')], { commutes: true }),
+  node('Div', [plain, constant('divisor')]),
+  plain,
+);
 const masked = [
   node('Where', [any('seen'), product, any('never')], { as: 'masked' }),
   node('Where', [any('hidden'), any('never'), product], { as: 'masked' }),
@@ -31,6 +38,10 @@ const masked = [
 ];
 const weights = node('Softmax', [oneOf(...masked, product)], { as: 'weights' });
 const heads = node('MatMul', [weights, any('v')], { as: 'heads' });
+
+/** How [B, H, L, d] is turned before heads are put together: [B, L, H, d], or with places before the batch. */
+const PLACES_SECOND = '0,2,1,3';
+const PLACES_FIRST = '2,0,1,3';
 
 interface Packed {
   readonly q: ProjectedHeads;
@@ -44,33 +55,43 @@ interface Packed {
 
 /** What the operator is made of, or why it cannot be. */
 function read(match: Match, net: Net): Packed | string {
-  const { nodes, values: found, root } = match;
+  const { values: found, root } = match;
   const q = projectedHeads(found['q']!, net);
-  const k = projectedHeads(found['k']!, net, isTurned(nodes['turned']!));
+  const k = projectedHeads(found['k']!, net, true);
   const v = projectedHeads(found['v']!, net);
   if (!q || !k || !v) return 'queries, keys or values are not columns of one product';
   if (q.x !== k.x || q.x !== v.x) return 'queries, keys and values are made of different inputs';
   if (q.heads !== k.heads || q.heads !== v.heads || q.depth !== k.depth) return 'heads differ';
   if (q.depth !== v.depth) return 'values are wider than keys';
-  const scale = scaleOf(match, net);
-  if (scale === undefined) return 'a factor is not one number';
+  const scores = scoresFactor(match, net);
+  if (scores === undefined || v.factor !== 1) return 'a factor is not one number, or is of the values';
   const mask = found['seen'] ?? found['hidden'] ?? found['mask'];
   const isCausal = mask !== undefined && causal(match, mask, net);
   const added = isCausal ? undefined : mask;
   if (added !== undefined && !isAdded(match, net)) return `"${added}" is neither causal nor added to all scores`;
-  const [X, Y] = [net.dims(q.x), net.dims(root.outputs[0]!)];
-  const isWhole =
-    X?.length === 3 && Y?.length === 3 && Y[2] === q.heads * q.depth && sameDims(X.slice(0, 2), Y.slice(0, 2));
-  if (!isWhole) return 'the heads are not put together again';
+  if (net.dims(root.outputs[0]!)?.at(-1) !== q.heads * q.depth) return 'the heads are not put together again';
   if (net.fact(q.x)?.dtype !== 'float32') return `its input is ${net.fact(q.x)?.dtype ?? 'not known'}`;
   const gone = between(root, new Set([q.x, ...(mask === undefined ? [] : [mask])]), net);
-  for (const each of gone) {
-    const isKept = each.outputs.some(
-      (name) => net.isOutput(name) || net.readers(name).some((reader) => reader !== root && !gone.has(reader)),
-    );
-    if (isKept) return `"${called(each)}" is read elsewhere too`;
-  }
-  return { q, k, v, scale, isCausal, added };
+  // Whoever only reads a shape, for those that go, goes with them.
+  const goes = (reader: Node, steps = SHAPE_STEPS): boolean =>
+    reader === root ||
+    gone.has(reader) ||
+    (steps > 0 &&
+      reader.outputs.every(
+        (name) => !net.isOutput(name) && net.readers(name).every((further) => goes(further, steps - 1)),
+      ));
+  const kept = [...gone].find(({ outputs }) =>
+    outputs.some((name) => net.isOutput(name) || !net.readers(name).every((reader) => goes(reader))),
+  );
+  if (kept) return `"${called(kept)}" is read elsewhere too`;
+  return { q, k, v, scale: q.factor * k.factor * scores, isCausal, added };
+}
+
+/** What the scores are multiplied by behind the product. */
+function scoresFactor({ values: { factor, divisor } }: Match, net: Net): number | undefined {
+  const number = uniform(factor ?? divisor, net);
+  if (factor === undefined && divisor === undefined) return 1;
+  return number !== undefined && divisor !== undefined ? 1 / number : number;
 }
 
 /** The nodes behind these values that make what a node reads, its shapes aside. */
@@ -119,6 +140,14 @@ function forEachQuery(mask: string, edit: Edit): string {
   return edit.emit('Expand', [mask, edit.emit('Concat', [one, one, keys, one], { axis: 0 })]);
 }
 
+/** [B, L, H · d] as the heads were put together. */
+function laidOut(together: string, { root, nodes }: Match, edit: Edit): string {
+  const isFirst = `${intsAttr(nodes['back']!, 'perm')}` === PLACES_FIRST;
+  if (!isFirst && sameDims(edit.dims(together), edit.dims(root.outputs[0]!))) return together;
+  const turned = isFirst ? edit.emit('Transpose', [together], { perm: [1, 0, 2] }) : together;
+  return edit.emit('Reshape', [turned, root.inputs[1]!], root.attrs, { like: root });
+}
+
 /** The columns of queries, keys and values side by side: [D, 3 · H · d]. */
 function packed(parts: readonly ProjectedHeads[], net: Net): Tensor {
   const rows = net.constant(parts[0]!.weight)!.dims[0]!;
@@ -149,9 +178,8 @@ export const packedAttention = rule({
   about: 'Projections and attention over heads become the one operator that ONNX Runtime has for them.',
   pattern: node('Reshape', [node('Transpose', [heads], { as: 'back' })]),
 
-  where: ({ nodes: { turned, back, weights: softmax } }) =>
-    (isPlain(turned!) || isTurned(turned!)) &&
-    `${intsAttr(back!, 'perm')}` === '0,2,1,3' &&
+  where: ({ nodes: { back, weights: softmax } }) =>
+    [PLACES_SECOND, PLACES_FIRST].includes(`${intsAttr(back!, 'perm')}`) &&
     [-1, 3].includes(numberAttr(softmax!, 'axis', -1)),
 
   check: (match, net) => {
@@ -174,8 +202,9 @@ export const packedAttention = rule({
       scale: { kind: 'float', value: scale },
       ...(isCausal && { unidirectional: 1 }),
     } as const;
+    const together = edit.emit('Attention', inputs, attrs, { domain: 'com.microsoft', like: match.nodes['heads']! });
     return {
-      outputs: [edit.emit('Attention', inputs, attrs, { domain: 'com.microsoft', like: match.nodes['heads']! })],
+      outputs: [laidOut(together, match, edit)],
       why: `${q.heads} heads of "${q.x}"${isCausal ? ', each place behind the last' : ''}`,
     };
   },
@@ -211,6 +240,22 @@ export const packedAttention = rule({
         const stack = g.Transpose(g.Reshape(all, [2, 5, 3, 2, 4]), { perm: [2, 0, 3, 1, 4] });
         const [q, k, v] = [0, 1, 2].map((i) => g.Gather(stack, g.scalar(i, 'int64'), { axis: 0 }));
         return attended(g, q!, g.Transpose(k!, { perm: [0, 1, 3, 2] }), v!);
+      },
+    },
+    {
+      about: 'with places before the batch, and heads beside it, as torch.nn.MultiheadAttention has it',
+      leaves: 'Attention Transpose Reshape',
+      build: (g) => {
+        const x = g.Transpose(g.input('x', 'float32', [2, 5, 8]), { perm: [1, 0, 2] });
+        const all = g.Reshape(g.Add(g.MatMul(x, values(g, [8, 24])), values(g, [24])), [5, 2, 3, 8]);
+        const stack = g.Squeeze(g.Transpose(g.Unsqueeze(all, [0]), { perm: [3, 1, 2, 0, 4] }), [3]);
+        const [q, k, v] = [0, 1, 2].map((i) => {
+          const beside = g.Reshape(g.Gather(stack, g.scalar(i, 'int64'), { axis: 0 }), [5, 4, 4]);
+          return g.Reshape(g.Transpose(beside, { perm: [1, 0, 2] }), [2, 2, 5, 4]);
+        });
+        const scores = g.MatMul(g.Mul(q!, 0.7), g.Mul(g.Transpose(k!, { perm: [0, 1, 3, 2] }), 0.7));
+        const sum = g.MatMul(g.Softmax(scores, { axis: -1 }), v!);
+        return g.Reshape(g.Transpose(sum, { perm: [2, 0, 1, 3] }), [10, 8]);
       },
     },
     {
