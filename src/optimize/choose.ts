@@ -39,8 +39,6 @@ export interface ChooseOptions {
 const CONFIRMED = 16;
 const TIMED = 3;
 const UNSURE = 2;
-/** What is not sure to hold must be better by this than what is. */
-const SURER = 1.05;
 const ROUNDS = 31;
 /** Weight of what is not the objective, as a power. */
 const ASIDE = 0.05;
@@ -65,7 +63,7 @@ export async function choose(options: ChooseOptions, lab: Lab): Promise<Choice> 
   const mayHold = (drop: number, samples: number): boolean => isWithin(drop, maxDrop + standardError(drop, samples));
   const both = (search?.size ?? 0) + (selection?.size ?? 0);
   const isSure = ({ drop }: Trial): boolean => isWithin(drop, maxDrop);
-  const grade = (trial: Trial): number => Math.round(Math.log(rank(trial) * (isSure(trial) ? 1 : SURER)) / GRADE);
+  const grade = (trial: Trial): number => Math.round(Math.log(rank(trial)) / GRADE);
   const order = (a: Trial, b: Trial): number =>
     excess(a) - excess(b) ||
     (isBounded ? a.drop - b.drop : 0) ||

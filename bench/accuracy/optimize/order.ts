@@ -2,7 +2,7 @@
  * In which order methods go together best: the same cut, the same integers and as many passes over the samples in all.
  *
  * Run      npm run build && node dist/bench/accuracy/optimize/order.js [--model cifar10_small_cnn] [--keep 0.4] [--passes 6] [--samples 10000]
- *          [--seeds 1] [--threads 1] [--json]
+ *          [--seeds 1] [--only ORDER]… [--threads 1] [--json]
  * Prints   points lost on test2k (labelled) and bytes over the original's, for each order and seed
  */
 
@@ -24,6 +24,7 @@ const { values: flags } = parseArgs({
     passes: { type: 'string', default: '6' },
     samples: { type: 'string', default: '10000' },
     seeds: { type: 'string', default: '1' },
+    only: { type: 'string', multiple: true },
     threads: { type: 'string', default: '1' },
     json: { type: 'boolean', default: false },
   },
@@ -54,6 +55,7 @@ for (let seed = 0; seed < Number(flags.seeds); seed++) {
   const judge = await judgeOf(model, data.test!, lab);
   const bench = { original: model, learn: take(data.train, Number(flags.samples)), answers: answersOf(model) };
   for (const [order, calls] of Object.entries(ORDERS)) {
+    if (flags.only && !flags.only.includes(order)) continue;
     try {
       const made = await follow(model, calls, bench, lab);
       const { drop } = await judge.score(made);
