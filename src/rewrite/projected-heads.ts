@@ -1,8 +1,7 @@
 /** Queries, keys and values of several heads, read back to the product of matrices that they are columns of. */
 
 import type { Dim, Node } from '../graph/model.ts';
-import { numbers, sizeOf, type Tensor } from '../graph/tensor.ts';
-import { knownInts } from './attribute.ts';
+import { sizeOf, type Tensor } from '../graph/tensor.ts';
 import { followBack, type Laid, placesOf, type Size, sizes } from './moved.ts';
 import type { Net } from './net.ts';
 
@@ -90,25 +89,4 @@ const isRow = (bias: Tensor | undefined, width: number): boolean =>
 function made(name: string, op: string, net: Net): Node | undefined {
   const node = net.maker(name);
   return node?.op === op && node.domain === '' ? node : undefined;
-}
-
-/** Does a mask over scores of these dimensions let every place see itself and what is before it, and nothing else? */
-export function isCausal(name: string, dims: readonly Dim[], isSeen: (value: number) => boolean, net: Net): boolean {
-  const own = net.dims(name);
-  if (!own || own.length < 2 || own.slice(0, -2).some((dim) => dim !== 1)) return false;
-  if (own.at(-1) === null || own.at(-1) !== dims.at(-1) || own.at(-2) !== dims.at(-2) || own.at(-1) !== own.at(-2))
-    return false;
-  const table = net.constant(name) ?? cornerOf(name, net);
-  const size = table?.dims.at(-1) ?? 0;
-  if (!table || table.dtype === 'string' || sizeOf(table.dims) !== size * size) return false;
-  const all = numbers(table);
-  return all.every((value, i) => isSeen(value) === i % size <= Math.floor(i / size));
-}
-
-/** The constant whose upper left corner a value is. */
-function cornerOf(name: string, net: Net): Tensor | undefined {
-  const slice = made(name, 'Slice', net);
-  if (!slice || !knownInts(slice.inputs[1], net)?.every((start) => start === 0)) return undefined;
-  if (slice.inputs[4] && !knownInts(slice.inputs[4], net)?.every((step) => step === 1)) return undefined;
-  return net.constant(slice.inputs[0]!) ?? cornerOf(slice.inputs[0]!, net);
 }
