@@ -13,7 +13,7 @@ import { MODERN_OPSET, modernize } from '../ops/modern.ts';
 import { doubles } from '../rewrite/arithmetic.ts';
 import { numberAttr } from '../rewrite/attribute.ts';
 import { rewrite } from '../rewrite/index.ts';
-import { openNet } from '../rewrite/net.ts';
+import { openNet } from '../rewrite/open-net.ts';
 import { TEACHER_PREFIX } from './loss/feature.ts';
 import { TEACHER } from './loss/soft-targets.ts';
 

@@ -4,7 +4,8 @@ import { internal } from '../base/error.ts';
 import { checkGraph } from '../graph/check.ts';
 import type { Graph, Model, Node } from '../graph/model.ts';
 import { modernize } from '../ops/modern.ts';
-import { type Edit, openNet } from './net.ts';
+import type { Edit } from './net.ts';
+import { openNet } from './open-net.ts';
 import { matchAt } from './pattern.ts';
 import { called, type Firing, type PatternRule, type Rule } from './rule.ts';
 

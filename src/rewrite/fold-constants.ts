@@ -6,7 +6,8 @@ import type { Graph, Model, Node, ValueInfo } from '../graph/model.ts';
 import { sizeOf, type Tensor } from '../graph/tensor.ts';
 import { modernize } from '../ops/modern.ts';
 import type { Rewritten } from './apply.ts';
-import { type Edit, openNet } from './net.ts';
+import type { Edit } from './net.ts';
+import { openNet } from './open-net.ts';
 import { called, type Firing } from './rule.ts';
 
 /** Runs a model that has no inputs and gives its outputs by name. */

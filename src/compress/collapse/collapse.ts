@@ -7,7 +7,7 @@ import { beside } from '../../graph/beside.ts';
 import type { Model } from '../../graph/model.ts';
 import { infer } from '../../ops/infer.ts';
 import { MODERN_OPSET, modernize } from '../../ops/modern.ts';
-import { openNet } from '../../rewrite/net.ts';
+import { openNet } from '../../rewrite/open-net.ts';
 import { type Lab, stopIfAborted } from '../../runtime/index.ts';
 import { boundGraph } from '../observe.ts';
 import { type CompressReport, type Rewrite, sizeOfModel } from '../report.ts';
