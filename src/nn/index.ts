@@ -15,7 +15,7 @@ export {
   sequential,
 } from './layer.ts';
 export * from './layers.ts';
-export { logitsOf } from './logits.ts';
+export { answerOf, givesChoice, logitsOf } from './logits.ts';
 export { lenet } from './model/lenet.ts';
 export { mlp } from './model/mlp.ts';
 export { mobilenetV2 } from './model/mobilenet.ts';

@@ -17,6 +17,12 @@ export function answerOf({ outputs }: Graph): string {
   return (answer ?? outputs[0]!).name;
 }
 
+/** Are integers all that is answered? The class itself then, as scikit-learn's classifiers give it beside a map of scores. */
+export function givesChoice(graph: Graph): boolean {
+  const type = tensorType(graph.outputs.find(({ name }) => name === answerOf(graph)));
+  return type !== undefined && /^u?int/.test(type.dtype);
+}
+
 /** The value that holds the logits of `output` (default: the output that answers): what a final softmax or sigmoid reads, or the output itself. */
 export function logitsOf(graph: Graph, output: string = answerOf(graph)): string {
   const made = producers(graph);

@@ -4,6 +4,7 @@ import { PareError } from '../base/error.ts';
 import { type Dataset, LABELS } from '../data/index.ts';
 import type { Model } from '../graph/model.ts';
 import { sizeOf } from '../graph/tensor.ts';
+import { answerOf } from '../nn/index.ts';
 import type { Metric } from '../report/index.ts';
 import { answersOf } from '../report/scoring.ts';
 import type { Lab } from '../runtime/index.ts';
@@ -11,7 +12,7 @@ import { type Places, placesFor, rowsAt } from '../train/index.ts';
 import { predictAll, predictEach } from '../train/predict.ts';
 import { bootstrapRise, type Change, changeOf } from './interval.ts';
 import { agreed, otherOutputs } from './other-outputs.ts';
-import { classesIn, type Outputs, type ReadingName, readingFor, readings } from './reading.ts';
+import { classesIn, type Outputs, type Reading, readingFor, readings } from './reading.ts';
 
 export interface Score {
   readonly metric: Metric;
@@ -40,11 +41,11 @@ export interface Judge {
   change(after: Score, looks?: number): Change;
 }
 
-/** All answers of the model's first output. */
+/** All that the output says which answers a sample. */
 export async function outputsOf(model: Model, data: Dataset, lab: Lab, task = 'score'): Promise<Outputs> {
-  const [first] = model.graph.outputs;
-  if (!first) throw new PareError('data/shape', 'The model has no output to score.', { where: model.graph.name });
-  return await predictAll(model, data, first.name, { task }, lab);
+  if (model.graph.outputs.length === 0)
+    throw new PareError('data/shape', 'The model has no output to score.', { where: model.graph.name });
+  return await predictAll(model, data, answerOf(model.graph), { task }, lab);
 }
 
 /** A judge over these samples. Runs the original once. */
@@ -54,20 +55,21 @@ export async function judgeOf(original: Model, data: Dataset, lab: Lab): Promise
   if (places) return atEveryPlace(places, wanted, data, lab);
   if (data.task === 'regression') return regression(wanted, data, lab);
   const isLabelled = data.task === 'classification';
-  const reading: ReadingName = isLabelled ? 'classes' : readingFor(original, wanted, data);
+  const own = readingFor(original, wanted, data);
+  const reading: Reading = readings[isLabelled && own !== 'choice' ? 'classes' : own];
   const labels = isLabelled ? labelsOf(data) : undefined;
   const others = isLabelled ? undefined : await otherOutputs(original, data, lab);
   const read = (outputs: Outputs, rest?: ReadonlyMap<string, Outputs>): Read => {
-    const answers = reading === 'classes' ? classesIn(outputs) : new Int32Array();
+    const answers = reading.answers?.(outputs) ?? new Int32Array();
     const credits = labels
       ? Float64Array.from(answers, (answer, i) => (answer === labels[i] ? 1 : 0))
-      : agreed(readings[reading].credits(outputs, wanted), others, rest);
+      : agreed(reading.credits(outputs, wanted), others, rest);
     const value = credits.reduce((a, b) => a + b, 0) / credits.length;
     return { metric: { name: isLabelled ? 'accuracy' : 'agreement', value }, credits, answers };
   };
   const more =
     others && others.size > 0 ? `, and as much in ${[...others.keys()].map((name) => `"${name}"`).join(', ')}` : '';
-  const about = isLabelled ? 'the right class' : `${readings[reading].about}${more}`;
+  const about = isLabelled ? 'the right class' : `${reading.about}${more}`;
   return judgeBy({ read, about, isLabelled, labels, others: [...(others?.keys() ?? [])] }, wanted, data, lab);
 }
 
@@ -94,7 +96,7 @@ function judgeBy(rules: Rules, wanted: Outputs, data: Dataset, lab: Lab): Judge 
     data,
     before,
     async score(model) {
-      const first = model.graph.outputs[0]!.name;
+      const first = answerOf(model.graph);
       const all = await predictEach(model, data, [first, ...others], { task: 'score' }, lab, () => true);
       const outputs = all.get(first)!;
       const after = { answers: new Int32Array(), ...read(outputs, all) };

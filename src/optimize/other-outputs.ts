@@ -1,9 +1,10 @@
-/** Outputs besides the first: without labels a sample is answered alike only where all of them are. */
+/** Outputs besides the one that answers: without labels a sample is answered alike only where all of them are. */
 
 import type { Dataset } from '../data/index.ts';
 import { isFloat } from '../graph/dtype.ts';
 import { type Model, tensorType } from '../graph/model.ts';
 import { sizeOf } from '../graph/tensor.ts';
+import { answerOf } from '../nn/index.ts';
 import type { Lab } from '../runtime/index.ts';
 import { predictEach } from '../train/predict.ts';
 import { type Outputs, type ReadingName, readingFor, readings } from './reading.ts';
@@ -18,9 +19,10 @@ const MOST = 2 ** 25;
 
 /** What the original answers in its further outputs of floats, those that have a row for each sample. */
 export async function otherOutputs(original: Model, data: Dataset, lab: Lab): Promise<Map<string, Other>> {
-  const names = original.graph.outputs.slice(1).flatMap((info) => {
+  const answer = answerOf(original.graph);
+  const names = original.graph.outputs.flatMap((info) => {
     const dtype = tensorType(info)?.dtype;
-    return dtype && isFloat(dtype) ? [info.name] : [];
+    return dtype && isFloat(dtype) && info.name !== answer ? [info.name] : [];
   });
   if (names.length === 0) return new Map();
   const isKept = ({ dims }: { readonly dims: readonly number[] }, samples: number): boolean =>

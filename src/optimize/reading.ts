@@ -1,7 +1,8 @@
-/** What a model's first output says: one table of readings, each turns two outputs for the same sample into a credit. */
+/** What the output says that answers a sample: one table of readings, each turns two outputs for the same sample into a credit. */
 
 import type { Dataset } from '../data/index.ts';
 import { feedsOf, type Model, tensorType } from '../graph/model.ts';
+import { givesChoice } from '../nn/index.ts';
 import { answersOf, type Scale, scaleOf } from '../report/scoring.ts';
 
 /** All answers of a model's first output: [N, ...dims]. */
@@ -15,6 +16,8 @@ export interface Reading {
   readonly about: string;
   /** 0 to 1 for each sample: does this answer it as the wanted answers say? */
   readonly credits: (outputs: Outputs, wanted: Outputs) => Float64Array;
+  /** The class that each sample's answer names, where it names one. */
+  readonly answers?: (outputs: Outputs) => Int32Array;
 }
 
 /** An answer of numbers is the same when it is this near, over its own length: 20 dB. */
@@ -51,6 +54,12 @@ export const readings = {
         if (width > 1) return sameTops(outputs.values, wanted.values, at, width, width);
         return sign(outputs.values[at]!) === sign(wanted.values[at]!) ? 1 : 0;
       }),
+    answers: (outputs) => classesIn(outputs),
+  },
+  choice: {
+    about: 'the same class',
+    credits: (outputs, wanted) => each(outputs, (at) => (outputs.values[at] === wanted.values[at] ? 1 : 0)),
+    answers: ({ values }) => Int32Array.from(values),
   },
   positions: {
     about: 'the same class at each position: the share of positions',
@@ -81,6 +90,7 @@ export function readingFor(model: Model, { dims, values }: Outputs, data: Datase
   const width = dims.reduce((a, b) => a * b, 1);
   const input = Object.values(data.inputs)[0];
   const isEcho = input !== undefined && input.dtype === 'float32' && `${input.dims}` === `${dims}`;
+  if (width === 1 && givesChoice(model.graph)) return 'choice';
   const readsTokens = feedsOf(model.graph).some((info) => tensorType(info)?.dtype.startsWith('int'));
   if (dims.length === 2 && dims[1]! > 1 && readsTokens) return 'positions';
   if (isEcho || more.some((dim) => dim !== 1)) return 'values';

@@ -3,9 +3,8 @@
 import { PareError } from '../base/error.ts';
 import type { Dataset } from '../data/index.ts';
 import { fixedBatch } from '../data/port.ts';
-import { type Model, tensorType } from '../graph/model.ts';
 import { numbers, sizeOf, type Tensor } from '../graph/tensor.ts';
-import { answerOf } from '../nn/logits.ts';
+import { answerOf, givesChoice } from '../nn/logits.ts';
 import { stopIfAborted } from '../runtime/aborted.ts';
 import type { Feeds, Session } from '../runtime/engine.ts';
 import { inOrder, lanesOf } from '../runtime/in-order.ts';
@@ -63,7 +62,7 @@ export async function evaluate(
     });
   }
   const isOnePerSample = dataset.task === 'classification' && dataset.labels.dims.length === 0;
-  const isChoice = isOnePerSample && givesChoice(subject.model);
+  const isChoice = isOnePerSample && givesChoice(subject.model.graph);
   const answers = new Int32Array(isOnePerSample ? dataset.size : 0);
   let [right, total, lossSum, scale, places] = [
     0,
@@ -138,12 +137,6 @@ export async function agreement(
   return { samples: dataset.size, metric: { name: 'agreement', value: same / dataset.size } };
 }
 
-/** Whether integers are all that the model answers: the class itself, as scikit-learn's classifiers give it beside a map of scores. */
-function givesChoice({ graph }: Model): boolean {
-  const type = tensorType(graph.outputs.find(({ name }) => name === answerOf(graph)));
-  return type !== undefined && /^u?int/.test(type.dtype);
-}
-
 /** The answer to every sample, and the numbers of the first output per sample. */
 async function classify(
   subject: Subject,
@@ -154,7 +147,7 @@ async function classify(
   const answers = new Int32Array(dataset.size);
   let width = 0;
   let scale: Scale | undefined;
-  const isChoice = givesChoice(subject.model);
+  const isChoice = givesChoice(subject.model.graph);
   await eachBatch(subject, dataset, lab, options, (outputs, indices) => {
     width = outputs.length / indices.length;
     scale ??= scaleOf(outputs, width);
