@@ -7,7 +7,7 @@ import { type Builder, draft } from '../ops/builder.ts';
 import type { StaticValue } from '../ops/op.ts';
 import { openEngine } from '../runtime/index.ts';
 import { followBack, placesOf, sizes } from './moved.ts';
-import { openNet } from './net.ts';
+import { openNet } from './open-net.ts';
 
 type Move = (g: Builder, x: StaticValue, pick: number) => StaticValue;
 
