@@ -12,6 +12,7 @@ import type { Model } from '../graph/model.ts';
 import type { Parts } from '../recipe/parts.ts';
 import type { Lab } from '../runtime/index.ts';
 import { type Budget, hasTarget, isWorse, type Miss, measureOf, missesOf, type Objective } from './budget.ts';
+import { mayBeWithin } from './interval.ts';
 import { type Judge, judgeOf } from './judge.ts';
 import type { Stopwatch } from './stopwatch.ts';
 import type { Trial, Workshop } from './workshop.ts';
@@ -60,7 +61,7 @@ export async function choose(options: ChooseOptions, lab: Lab): Promise<Choice> 
   // with a target and no objective of its own, what is within the target should lose least
   const isBounded = hasTarget(budget) && budget.objective === undefined;
   const { search, selection } = parts ?? {};
-  const mayHold = (drop: number, samples: number): boolean => isWithin(drop, maxDrop + standardError(drop, samples));
+  const mayHold = (drop: number, samples: number): boolean => mayBeWithin(drop, maxDrop, samples);
   const both = (search?.size ?? 0) + (selection?.size ?? 0);
   const isSure = ({ drop }: Trial): boolean => isWithin(drop, maxDrop);
   const grade = (trial: Trial): number => Math.round(Math.log(rank(trial)) / GRADE);
@@ -121,10 +122,6 @@ export async function choose(options: ChooseOptions, lab: Lab): Promise<Choice> 
 
 /** Trials that differ in nothing but which layers have floats are one family: where one fails, the others are likely to. */
 const familyOf = ({ calls }: Trial): string => JSON.stringify(calls.map(({ exclude: _, floats: __, ...call }) => call));
-
-/** Of a share of so many samples that changed. */
-const standardError = (share: number, samples: number): number =>
-  share > 0 && share < 1 && samples > 0 ? Math.sqrt((share * (1 - share)) / samples) : 0;
 
 /** Rounding alone moves outputs less. */
 const EXACT = 1e-4;

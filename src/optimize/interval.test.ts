@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { bootstrapRise, changeOf, normalQuantile, samplesNeeded } from './interval.ts';
+import { bootstrapRise, changeOf, mayBeWithin, normalQuantile, samplesNeeded } from './interval.ts';
 
 /** n samples of which `lost` were right before and `won` are right now; the others are right in both. */
 const pairs = (n: number, lost: number, won: number): [number[], number[]] => [
@@ -84,4 +84,12 @@ describe('the interval of a drop', () => {
       changeOf(...pairs(needed, Math.round(needed * 0.006), Math.round(needed * 0.002))).interval.high,
     ).toBeLessThan(0.0105);
   });
+});
+
+it('leaves open what lies beyond a bound by no more than a standard error', () => {
+  // 24 of 1000 at 2 %: √(0.024 · 0.976 / 1000) = 0.48 %
+  expect(mayBeWithin(0.024, 0.02, 1000)).toBe(true);
+  expect(mayBeWithin(0.026, 0.02, 1000)).toBe(false);
+  expect(mayBeWithin(0.024, 0.02, 10_000)).toBe(false);
+  expect(mayBeWithin(0.02, 0.02, 0)).toBe(true);
 });

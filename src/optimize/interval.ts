@@ -10,6 +10,7 @@
  */
 
 import { random } from '../base/random.ts';
+import { isWithin } from '../base/unit.ts';
 
 export interface Interval {
   readonly low: number;
@@ -82,6 +83,12 @@ export function samplesNeeded(drop: number, changed: number, samples: number, ma
   if (room <= 0) return Number.POSITIVE_INFINITY;
   const share = Math.max(changed, 1) / Math.max(1, samples);
   return Math.ceil(Math.max((1.96 ** 2 * share) / room ** 2, 4 / room));
+}
+
+/** May a share of changed samples be within `most`, as far as so many samples tell: is it beyond by no more than a standard error? */
+export function mayBeWithin(share: number, most: number, samples: number): boolean {
+  const error = share > 0 && share < 1 && samples > 0 ? Math.sqrt((share * (1 - share)) / samples) : 0;
+  return isWithin(share, most + error);
 }
 
 /** P(|X − n/2| ≥ |b − n/2|) of X ~ Binomial(b + c, 1/2). */

@@ -14,6 +14,7 @@ import type { Lab } from '../runtime/index.ts';
 import { hasTarget, missesOf } from './budget.ts';
 import { type Descent, descend, startDescent } from './descend.ts';
 import { finish } from './finish.ts';
+import { mayBeWithin } from './interval.ts';
 import { AT_FIRST, merge } from './merge.ts';
 import { leastOfEach, polish } from './polish.ts';
 import { leftMs, passMs, type Quest, worthOf } from './quest.ts';
@@ -23,8 +24,10 @@ import { tuned } from './tune.ts';
 import type { Trial, Workshop } from './workshop.ts';
 
 /** Structures whose ends are made: the best, and those to retreat to. */
-const FINISHED = 4;
-const LEAST_FINISHED = 2;
+const FINISHED = 5;
+const LEAST_FINISHED = 3;
+/** Of these, those that lose more than the bound, which only the evaluation can tell. */
+const UNSURE = 2;
 /** Share of the time that is kept for merging. */
 const MERGING = 0.15;
 /** Time that is kept for the ends of the best structures, over that of the original's ends, and at most as a share. */
@@ -103,12 +106,16 @@ async function tryStart(quest: Quest): Promise<void> {
   for (const call of start) at = (await workshop.grow(at, call)) ?? at;
 }
 
-/** Structures within the bound, the best first. */
+/** Structures that hold the bound, and a few that may, the best first. */
 function toFinish(quest: Quest): Trial[] {
-  const within = quest.workshop.trials.filter((trial) => isStructure(trial) && isWithin(trial.drop, quest.maxDrop));
-  return leastOfEach(within)
-    .sort((a, b) => worthOf(quest, a) - worthOf(quest, b))
-    .slice(0, FINISHED);
+  const { workshop, maxDrop, judge } = quest;
+  const isSure = ({ drop }: Trial): boolean => isWithin(drop, maxDrop);
+  const mayHold = ({ drop }: Trial): boolean => mayBeWithin(drop, maxDrop, judge?.data.size ?? 0);
+  const stems = leastOfEach(workshop.trials.filter((trial) => isStructure(trial) && mayHold(trial))).sort(
+    (a, b) => worthOf(quest, a) - worthOf(quest, b),
+  );
+  const unsure = new Set(stems.filter((stem) => !isSure(stem)).slice(0, UNSURE));
+  return stems.filter((stem) => isSure(stem) || unsure.has(stem)).slice(0, FINISHED);
 }
 
 /** Without samples only what is exact is allowed. */

@@ -9,6 +9,7 @@ import { type Model, tensorType } from '../../../src/graph/model.ts';
 import { floats } from '../../../src/graph/tensor.ts';
 import { readModelFile, writeModel, writeModelFile } from '../../../src/onnx/index.ts';
 import type { Optimized, Trial } from '../../../src/optimize/index.ts';
+import { mayBeWithin } from '../../../src/optimize/interval.ts';
 import { judgeOf } from '../../../src/optimize/judge.ts';
 import { feedsFor } from '../../../src/quantize/observe.ts';
 import type { Parts } from '../../../src/recipe/parts.ts';
@@ -55,8 +56,7 @@ export async function bestSingle(
     if (!model || looks === LOOKS) continue;
     const selected = (await before.score(model)).drop;
     const both = (trial.drop * search.size + selected * selection.size) / (search.size + selection.size);
-    const samples = search.size + selection.size;
-    if (!isWithin(both, maxDrop + Math.sqrt((Math.max(0, both) * (1 - both)) / samples))) continue;
+    if (!mayBeWithin(both, maxDrop, search.size + selection.size)) continue;
     looks++;
     const { drop } = await judge.score(model);
     if (isWithin(drop, maxDrop)) return { model, drop };
