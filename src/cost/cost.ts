@@ -1,16 +1,16 @@
 /** What a model costs: parameters, bytes, multiply-accumulates, in total and by layer. Names no op. */
 
 import { isStatic } from '../graph/dim.ts';
-import { isFloat } from '../graph/dtype.ts';
 import { producers } from '../graph/edit.ts';
 import type { Graph, Model, Node } from '../graph/model.ts';
 import { type Lengths, lengthChoices } from '../graph/open-lengths.ts';
-import { sizeOf, type Tensor, tensorBytes } from '../graph/tensor.ts';
+import { type Tensor, tensorBytes } from '../graph/tensor.ts';
 import { noMacs } from '../ops/answer.ts';
 import { rowOf } from '../ops/index.ts';
 import { attrsOf, bySlot, type Facts, infer, inferBody } from '../ops/infer.ts';
 import type { BodyCost, Named, StaticValue } from '../ops/op.ts';
 import { neededShare } from './filler.ts';
+import { counterFor, parametersOf } from './parameters.ts';
 
 export interface LayerCost {
   readonly node: string;
@@ -107,20 +107,22 @@ function count(graph: Graph, sizes: Lengths): Counted {
     if (row && row.cost !== 'none') blurred += 1;
   };
   const made = producers(graph);
+  const numbersIn = counterFor(graph);
   const constant = (name: string): Tensor | undefined => graph.initializers.get(name);
   const layers = graph.nodes.map((node): LayerCost => {
     const all = macsOf(node, facts, sizes, note);
     if (all === undefined) note(node);
     const macs = all && Math.round(all * neededShare(node, constant, (name) => made.get(name)));
-    const weights = [...new Set(node.inputs)].flatMap((name) => graph.initializers.get(name) ?? []);
+    const weights = [...new Set(node.inputs)].flatMap((name) => {
+      const weight = graph.initializers.get(name);
+      return weight ? [[name, weight] as const] : [];
+    });
     return {
       node: node.name || (node.outputs[0] ?? ''),
       op: node.op,
       macs: macs ?? 0,
-      parameters: weights
-        .filter(({ dtype }) => isFloat(dtype) || dtype.endsWith('int8') || dtype.endsWith('int4'))
-        .reduce((n, { dims }) => n + sizeOf(dims), 0),
-      bytes: weights.reduce((n, weight) => n + tensorBytes(weight), 0),
+      parameters: weights.reduce((n, [name, weight]) => n + numbersIn(name, weight), 0),
+      bytes: weights.reduce((n, [, weight]) => n + tensorBytes(weight), 0),
       dims: (facts.get(node.outputs[0] ?? '')?.dims ?? []).map((dim) => (typeof dim === 'number' ? dim : -1)),
     };
   });
@@ -136,12 +138,6 @@ const initializersOf = (graph: Graph): Tensor[] => [
     Object.values(attrs).flatMap((attr) => (attr.kind === 'graph' ? initializersOf(attr.value) : [])),
   ),
 ];
-
-/** Elements of all weights and constants of float or integer type, whatever the graph does with them. */
-export const parametersOf = (graph: Graph): number =>
-  initializersOf(graph)
-    .filter(({ dtype }) => isFloat(dtype) || dtype.endsWith('int8') || dtype.endsWith('int4'))
-    .reduce((n, { dims }) => n + sizeOf(dims), 0);
 
 /** Unknown (unnamed) dimensions of inputs counted as 1. */
 const concreteInputs = (graph: Graph): Record<string, (number | string)[]> =>

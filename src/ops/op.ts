@@ -236,6 +236,11 @@ export interface OpSpec<S extends string, O extends string, A extends AttrSpecs>
     attrs: AttrsOf<A>,
     g: Builder,
   ) => readonly StaticValue[] | undefined;
+  /** A slot whose bytes hold several numbers each, and how many those are; `size` is that of the bytes. */
+  readonly packed?: {
+    readonly slot: S extends `${infer Name}?` ? Name : S;
+    readonly count: (size: number, attrs: AttrsOf<A>) => number;
+  };
   /** Computes on integers: `decompose` puts a float op between DequantizeLinear and QuantizeLinear, and reads no dimension. */
   readonly isQuantized?: true;
   /** Floats rounded to integers that are held as floats: how a slope passes a rounding. */
@@ -261,6 +266,7 @@ export interface Row {
   readonly quant: Quant<Attrs>;
   readonly samples: readonly Sample[];
   readonly decompose?: Parts;
+  readonly packed?: { readonly slot: string; readonly count: (size: number, attrs: Attrs) => number };
   readonly isQuantized?: true;
   readonly rounded?: Parts;
   readonly held?: Parts;

@@ -5,9 +5,9 @@
  * it counts for the first node that also reads something else.
  */
 
-import { isFloat } from '../graph/dtype.ts';
+import { counterFor } from '../cost/parameters.ts';
 import type { Graph, Model } from '../graph/model.ts';
-import { sizeOf, tensorBytes } from '../graph/tensor.ts';
+import { tensorBytes } from '../graph/tensor.ts';
 import { costOfAny } from './measure-models.ts';
 
 export interface LayerSize {
@@ -48,6 +48,7 @@ function weightsByNode(graph: Graph): Map<Graph['nodes'][number], { parameters: 
   for (const name of graph.initializers.keys()) behind.set(name, new Set([name]));
   const found = new Map<Graph['nodes'][number], { parameters: number; bytes: number }>();
   const counted = new Set<string>();
+  const numbersIn = counterFor(graph);
   for (const node of graph.nodes) {
     const reads = node.inputs.filter((name) => name !== '');
     const sources = new Set(reads.flatMap((name) => [...(behind.get(name) ?? [])]));
@@ -58,10 +59,10 @@ function weightsByNode(graph: Graph): Map<Graph['nodes'][number], { parameters: 
     let [parameters, bytes] = [0, 0];
     for (const name of sources) {
       const weight = graph.initializers.get(name)!;
-      const { dtype, dims } = weight;
-      if (counted.has(name) || !(isFloat(dtype) || /int(4|8)$/.test(dtype))) continue;
+      const held = numbersIn(name, weight);
+      if (counted.has(name) || held === 0) continue;
       counted.add(name); // a weight that two layers share counts once
-      parameters += sizeOf(dims);
+      parameters += held;
       bytes += tensorBytes(weight);
     }
     if (parameters > 0) found.set(node, { parameters, bytes });

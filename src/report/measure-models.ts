@@ -1,7 +1,8 @@
 /** Size and speed of several models, timed in turn on the same machine so that their ratios hold. */
 
 import { asPareError } from '../base/error.ts';
-import { costOf, type ModelCost, parametersOf } from '../cost/cost.ts';
+import { costOf, type ModelCost } from '../cost/cost.ts';
+import { parametersOf } from '../cost/parameters.ts';
 import type { Dataset } from '../data/index.ts';
 import { fixedBatch } from '../data/port.ts';
 import type { Model } from '../graph/model.ts';

@@ -39,6 +39,7 @@ export const MatMulNBits = carried('MatMulNBits', {
   attrs: { K: int(0), N: int(0), bits: int(4), block_size: int(32), accuracy_level: int(0) },
   shape: ({ A }, { N }) => [...A.dims.slice(0, -1), N],
   cost: ({ Y }, { K }) => ({ macs: count(Y.dims) * K }),
+  packed: { slot: 'B', count: (_, { K, N }) => K * N },
   // Frozen weights: only the input has a slope, through the weights as they stand.
   decompose: ({ A, B, scales, zero_points, g_idx, bias }, { K, N, bits, block_size }, g) => {
     if (![2, 4, 8].includes(bits) || g_idx || !isStatic(B.dims)) return undefined;
@@ -93,6 +94,7 @@ export const GatherBlockQuantized = carried('GatherBlockQuantized', {
   domain,
   inputs: ['data', 'indices', 'scales', 'zero_points?'],
   attrs: { bits: int(4), block_size: int(128), gather_axis: int(0), quantize_axis: int(1) },
+  packed: { slot: 'data', count: (size, { bits }) => (size * 8) / bits },
   shape: ({ data, indices, scales }, { bits, gather_axis, quantize_axis }) => {
     const at = fromFront(gather_axis, data.dims.length);
     const packed = data.dtype === 'uint8' ? 8 / bits : 1;
