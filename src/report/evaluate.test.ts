@@ -111,6 +111,28 @@ describe('evaluate', () => {
     expect((await agreement(turned, same, unlabelled, { engine })).metric.value).toBe(0);
   });
 
+  it.each([
+    ['sequence', [4, 3], (x: number[]) => x],
+    // Three channels of 2 x 2 places: the same rows as columns.
+    ['map', [3, 2, 2], (x: number[]) => Array.from({ length: 12 }, (_, i) => x[(i % 4) * 3 + Math.floor(i / 4)]!)],
+  ])('counts an answer at each place of a %s', async (_, dims, laid) => {
+    const size = 12;
+    const given = (factors: number[]) => {
+      const building = draft<Value>();
+      const { g } = building;
+      const y = g.Mul(g.input('x', 'float32', ['N', ...dims]), g.constant(tensor('float32', dims, laid(factors))));
+      return modelFrom(building.finish([{ name: y.name, type: { kind: 'tensor', dtype: y.dtype, dims: y.dims } }]));
+    };
+    const ones = inMemory({
+      name: 'ones',
+      inputs: { x: { dtype: 'float32', dims, data: new Float32Array(2 * size).fill(1) } },
+    });
+    // The largest of all stays where it is; one place of four answers otherwise.
+    const before = { name: 'a', model: given([9, 0, 0, 0, 2, 1, 0, 1, 2, 3, 2, 1]) };
+    const after = { name: 'b', model: given([9, 0, 0, 0, 1, 2, 0, 1, 2, 3, 2, 1]) };
+    expect((await agreement(after, before, ones, { engine })).metric.value).toBe(0.75);
+  });
+
   const file = join(DATA, 'models/mnist_cntk.onnx');
   it.skipIf(!existsSync(file))('gets the accuracy that another reader measured (needs PARE_DATA)', async () => {
     const model = await readModelFile(file);

@@ -9,7 +9,7 @@ import { stopIfAborted } from '../runtime/aborted.ts';
 import type { Feeds, Session } from '../runtime/engine.ts';
 import { inOrder, lanesOf } from '../runtime/in-order.ts';
 import type { Lab } from '../runtime/lab.ts';
-import { type Places, rowsAt } from '../train/places.ts';
+import { type Places, placesWithin, rowsAt } from '../train/places.ts';
 import { placesFor } from '../train/task.ts';
 import { asTaken, comfortableBatch, feedsOf, labelsOf } from './feeds.ts';
 import { answersOf, lossOf, type Scale, scaleOf } from './scoring.ts';
@@ -107,7 +107,8 @@ export async function evaluate(
 }
 
 /**
- * The share of samples on which `subject` gives the answer that `reference` gives. Needs no labels.
+ * The share of samples on which `subject` gives the answer that `reference` gives; where there is an answer at every place of a sequence or a
+ * map, the share of places. Needs no labels.
  *
  * Throws   data/shape when the two have different numbers of classes; engine/… from the runs.
  */
@@ -134,24 +135,31 @@ export async function agreement(
   own.answers.forEach((answer, i) => {
     if (answer >= 0 && answer === wanted.answers[i]) same += 1;
   });
-  return { samples: dataset.size, metric: { name: 'agreement', value: same / dataset.size } };
+  return { samples: dataset.size, metric: { name: 'agreement', value: same / own.answers.length } };
 }
 
-/** The answer to every sample, and the numbers of the first output per sample. */
+/** The answers to every sample, one or one for each place, and the numbers of the first output per sample. */
 async function classify(
   subject: Subject,
   dataset: Dataset,
   lab: Lab,
   options: EvaluateOptions,
 ): Promise<{ answers: Int32Array; width: number }> {
-  const answers = new Int32Array(dataset.size);
+  let answers = new Int32Array(dataset.size);
   let width = 0;
   let scale: Scale | undefined;
   const isChoice = givesChoice(subject.model.graph);
-  await eachBatch(subject, dataset, lab, options, (outputs, indices) => {
-    width = outputs.length / indices.length;
-    scale ??= scaleOf(outputs, width);
-    answers.set(isChoice && width === 1 ? Int32Array.from(outputs) : answersOf(outputs, width, scale), indices[0]!);
+  await eachBatch(subject, dataset, lab, options, (outputs, indices, dims) => {
+    const count = indices.length;
+    width = outputs.length / count;
+    const places = isChoice ? undefined : placesWithin(dims);
+    const each = places ? sizeOf(places.dims) : 1;
+    if (answers.length !== dataset.size * each) answers = new Int32Array(dataset.size * each);
+    const rows = places ? rowsAt(places, outputs, new Float32Array(count * each), count).rows : outputs;
+    const classes = places?.classes ?? width;
+    scale ??= scaleOf(rows, classes);
+    const own = isChoice && width === 1 ? Int32Array.from(outputs) : answersOf(rows, classes, scale);
+    answers.set(own, indices[0]! * each);
   });
   return { answers, width };
 }
@@ -162,7 +170,7 @@ async function eachBatch(
   dataset: Dataset,
   lab: Lab,
   { batch, task = 'evaluate' }: EvaluateOptions,
-  take: (outputs: Float64Array, indices: Int32Array) => void,
+  take: (outputs: Float64Array, indices: Int32Array, dims: readonly number[]) => void,
 ): Promise<void> {
   const fixed = fixedBatch(subject.model.graph);
   const size = fixed ?? batch ?? comfortableBatch(dataset);
@@ -184,14 +192,16 @@ async function eachBatch(
     },
     async work(from, lane) {
       const { [first]: output } = await session.run(feeds[lane]!, [first], lab.signal);
-      return { from, outputs: rowsOf(output!, rowsFrom(from).length, countFrom(from), subject) };
+      const dims = output!.dims.slice(1);
+      return { from, dims, outputs: rowsOf(output!, rowsFrom(from).length, countFrom(from), subject) };
     },
   });
-  for await (const { from, outputs } of runs) {
+  for await (const { from, dims, outputs } of runs) {
     const count = countFrom(from);
     take(
       outputs,
       Int32Array.from({ length: count }, (_, k) => from + k),
+      dims,
     );
     lab.onProgress?.({ task, done: from + count, total: dataset.size });
   }

@@ -40,6 +40,13 @@ export function placesOf(output: readonly number[], labels: readonly number[]): 
   return labels.length > 1 ? fits.at(-1) : fits[0];
 }
 
+/** The same where no labels tell: sequences [S, K] have classes last, maps [K, H, W] first; undefined for one answer a sample. */
+export function placesWithin(output: readonly number[]): Places | undefined {
+  if (sizeOf(output.slice(1)) <= 1) return undefined;
+  const labels = output.length === 3 ? output.slice(1) : output.slice(0, -1);
+  return placesOf(output, labels);
+}
+
 /** A loss of classes [M, K] and labels [M] at every place; `dtype` is that of the labels as the data set has them. */
 export const atPlaces =
   ({ dims, classes, isLast }: Places, dtype: DType, loss: Loss): Loss =>
