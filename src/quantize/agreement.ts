@@ -3,11 +3,12 @@
 import type { Dataset } from '../data/dataset.ts';
 import { fixedBatch } from '../data/port.ts';
 import type { Model } from '../graph/model.ts';
-import { floats, type Tensor } from '../graph/tensor.ts';
+import { floats, sizeOf, type Tensor } from '../graph/tensor.ts';
 import { answerOf } from '../nn/logits.ts';
 import { widened } from '../rewrite/widen.ts';
 import { inOrder, type Lab, lanesOf, type Session, stopIfAborted } from '../runtime/index.ts';
 import { loadModel } from '../runtime/load-model.ts';
+import { placesWithin, rowsAt } from '../train/places.ts';
 import { feedsFor } from './observe.ts';
 
 export interface Agreement {
@@ -17,13 +18,13 @@ export interface Agreement {
   readonly noise: number;
   /** KL divergence of the first output's rows (their softmax, unless they are shares already), mean; undefined when it has no rows of scores. */
   readonly divergence?: number;
-  /** Share of rows of the first output whose largest entry is the same; undefined when it has no rows of scores. */
+  /** Share of rows of the first output whose largest entry is the same, a row for each place of a sequence or a map; undefined when it has no rows of scores. */
   readonly sameTop?: number;
   readonly samples: number;
 }
 
 export interface Compared extends Agreement {
-  /** For each sample the place of the largest entry of the first output, of the one model and of the other. */
+  /** For each row the place of the largest entry of the first output, of the one model and of the other. */
   readonly tops: readonly (readonly [number, number])[];
 }
 
@@ -122,6 +123,7 @@ class Tally {
   readonly #sums = new Map<string, Products>();
   readonly #tops: [number, number][] = [];
   #divergence = 0;
+  #scored = 0;
   #samples = 0;
 
   constructor(first: string) {
@@ -148,8 +150,13 @@ class Tally {
     if (rows?.length !== others?.length || !rows || !others) return;
     rows.forEach((row, i) => {
       this.#tops.push([topOf(row), topOf(others[i]!)]);
+    });
+    // At places there may be more than scores: boxes beside them.
+    if (rows.length !== x[this.#first]!.dims[0]) return;
+    rows.forEach((row, i) => {
       this.#divergence += divergence(row, others[i]!);
     });
+    this.#scored += rows.length;
   }
 
   result(): Compared {
@@ -161,10 +168,8 @@ class Tally {
         1,
       ),
       noise: outputs.reduce((most, { dd, aa }) => Math.max(most, aa === 0 ? 0 : dd / aa), 0),
-      ...(rows > 0 && {
-        divergence: this.#divergence / rows,
-        sameTop: this.#tops.filter(([a, b]) => a === b).length / rows,
-      }),
+      ...(this.#scored > 0 && { divergence: this.#divergence / this.#scored }),
+      ...(rows > 0 && { sameTop: this.#tops.filter(([a, b]) => a === b).length / rows }),
       tops: this.#tops,
       samples: this.#samples,
     };
@@ -196,16 +201,16 @@ function productsOf(a: Float32Array, b: Float32Array): Products {
   return { ab, aa: aa + restA, bb: bb + restB, dd: dd + restA + restB };
 }
 
-/** One row of scores for each sample, or undefined when the tensor is something else. */
+/** A row of scores for each sample, or for each place of it; undefined when the tensor is something else. */
 function rowsOf(value: Tensor | undefined): Float32Array[] | undefined {
-  if (value?.dtype !== 'float32' || value.dims.length < 2 || value.dims.slice(2).some((dim) => dim !== 1)) {
-    return undefined;
-  }
-  const x = floats(value);
-  const width = value.dims[1]!;
-  return width < 2
-    ? undefined
-    : Array.from({ length: value.dims[0]! }, (_, i) => x.subarray(i * width, (i + 1) * width));
+  if (value?.dtype !== 'float32' || value.dims.length < 2) return undefined;
+  const [samples, ...dims] = value.dims as [number, ...number[]];
+  const places = placesWithin(dims);
+  if (!places && dims.slice(1).some((dim) => dim !== 1)) return undefined;
+  const count = samples * sizeOf(places?.dims ?? []);
+  const x = places ? rowsAt(places, floats(value), new Float32Array(count), samples).rows : floats(value);
+  const width = x.length / count;
+  return width < 2 ? undefined : Array.from({ length: count }, (_, i) => x.subarray(i * width, (i + 1) * width));
 }
 
 function topOf(row: Float32Array): number {
