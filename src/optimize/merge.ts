@@ -5,8 +5,8 @@ import { leftMs, type Quest, worthOf } from './quest.ts';
 import { holdsCut, teach } from './teach.ts';
 import type { Trial } from './workshop.ts';
 
-/** A single layer whose closed form is further off than this is not taught. */
-const MOST_ERROR = 0.5;
+/** A single layer whose closed form is further off than this is not taught; where all that are near enough are too many, only the nearest. */
+const MOST_ERRORS = [0.5, 0.3];
 /** A merged structure must be this much better in the objective. */
 const BETTER = 0.97;
 const EPOCHS = 6;
@@ -30,13 +30,18 @@ export async function merge(
   lab: Lab,
   { share, mostDrop }: Effort = BEHIND_A_CUT,
 ): Promise<Trial | undefined> {
+  const tried = new Set<number>();
   for (const by of ['dense', 'conv'] as const) {
-    if (leftMs(quest) <= reserveMs()) return undefined;
-    const merged = await quest.workshop.grow(stem, { step: 'collapse', by, maxError: MOST_ERROR });
-    if (!merged || merged.drop > mostDrop || worthOf(quest, merged) >= worthOf(quest, stem) * BETTER) continue;
-    lab.onNote?.(`runs of layers as one ${by} layer: ${merged.notes.join('; ')}`);
-    const taught = await teach(quest, merged, { epochs: EPOCHS, mostMs: (leftMs(quest) - reserveMs()) * share });
-    if (taught && holdsCut(quest, taught)) return taught;
+    for (const maxError of MOST_ERRORS) {
+      if (leftMs(quest) <= reserveMs()) return undefined;
+      const merged = await quest.workshop.grow(stem, { step: 'collapse', by, maxError });
+      if (!merged || tried.has(merged.macs) || merged.drop > mostDrop) continue;
+      if (worthOf(quest, merged) >= worthOf(quest, stem) * BETTER) continue;
+      tried.add(merged.macs);
+      lab.onNote?.(`runs of layers as one ${by} layer: ${merged.notes.join('; ')}`);
+      const taught = await teach(quest, merged, { epochs: EPOCHS, mostMs: (leftMs(quest) - reserveMs()) * share });
+      if (taught && holdsCut(quest, taught)) return taught;
+    }
   }
   return undefined;
 }
