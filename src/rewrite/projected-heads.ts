@@ -1,8 +1,9 @@
 /** Queries, keys and values of several heads, read back to the product of matrices that they are columns of. */
 
-import type { Dim, Node } from '../graph/model.ts';
+import type { Node } from '../graph/model.ts';
 import { sizeOf, type Tensor } from '../graph/tensor.ts';
-import { followBack, type Laid, placesOf, type Size, sizes } from './moved.ts';
+import { followBack, placesOf, sizes } from './moved.ts';
+import { rowOrigins } from './moved-rows.ts';
 import type { Net } from './net.ts';
 
 /** factor · (x [B, L, D] · columns `from` to `from + heads · depth` of W [D, …] + b), as [B, heads, L, depth]. */
@@ -42,34 +43,8 @@ export function projectedHeads(name: string, net: Net, turned = false): Projecte
     }
     return true;
   };
-  const origin = origins(made.x, B * L, size, net).find(({ rows }) => isOf(rows));
-  return origin && { ...made, x: origin.x, from, heads: H, depth: D, factor: moved.factor };
-}
-
-/** The values [B, L, D] that a product reads the rows of, the nearest first: for each row that is read, the row of that value. */
-function origins(
-  read: string,
-  count: number,
-  size: Size,
-  net: Net,
-): { readonly x: string; readonly rows: Int32Array }[] {
-  const { steps, factor } = followBack(read, net);
-  const sources = [read, ...steps.map(({ node }) => node.inputs[0]!).reverse()];
-  return (factor === 1 ? sources : [read]).flatMap((x, i) => {
-    const dims = net.dims(x);
-    const laid =
-      dims?.length === 3 ? placesOf({ source: x, steps: steps.slice(steps.length - i) }, size, net) : undefined;
-    const rows = laid && wholeRows(laid, dims![2], count);
-    return rows ? [{ x, rows }] : [];
-  });
-}
-
-/** The rows of the source that the rows of a value are, where all are whole. */
-function wholeRows({ dims, places }: Laid, width: Dim | undefined, count: number): Int32Array | undefined {
-  if (dims.at(-1) !== width || places.length !== count * (width as number)) return undefined;
-  const wide = width as number;
-  for (let i = 0; i < places.length; i++) if (places[i] !== places[i - (i % wide)]! + (i % wide)) return undefined;
-  return Int32Array.from({ length: count }, (_, row) => places[row * wide]! / wide);
+  const origin = rowOrigins(made.x, 3, size, net).find(({ rows }) => rows.length === B * L && isOf(rows));
+  return origin && { ...made, x: origin.name, from, heads: H, depth: D, factor: moved.factor };
 }
 
 function product(name: string, net: Net): Pick<ProjectedHeads, 'x' | 'weight' | 'bias'> | undefined {

@@ -7,6 +7,7 @@ import { batchNormToConv } from './batch-norm-to-conv.ts';
 import { commonSubexpressions } from './common-subexpressions.ts';
 import { constantToInitializer } from './constant-to-initializer.ts';
 import { deadCode } from './dead-code.ts';
+import { denseInPlace } from './dense-in-place.ts';
 import { dropDropout } from './drop-dropout.ts';
 import { dropIdentity } from './drop-identity.ts';
 import { dropNoop } from './drop-noop.ts';
@@ -71,6 +72,7 @@ export const rules = {
   'fold-scale': foldScale,
   'fold-scale-ahead': foldScaleAhead,
   'merge-scales': mergeScales,
+  'dense-in-place': denseInPlace,
   'merge-dense': mergeDense,
   'merge-convs': mergeConvs,
   'merge-interleaved': mergeInterleaved,
