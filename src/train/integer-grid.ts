@@ -3,10 +3,10 @@
  *
  *   DequantizeLinear(W, s, z)                                        its own s and z
  *   MatMulInteger(A, W, a_z, z) → Cast → Mul(s, or a_s · s)          the step that the sum of products is multiplied by
- *   Cast(W) → Mul(s)                                                 storage alone: s has the weight's axes, all but one of size 1
+ *   Cast(W) → [Sub(z)] → Mul(s)                                      storage alone: s and z have the weight's axes, all but one of size 1
  */
 
-import { type DType, factsOf } from '../graph/dtype.ts';
+import { type DType, factsOf, limitsOf } from '../graph/dtype.ts';
 import type { Node } from '../graph/model.ts';
 import { numbers, type Tensor, tensor } from '../graph/tensor.ts';
 
@@ -19,8 +19,9 @@ export interface Grid {
   readonly axis: number;
   /** Where the reader has the weight. */
   readonly slot: number;
-  /** The value that holds the step, where it is not the reader's own. */
+  /** The values that hold the step and the zero point, where they are not the reader's own. */
   readonly stepElsewhere?: string | undefined;
+  readonly zeroElsewhere?: string | undefined;
 }
 
 /** The constants of a graph, and who reads and makes each of its values. */
@@ -32,9 +33,10 @@ export interface Links {
 
 /** What its readers say of a stored weight. */
 interface Reading {
-  /** Slots of the weight and of its zero point. */
+  /** The weight's slot. */
   readonly slot: number;
-  readonly zero: number;
+  /** The value that holds the zero point; undefined for 0. */
+  readonly zero: (node: Node, links: Links) => string | undefined;
   readonly axis: (node: Node, rank: number, step: Tensor) => number;
   /** The value that holds the step. */
   readonly step: (node: Node, links: Links) => string | undefined;
@@ -42,16 +44,21 @@ interface Reading {
 
 const inFrontOf = (axis: number, rank: number): number => (axis + rank) % Math.max(1, rank);
 
+const input =
+  (slot: number): Reading['zero'] =>
+  ({ inputs }) =>
+    inputs[slot] || undefined;
+
 const READINGS: Readonly<Record<string, Reading>> = {
   DequantizeLinear: {
     slot: 0,
-    zero: 2,
+    zero: input(2),
     axis: ({ attrs: { axis } }, rank) => inFrontOf(axis?.kind === 'int' ? axis.value : 1, rank),
     step: ({ inputs, attrs }) => (attrs['block_size']?.value ? undefined : inputs[1]),
   },
-  MatMulInteger: { slot: 1, zero: 3, axis: (_, rank) => rank - 1, step: stepBehind },
-  ConvInteger: { slot: 1, zero: 3, axis: () => 0, step: stepBehind },
-  Cast: { slot: 0, zero: 1, axis: (_, rank, step) => broadcastAxis(step, rank), step: factorBehind },
+  MatMulInteger: { slot: 1, zero: input(3), axis: (_, rank) => rank - 1, step: stepBehind },
+  ConvInteger: { slot: 1, zero: input(3), axis: () => 0, step: stepBehind },
+  Cast: { slot: 0, zero: zeroBehind, axis: (_, rank, step) => broadcastAxis(step, rank), step: factorBehind },
 };
 
 const WHOLE_BYTES: ReadonlySet<DType> = new Set<DType>(['int8', 'uint8', 'int16', 'uint16', 'int32']);
@@ -63,8 +70,8 @@ export function gridOf(name: string, t: Tensor, links: Links): Grid | undefined 
   const reading = READINGS[first?.op ?? ''];
   if (!first || !reading || !WHOLE_BYTES.has(t.dtype)) return undefined;
   const { slot } = reading;
-  const about = ({ op, inputs, attrs }: Node, step: string | undefined): string =>
-    JSON.stringify([op, step, inputs[reading.zero] ?? '', attrs['axis']]);
+  const about = (node: Node, step: string | undefined): string =>
+    JSON.stringify([node.op, step, reading.zero(node, links), node.attrs['axis']]);
   const step = reading.step(first, links);
   const agree = readers.every(
     (node) =>
@@ -72,18 +79,32 @@ export function gridOf(name: string, t: Tensor, links: Links): Grid | undefined 
       node.inputs.lastIndexOf(name) === slot &&
       about(node, reading.step(node, links)) === about(first, step),
   );
-  const zero = first.inputs[reading.zero];
+  const zero = reading.zero(first, links);
   const [s, z] = [links.initializers.get(step ?? ''), zero ? links.initializers.get(zero) : undefined];
   if (!agree || s?.dtype !== 'float32' || (zero && !z)) return undefined;
   const [scales, zeros] = [numbers(s), z ? numbers(z) : [0]];
-  const axis = reading.axis(first, t.dims.length, s);
+  const axis = reading.axis(first, t.dims.length, z && scales.length === 1 ? z : s);
   const isElsewhere = step !== first.inputs[1];
+  const isZeroElsewhere = zero !== undefined && !first.inputs.includes(zero);
+  if (
+    isZeroElsewhere &&
+    !(z && isZeroPoint(z, t) && (zeros.length === 1 || reading.axis(first, t.dims.length, z) === axis))
+  )
+    return undefined;
   if (isElsewhere && ![scales, zeros].every(({ length }) => length === 1 || length === t.dims[axis])) return undefined;
   if (isElsewhere && (s.dims.filter((dim) => dim !== 1).length > 1 || scales.some((value) => !(value > 0)))) {
     return undefined;
   }
   const run = Math.max(scales.length, zeros.length) === 1 ? 1 : t.dims.slice(axis + 1).reduce((n, dim) => n * dim, 1);
-  return { scales, zeros, run, axis, slot, stepElsewhere: isElsewhere ? step : undefined };
+  return {
+    scales,
+    zeros,
+    run,
+    axis,
+    slot,
+    stepElsewhere: isElsewhere ? step : undefined,
+    zeroElsewhere: isZeroElsewhere ? zero : undefined,
+  };
 }
 
 /** The one node that reads a value. */
@@ -108,9 +129,28 @@ function stepBehind({ outputs: [sum] }: Node, links: Links): string | undefined 
   return constants.length === 1 ? constants[0] : undefined;
 }
 
+/** Floats that are integers of the weight's type, along one axis at most. */
+function isZeroPoint(zero: Tensor, { dtype }: Tensor): boolean {
+  const [least, most] = limitsOf(dtype)!;
+  const isWithin = numbers(zero).every((value) => Number.isInteger(value) && value >= least && value <= most);
+  return zero.dtype === 'float32' && isWithin && zero.dims.filter((dim) => dim !== 1).length <= 1;
+}
+
+/** The Sub that takes a constant off a weight that has become floats. */
+function zeroNode({ outputs: [floats] }: Node, links: Links): Node | undefined {
+  const reader = only(floats, links);
+  return reader?.op === 'Sub' && reader.inputs[0] === floats ? reader : undefined;
+}
+
+function zeroBehind(node: Node, links: Links): string | undefined {
+  return zeroNode(node, links)?.inputs[1];
+}
+
 /** The constant factor of a weight that becomes floats. */
-function factorBehind({ outputs: [floats], attrs: { to } }: Node, links: Links): string | undefined {
-  const factor = to?.value === factsOf('float32').code ? factorOf(floats, links) : undefined;
+function factorBehind(node: Node, links: Links): string | undefined {
+  const { outputs } = zeroNode(node, links) ?? node;
+  const { to } = node.attrs;
+  const factor = to?.value === factsOf('float32').code ? factorOf(outputs[0], links) : undefined;
   return factor !== undefined && links.initializers.has(factor) ? factor : undefined;
 }
 

@@ -113,6 +113,26 @@ const networks: Readonly<
       return g.MatMul(deep, floatsOf('w3', [8, 2], float32([], [0.02])));
     },
   },
+  'integers as storage alone, with zero points': {
+    dtype: 'float32',
+    make: (g, x) => {
+      const floatsOf = (w: string, dims: readonly number[], steps: Tensor, zeros: Tensor) => {
+        const whole = g.Cast(g.constant(integers(dims, 1), w), { to: 1 });
+        return g.Mul(g.Sub(whole, g.constant(zeros, `z ${w}`)), g.constant(steps, `s ${w}`));
+      };
+      const along = (dims: readonly number[], of: (i: number) => number) =>
+        float32(
+          dims,
+          Float32Array.from({ length: 8 }, (_, i) => of(i)),
+        );
+      const [step, zero] = [(i: number) => 0.02 + 0.001 * i, (i: number) => i - 4];
+      const map = g.Reshape(x, [-1, 1, 2, 2]);
+      const kernel = floatsOf('w1', [8, 1, 2, 2], along([8, 1, 1, 1], step), along([8, 1, 1, 1], zero));
+      const hidden = g.Flatten(g.Relu(g.Conv(map, kernel, null)));
+      const deep = g.Relu(g.MatMul(hidden, floatsOf('w2', [8, 8], float32([], [0.02]), along([1, 8], zero))));
+      return g.MatMul(deep, floatsOf('w3', [8, 2], float32([], [0.02]), float32([], [5])));
+    },
+  },
   'integer convolution': {
     dtype: 'float32',
     make: (g, x) => {

@@ -3,7 +3,7 @@
  *
  *   float16   W → float32(W), everything around it widened
  *   integer   W → QuantizeLinear(M, s, z),  M = (W − z) · s: rounded on the way forward, straight through on the way back (`gridOf`)
- *             or behind Cast and Mul(s), where integers are storage alone
+ *             or behind Cast, Sub(z) where there is a zero point, and Mul(s), where integers are storage alone
  *   int32     a bias b → b · s: its step is too fine to matter
  *
  * Afterwards each master goes back into the type and onto the grid that the file has: only the weights of the file change.
@@ -73,11 +73,12 @@ function withIntegerMasters(graph: Graph): { graph: Graph; grids: ReadonlyMap<st
     };
     rounding.push(grid.stepElsewhere ? onGrid(name, stored, t, grid, constant) : asReader(name, stored, t, reader!));
     rounded.set(name, stored);
-    const step = grid.stepElsewhere;
-    if (step && grid.scales.length > 1 && !settings.has(step)) {
-      const kept = fresh(`${step}_kept`);
-      rounding.push(...setting(graph.initializers.get(step)!, kept, constant));
-      settings.set(step, kept);
+    for (const settled of [grid.stepElsewhere, grid.zeroElsewhere]) {
+      const value = graph.initializers.get(settled ?? '');
+      if (!settled || !value || sizeOf(value.dims) === 1 || settings.has(settled)) continue;
+      const kept = fresh(`${settled}_kept`);
+      rounding.push(...setting(value, kept, constant));
+      settings.set(settled, kept);
     }
   }
   if (grids.size === 0) return { graph, grids };
@@ -106,7 +107,7 @@ function onGrid(name: string, stored: string, { dtype }: Tensor, grid: Grid, con
   return plain('QuantizeLinear', inputs, stored, { axis: { kind: 'int', value: grid.axis } });
 }
 
-/** Steps of all channels that stay as they are while the weights on them learn: so many times one. */
+/** Steps or zero points of all channels that stay as they are while the weights on them learn: so many times one. */
 function setting(step: Tensor, kept: string, constant: ConstantMaker): readonly Node[] {
   const count = sizeOf(step.dims);
   const ones = constant('one', tensor('int8', [count], new Int8Array(count).fill(1)));
