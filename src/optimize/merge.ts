@@ -35,7 +35,7 @@ export async function merge(
     for (const maxError of MOST_ERRORS) {
       if (leftMs(quest) <= reserveMs()) return undefined;
       const merged = await quest.workshop.grow(stem, { step: 'collapse', by, maxError });
-      if (!merged || tried.has(merged.macs) || merged.drop > mostDrop) continue;
+      if (!merged || merged.notes.length === 0 || tried.has(merged.macs) || merged.drop > mostDrop) continue;
       if (worthOf(quest, merged) >= worthOf(quest, stem) * BETTER) continue;
       tried.add(merged.macs);
       lab.onNote?.(`runs of layers as one ${by} layer: ${merged.notes.join('; ')}`);
