@@ -96,6 +96,9 @@ function subtract(x: Float64Array, to: number, from: number, factor: number, cou
   if (factor !== 0) for (let j = 0; j < count; j++) x[to + j]! -= factor * x[from + j]!;
 }
 
+/** What sums in float32 tell of a moment E[x²], as a share of it: a spread below that is rounding. */
+export const TOLD_BY_FLOAT32 = 2 ** -21;
+
 /**
  * W that minimises ‖X W − Y‖² + λ·d·‖W‖², from G = XᵀX [n, n] and B = XᵀY [n, m]; d is the mean of G's diagonal.
  *
@@ -107,6 +110,8 @@ export function ridge(G: Matrix, B: Matrix, lambda: number, free = 0): Matrix {
   const A = matrix(n, n, G.data.slice());
   let mean = 0;
   for (let i = 0; i < n; i++) mean += A.data[i * n + i]! / n;
-  for (let i = 0; i < n; i++) A.data[i * n + i]! += mean * (i < n - free ? lambda : Math.min(lambda, 1e-12));
+  // Where nothing was seen, nothing is asked for: any unit will do.
+  const unit = mean === 0 ? 1 : mean;
+  for (let i = 0; i < n; i++) A.data[i * n + i]! += unit * (i < n - free ? lambda : Math.min(lambda, 1e-12));
   return solveCholesky(cholesky(A), B);
 }

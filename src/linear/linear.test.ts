@@ -106,6 +106,10 @@ it('ridge: the slope of ‖XW − Y‖² + λd‖W‖² vanishes; a constant col
     }
 });
 
+it('ridge: where nothing was seen, nothing is learnt', () => {
+  expect([...ridge(matrix(3, 3), matrix(3, 2), 0.1).data]).toEqual([0, 0, 0, 0, 0, 0]);
+});
+
 it.each([1, 95, 96, 97, 250])('large Cholesky: the same factor as in one piece (n = %i)', async (n) => {
   const A = gram(drawn(n, n + 5));
   const whole = cholesky(A);

@@ -9,6 +9,7 @@
 import { PareError } from '../base/error.ts';
 import type { Dataset } from '../data/index.ts';
 import type { Graph, Model } from '../graph/model.ts';
+import { TOLD_BY_FLOAT32 } from '../linear/cholesky.ts';
 import { infer } from '../ops/infer.ts';
 import type { StaticValue } from '../ops/op.ts';
 import type { Lab } from '../runtime/index.ts';
@@ -98,14 +99,11 @@ export async function hessians(
   );
 }
 
-/** What sums in float32 tell of a moment, as a share of it. */
-const TOLD = 2 ** -21;
-
 /** G − m mᵀ, in place, and on the diagonal what may be left of rounding alone: a mean far above the spread hides it. */
 function centre(gram: Float64Array, mean: Float64Array, width: number, isDiagonal: boolean): void {
   for (let g = 0; g < mean.length / width; g++) {
     const m = mean.subarray(g * width, (g + 1) * width);
-    const least = TOLD * m.reduce((sum, value) => sum + value ** 2, 0);
+    const least = TOLD_BY_FLOAT32 * m.reduce((sum, value) => sum + value ** 2, 0);
     for (let i = 0; i < width; i++) {
       if (isDiagonal) gram[g * width + i]! -= m[i]! ** 2;
       else {

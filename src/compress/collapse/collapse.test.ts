@@ -189,3 +189,15 @@ it('auto: keeps the budget, takes nothing twice, reports each block', async () =
   expect(report.before.macs - report.after.macs).toBe(saved);
   await run(small, [3, 8, 8]);
 });
+
+it.each([
+  ['means far above the spread', (x: number) => 100 + 0.01 * x],
+  ['nothing but zeros', () => 0],
+])('goes on where a run reads %s', async (_, of) => {
+  const dims = [16];
+  const data = drawn([96, ...dims], 5).map(of);
+  const flat = inMemory({ name: 'flat', inputs: { x: { dtype: 'float32', dims, data } } });
+  const model = sequential([dense(24), relu(), dense(24), relu(), dense(4)], { input: dims });
+  const { model: small } = await collapse(model, { blocks: 'auto', keep: { macs: 0.5 } }, flat, lab);
+  expect(Object.values(await run(small, dims))[0]!.dims).toEqual([6, 4]);
+});

@@ -11,7 +11,7 @@
 import type { Dataset } from '../../data/index.ts';
 import type { Model } from '../../graph/model.ts';
 import { int64, sizeOf } from '../../graph/tensor.ts';
-import { ridge } from '../../linear/cholesky.ts';
+import { ridge, TOLD_BY_FLOAT32 } from '../../linear/cholesky.ts';
 import { type Matrix, matrix, product } from '../../linear/matrix.ts';
 import type { Builder } from '../../ops/builder.ts';
 import type { StaticValue } from '../../ops/op.ts';
@@ -215,12 +215,14 @@ const together = (a: Moments, b: Moments): Moments => ({
   yy: a.yy + b.yy,
 });
 
-/** Covariances, times n: of x with x, and of x with y. */
+/** Covariances, times n: of x with x, and of x with y. What may be left of rounding alone, where means hide the spread, is added. */
 function centred({ n, G, B, x, y }: Moments): [Matrix, Matrix] {
   const [d, m] = [x.length, y.length];
   const [C, D] = [matrix(d, d, G.data.slice()), matrix(d, m, B.data.slice())];
+  const least = (TOLD_BY_FLOAT32 * x.reduce((sum, value) => sum + value ** 2, 0)) / n;
   for (let p = 0; p < d; p++) {
     for (let q = 0; q < d; q++) C.data[p * d + q]! -= (x[p]! * x[q]!) / n;
+    C.data[p * d + p]! += least;
     for (let q = 0; q < m; q++) D.data[p * m + q]! -= (x[p]! * y[q]!) / n;
   }
   return [C, D];
