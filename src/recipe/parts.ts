@@ -55,11 +55,8 @@ export function partsOf({ train, validation, test }: Splits, seed = 0): Parts | 
   }
   if (test && test.size >= DIVISIBLE) {
     const share = Math.min(0.25, MOST_JUDGED / test.size);
-    const {
-      train: evaluation,
-      validation: search,
-      test: selection,
-    } = split(test, { validation: share, test: share, seed });
+    const { train: rest, validation: search, test: selection } = split(test, { validation: share, test: share, seed });
+    const evaluation = { ...rest, name: `${test.name} (evaluation)` };
     return { learn: train, search: search!, selection: selection!, evaluation };
   }
   const capped = (share: number): number => Math.min(share, MOST_JUDGED / train.size) * (train.size / ended.train.size);

@@ -19,7 +19,7 @@ export const simplify = step({
   async run(model, { also }, { learn }, lab) {
     const chosen = [...SIMPLIFYING, ...also.map((name) => pick(ruleNames, name, 'rule'))];
     const { model: lean, report } = await checked(model, runsOn(model, lab, { data: learn }), chosen, lab);
-    return { model: lean, notes: [`${report.fired.length} rewrites`] };
+    return { model: lean, notes: [`${report.fired.length} ${report.fired.length === 1 ? 'rewrite' : 'rewrites'}`] };
   },
 });
 

@@ -9,7 +9,7 @@ import { html, type Markup, none } from './markup.ts';
 import { place } from './scale.ts';
 import { type Dot, scatter } from './scatter.ts';
 
-const showPoints = (share: number): string => `${Number((share * 100).toPrecision(3))} %`;
+const showPoints = (share: number): string => `${Number((share * 100).toPrecision(3))} %`.replace('-', '−');
 
 /** The recipe, the trials and the claim: what a reader wants first. */
 export const searchTop = (search: SearchSummary): Markup => html`${claimCard(search.claim)}
@@ -33,14 +33,23 @@ function claimCard(claim: Claim | undefined): Markup {
   const at = (x: number): number => place(x, { low: least, high: most }, 0, 100);
   return html`<h2>The claim</h2>
 <div class="card claim">
-<p><b class="${holds ? 'good' : 'bad'}">${holds ? 'Within the bound' : 'Beyond the bound'}</b>: ${metric} ${changeInWords(drop, isError)}; with ${showShare(confidence, 0)} confidence the loss lies between ${showShare(low)} and ${showShare(high)}. The bound is ${showShare(maxDrop)}.</p>
+<p><b class="${holds ? 'good' : 'bad'}">${holds ? 'Within the bound' : 'Beyond the bound'}</b>: ${metric} ${changeInWords(drop, isError)}; with ${showShare(confidence, 0)} confidence ${intervalInWords(low, high)}. The bound is ${showShare(maxDrop)}.</p>
 <svg class="range" viewBox="0 0 100 10" preserveAspectRatio="none" role="img" aria-label="loss ${showShare(drop)}, interval ${showShare(low)} to ${showShare(high)}, bound ${showShare(maxDrop)}">
 <rect width="100" height="10" class="track"/><rect x="${at(low)}" width="${at(high) - at(low)}" height="10" class="span"/>
 <rect x="${at(0) - 0.05}" width="0.1" height="10" class="zero"/><rect x="${at(drop) - 0.2}" width="0.4" height="10" class="after"/><rect x="${at(maxDrop) - 0.1}" width="0.2" height="10" class="limit"/></svg>
+<p class="legend">${Object.entries(MARKS).map(([mark, text]) => html`<span class="key"><span class="mark ${mark}"></span>${text}</span> `)}</p>
 <p class="soft">${samples} evaluation samples that nothing was learnt, calibrated or chosen on; ${isError ? `${lost} got worse, ${won} better` : `${lost} were right and are wrong now, ${won} the other way round`}. What counts: ${about}.</p>
 ${tooSmall && html`<p class="bad">${tooSmall}.</p>`}
 </div>`;
 }
+
+const MARKS = { span: 'where the loss lies', after: 'as measured', zero: 'no loss', limit: 'the bound' } as const;
+
+/** A loss below 0 is a gain. */
+const intervalInWords = (low: number, high: number): string =>
+  high < 0
+    ? `the gain lies between ${showShare(-high)} and ${showShare(-low)}`
+    : `the loss lies between ${showShare(low)} and ${showShare(high)}`;
 
 /** A drop is a rise of an error, and a fall of everything else. */
 const changeInWords = (drop: number, isError: boolean): string =>
@@ -69,7 +78,7 @@ function trialPlots({ trials, claim, latency }: SearchSummary): Markup {
       x: x(trial),
       y: trial.drop,
       label: trial.recipe,
-      detail: `${showTimes(1 / trial.latencyRatio)} as fast, ${showBytes(trial.bytes)}, ${showPoints(trial.drop)} lost on the search samples`,
+      detail: `${showTimes(1 / trial.latencyRatio)} as fast, ${showBytes(trial.bytes)}, ${showPoints(Math.abs(trial.drop))} ${trial.drop < 0 ? 'gained' : 'lost'} on the search samples`,
       kind: trial.isChosen ? 'chosen' : i === 0 ? 'original' : trial.isFrontier ? 'frontier' : 'tried',
     }));
   const bound = claim && { y: claim.maxDrop, label: `bound ${showPoints(claim.maxDrop)}` };

@@ -106,6 +106,12 @@ footer { margin-top: 40px; color: var(--soft); font-size: 13px; }
 .range .span { fill: var(--accent); opacity: .35; }
 .range .limit { fill: var(--bad); }
 .range .zero { fill: var(--soft); }
+.key { margin-right: 12px; white-space: nowrap; }
+.mark.span { background: var(--accent); opacity: .35; border-radius: 2px; }
+.mark.after, .mark.zero, .mark.limit { width: 3px; border-radius: 0; }
+.mark.after { background: var(--accent); }
+.mark.zero { background: var(--soft); }
+.mark.limit { background: var(--bad); }
 ol.recipe { margin: 0; padding: 12px 18px 12px 40px; }
 ol.recipe li { padding: 3px 0; overflow-wrap: anywhere; }
 ol.recipe span { display: block; font-size: 14px; }
