@@ -15,6 +15,13 @@ importlib.import_module("onnxruntime.quantization" if peer == "onnxruntime" else
 
 
 def samples_of(question):
+    if "inputs" in question:
+        # any number of inputs, each in the shape in which one sample is fed
+        columns = {
+            each["name"]: np.fromfile(each["samples"], each["dtype"]).reshape(question["count"], *each["dims"])
+            for each in question["inputs"]
+        }
+        return [{name: values[i] for name, values in columns.items()} for i in range(question["count"])]
     x = np.fromfile(question["samples"], "f4").reshape(-1, *question["dims"])
     return [{question["input"]: x[i : i + 1]} for i in range(len(x))]
 

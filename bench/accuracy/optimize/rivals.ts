@@ -4,9 +4,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isWithin } from '../../../src/base/unit.ts';
-import { type Dataset, take } from '../../../src/data/index.ts';
+import { type Dataset, portsOf, take } from '../../../src/data/index.ts';
 import { type Model, tensorType } from '../../../src/graph/model.ts';
-import { floats } from '../../../src/graph/tensor.ts';
 import { readModelFile, writeModel, writeModelFile } from '../../../src/onnx/index.ts';
 import type { Optimized, Trial } from '../../../src/optimize/index.ts';
 import { mayBeWithin } from '../../../src/optimize/interval.ts';
@@ -74,24 +73,21 @@ export async function byOnnxRuntime(
   { evidence }: Optimized,
   lab: Lab,
 ): Promise<Rival | string> {
-  const [[input, column] = ['', undefined], ...others] = Object.entries(learn.inputs);
-  if (column?.dtype !== 'float32' || others.length > 0) return 'inputs that its bench does not feed';
   const python = await pythonWith('onnxruntime.quantization');
   if (!python) return 'not installed';
   const folder = mkdtempSync(join(tmpdir(), 'pare-rival-'));
   const { ask, end } = await startPeer(python, ['bench/peers/quantization.py', 'onnxruntime']);
   try {
-    const samples = join(folder, 'samples.f32');
     const some = take(learn, CALIBRATED);
-    const feeds = feedsFor(
-      original.graph,
-      some,
-      Int32Array.from({ length: some.size }, (_, i) => i),
-    );
-    writeFileSync(samples, floats(feeds[input]!));
+    const all = Array.from({ length: some.size }, (_, i) => feedsFor(original.graph, some, [i]));
+    const inputs = Object.entries(all[0]!).map(([name, { dtype, dims }], i) => {
+      const samples = join(folder, `${i}.bin`);
+      writeFileSync(samples, Buffer.concat(all.map((feeds) => feeds[name]!.bytes)));
+      return { name, samples, dims, dtype };
+    });
     const [file, out] = [join(folder, 'model.onnx'), join(folder, 'int8.onnx')];
     await writeModelFile(file, original);
-    const answer = await ask({ model: file, input, samples, dims: column.dims, out });
+    const answer = await ask({ model: file, inputs, count: some.size, out });
     if (answer['error']) return `${answer['error']}`;
     const model = oneByOne(await readModelFile(out));
     const { drop } = await (await judgeOf(original, evidence!.data, lab)).score(model);
@@ -105,15 +101,14 @@ export async function byOnnxRuntime(
 }
 
 /** Made for one sample at a time: its tools write lengths of a batch of one into the file. */
-const oneByOne = (model: Model): Model => ({
-  ...model,
-  graph: {
-    ...model.graph,
-    inputs: model.graph.inputs.map((info) => {
-      const type = tensorType(info);
-      return type?.dims ? { ...info, type: { ...type, dims: [1, ...type.dims.slice(1)] } } : info;
-    }),
-  },
-});
+function oneByOne(model: Model): Model {
+  const axes = new Map(portsOf(model.graph).map(({ name, batchAxis = 0 }) => [name, batchAxis]));
+  const inputs = model.graph.inputs.map((info) => {
+    const type = tensorType(info);
+    const dims = type?.dims?.map((dim, axis) => (axis === axes.get(info.name) ? 1 : dim));
+    return type && dims ? { ...info, type: { ...type, dims } } : info;
+  });
+  return { ...model, graph: { ...model.graph, inputs } };
+}
 
 export const sizeOf = (model: Model): number => writeModel(model).length;
