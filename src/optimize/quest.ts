@@ -40,12 +40,20 @@ export const worthOf = ({ objective, workshop }: Quest, trial: Trial): number =>
 /** Steps that do little but learn. */
 const LEARNING: ReadonlySet<string> = new Set(['distill', 'tune']);
 
+/** Where arithmetic is a smaller share of what a sample took, the rest does not grow with it. */
+const ARITHMETIC = 0.2;
+
 /** Milliseconds that one pass of `samples` takes a network to learn from, as the last trials showed. */
 export function passMs({ workshop, bench }: Quest, { macs }: Trial, samples: number): number {
   const last = workshop.trials.findLast(({ calls }) => LEARNING.has(calls.at(-1)?.step ?? ''));
   const call = last?.calls.at(-1);
   const each = 1 + Number(call?.['copies'] ?? 0);
   const seen = Number(call?.['epochs'] ?? 3) * each * Number(call?.['samples'] ?? bench.learn?.size ?? 0);
-  const speed = last && last.seconds > 0 ? (last.macs * seen) / last.seconds : GUESSED_MACS;
-  return (macs * samples * 1000) / Math.max(1, speed);
+  const guessed = macs / GUESSED_MACS;
+  if (!last || !(last.seconds > 0) || seen === 0) return guessed * samples * 1000;
+  const took = last.seconds / seen;
+  const counted = last.macs / GUESSED_MACS;
+  const expected =
+    counted < took * ARITHMETIC ? took + Math.max(0, guessed - counted) : took * (macs / Math.max(1, last.macs));
+  return expected * samples * 1000;
 }
