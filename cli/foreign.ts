@@ -3,7 +3,7 @@
 import { PareError } from '../src/base/error.ts';
 import { kebab } from './parse.ts';
 
-/** The flags that each choice takes, by camelCase name; choices as they are written: "--scheme static". What none of them names goes with all. */
+/** Flags by camelCase name. Of a choice, written "--scheme static": those that it takes; what no choice names goes with all. */
 export type Takes = Readonly<Record<string, readonly string[]>>;
 
 type Values = Readonly<Record<string, unknown>>;
@@ -22,6 +22,15 @@ export function refuseBoth(values: Values, pairs: readonly (readonly [string, st
   for (const [first, second] of pairs) {
     const settler = `--${kebab(second)}`;
     if (isGiven(values[first]) && isGiven(values[second])) throw foreign(first, settler, 'one of the two');
+  }
+}
+
+/** Throws usage/missing for the first flag given without any of those that it says more of. */
+export function refuseAlone(values: Values, needs: Takes): void {
+  for (const [name, others] of Object.entries(needs)) {
+    if (!isGiven(values[name]) || others.some((other) => isGiven(values[other]))) continue;
+    const [flag, expected] = [`--${kebab(name)}`, others.map((other) => `--${kebab(other)}`).join(' or ')];
+    throw new PareError('usage/missing', `${flag} says nothing without ${expected}.`, { where: flag, expected });
   }
 }
 

@@ -11,6 +11,7 @@ import { flag, many, number, oneOf, path, percent, required, text } from '../arg
 import { type Call, called } from '../call.ts';
 import type { Desk } from '../desk.ts';
 import { finish, methodArgs, stopwatch } from '../finish.ts';
+import { refuseAlone, type Takes } from '../foreign.ts';
 import { fitOptions, learningArgs, OPTIMIZERS } from '../learning.ts';
 import type { Sets } from '../sets.ts';
 import { type Block, verb } from '../verb.ts';
@@ -53,17 +54,22 @@ export const compress = verb({
     blocks: many(
       text('Runs of layers to replace by single layers: auto, or FROM..TO by value names; may be repeated.'),
     ),
-    blockEpochs: number('Passes of gradient descent on each block; 0: closed form only.', { min: 0, whole: true }, 10),
+    blockEpochs: number('Passes of gradient descent on each block; 0: closed form only; default: 10.', {
+      min: 0,
+      whole: true,
+    }),
     factorize: oneOf(SCHEMES, 'Cut layers into low-rank chains where the engine is then faster.'),
-    rank: called(RANKS, 'How much of a layer stays; budget is of all MACs, latency of a layer’s time.', 'energy'),
+    rank: called(
+      RANKS,
+      'How much of a layer stays; budget is of all MACs, latency of a layer’s time; default: energy.',
+    ),
     unmeasured: flag('Take chains that multiply less even where this machine is not faster with them.'),
     keepMacs: percent('Share of the multiply-accumulates that may stay, for --blocks auto and --rank budget.'),
     palette: number('Weights share 2^N values: a smaller file, not a faster model.', { min: 1, max: 8, whole: true }),
-    paletteChannels: number('Output channels that share a palette; 0: all.', { min: 0, whole: true }, 0),
+    paletteChannels: number('Output channels that share a palette; 0, the default: all.', { min: 0, whole: true }),
     paletteAs: oneOf(
       PALETTES,
-      'Small indices in the file, or few different values for a compressed download.',
-      'indices',
+      'Small indices in the file (the default), or few different values for a compressed download.',
     ),
     store: oneOf(STORES, 'Weights in the smallest exact type, as float16 rounded, or as they are.', 'exact'),
     ...learningArgs,
@@ -73,6 +79,7 @@ export const compress = verb({
     ...methodArgs,
   },
   async run(values, desk) {
+    refuseAlone(values, NEEDS);
     const [{ compressModel }, { runsOn }] = await Promise.all([
       import('../../src/recipe/compress.ts'),
       import('../../src/report/runs-on.ts'),
@@ -81,6 +88,7 @@ export const compress = verb({
     const sets = await desk.sets(before.model);
     const lab = await desk.lab();
     const seconds = stopwatch();
+    const { blockEpochs = 10, rank = { name: 'energy', options: {} } } = values;
     const isLossy = values.blocks.length > 0 || values.factorize !== undefined;
     const { data, validation } = isLossy ? await samplesFor(values.blocks, sets, desk) : {};
     const options: CompressModelOptions = {
@@ -90,10 +98,10 @@ export const compress = verb({
       tolerance: values.tolerance,
       data,
       blocks: blocksOf(values.blocks),
-      blockTraining: values.blockEpochs > 0 && { epochs: values.blockEpochs },
+      blockTraining: blockEpochs > 0 && { epochs: blockEpochs },
       keepMacs: values.keepMacs,
       ...(values.factorize && {
-        factorize: { by: values.factorize, rank: rankOf(values.rank, values.keepMacs), measured: !values.unmeasured },
+        factorize: { by: values.factorize, rank: rankOf(rank, values.keepMacs), measured: !values.unmeasured },
       }),
       ...(values.maxDrop !== undefined &&
         validation && { drop: { most: values.maxDrop, score: await scoreBy(before.model, validation, lab) } }),
@@ -102,7 +110,7 @@ export const compress = verb({
         ...(validation && validation.task !== 'unlabelled' && { validation }),
       },
       ...(values.palette !== undefined && {
-        palette: { bits: values.palette, channels: values.paletteChannels, as: values.paletteAs },
+        palette: { bits: values.palette, channels: values.paletteChannels ?? 0, as: values.paletteAs ?? 'indices' },
       }),
       store: values.store,
     };
@@ -126,6 +134,16 @@ export const compress = verb({
     });
   },
 });
+
+/** Flags that say more of others. */
+const NEEDS: Takes = {
+  blockEpochs: ['blocks'],
+  rank: ['factorize'],
+  unmeasured: ['factorize'],
+  keepMacs: ['blocks', 'factorize'],
+  paletteChannels: ['palette'],
+  paletteAs: ['palette'],
+};
 
 /** What lossy steps learn from, and what says how far they may go. */
 async function samplesFor(

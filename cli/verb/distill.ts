@@ -17,6 +17,7 @@ import { flag, many, path, percent, required, text } from '../arg.ts';
 import { type Call, called, calledMany } from '../call.ts';
 import type { Desk } from '../desk.ts';
 import { finish, methodArgs, stopwatch } from '../finish.ts';
+import { refuseAlone, refuseForeign, type Takes } from '../foreign.ts';
 import { fitOptions, learningArgs } from '../learning.ts';
 import { workersOfRanks } from '../parallel.ts';
 import { NOTHING, verb } from '../verb.ts';
@@ -67,7 +68,7 @@ export const distill = verb({
     ),
     pair: many(text('Which values go together, as STUDENT=TEACHER; default: by shape and depth, and told.')),
     cache: path('Folder in which the answers are kept for the next time; bytes are told first.'),
-    cacheKeep: called(KEEPS, 'What of them: float16, float32, or top:K with the mass of the rest.', 'float16'),
+    cacheKeep: called(KEEPS, 'What of them: float16 (the default), float32, or top:K with the mass of the rest.'),
     live: flag('Run the teacher beside the student at every step instead of recording it.'),
     width: percent('For the student auto: share of the channels that stays; default 50 %, or all with --depth.'),
     depth: percent('For the student auto: share of the MACs that stays as runs of layers become single layers.'),
@@ -84,11 +85,8 @@ export const distill = verb({
         expected: '--live or --cache',
         got: 'both',
       });
-    if (values.pair.length > 0 && values.features.length === 0)
-      throw new PareError('usage/missing', '--pair says which inner values go together, and none are asked for.', {
-        where: '--pair',
-        expected: '--features NAME',
-      });
+    refuseAlone(values, NEEDS);
+    refuseForeign(values, values.student === 'auto' ? 'the student auto' : 'another student', STUDENT_TAKES);
     const teacher = await desk.read(values.teacher);
     const isSelf = values.student === 'self';
     const given = isSelf ? teacher : values.student === 'auto' ? undefined : await desk.read(values.student);
@@ -117,7 +115,9 @@ export const distill = verb({
       labels: values.labels,
       loss: lossOf(values.loss),
       features: await featuresOf(values, before, teacher, train),
-      ...(values.cache !== undefined && { cache: { folder: values.cache, keep: keepOf(values.cacheKeep) } }),
+      ...(values.cache !== undefined && {
+        cache: { folder: values.cache, keep: keepOf(values.cacheKeep ?? { name: 'float16', options: {} }) },
+      }),
       ...(values.live && { live: true }),
       ...(parts.validation && { validation: parts.validation }),
       ...(workers && { workers }),
@@ -152,6 +152,11 @@ export const distill = verb({
     });
   },
 });
+
+/** Flags that say more of others. */
+const NEEDS: Takes = { pair: ['features'], cacheKeep: ['cache'] };
+
+const STUDENT_TAKES: Takes = { 'the student auto': ['width', 'depth'] };
 
 /** What a network that teaches itself is trained with. Throws usage/conflict for flags that speak of another teacher. */
 function ownLesson(
