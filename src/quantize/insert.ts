@@ -2,15 +2,13 @@
  * Writes a plan into a graph: pairs of QuantizeLinear and DequantizeLinear around every kernel, integer weights and biases.
  *
  *   x → Q → DQ → kernel → Q → DQ → …        the form that engines fuse into integer kernels
- *   w: s8 → DQ(scale per channel)           b: s32 → DQ(s = sx · sw)
  *
  * Names no op that it finds. Graph inputs and outputs keep names and types; inner values keep theirs behind the DQ.
  */
 
-import { factsOf } from '../graph/dtype.ts';
-import { freshNames, namesOf, removeDead, sortNodes } from '../graph/edit.ts';
-import type { Attr, Graph, Node } from '../graph/model.ts';
-import { elements, float32, floats, sizeOf, type Tensor, tensor } from '../graph/tensor.ts';
+import { removeDead, sortNodes } from '../graph/edit.ts';
+import type { Graph, Node } from '../graph/model.ts';
+import { elements, floats, int64, type Tensor, tensor } from '../graph/tensor.ts';
 import type { Facts } from '../ops/infer.ts';
 import { type Grid, gridOf, roundEven } from './grid.ts';
 import { integerLayer, type LayerOptions } from './integer-layer.ts';
@@ -18,8 +16,9 @@ import { missingLanes, widerResults } from './lanes.ts';
 import { movedBy, operandsOf, type Plan } from './plan.ts';
 import { rangeOf } from './range.ts';
 import type { Role } from './role.ts';
+import { scribeFor } from './scribe.ts';
 import type { Strips } from './strips.ts';
-import { INT4_LIMIT, packInt4 } from './weight.ts';
+import { writeLayer } from './write-layer.ts';
 
 export interface InsertOptions extends LayerOptions {
   /** Inner values keep their shapes, for whoever looks at them; otherwise channels of zeros may follow, which the engine's kernel is faster with. Default false. */
@@ -34,8 +33,6 @@ export interface Inserted {
   readonly raw: ReadonlyMap<string, string>;
 }
 
-const NODE = { domain: '', name: '', attrs: {} } as const;
-
 export function insertPairs(
   graph: Graph,
   facts: Facts,
@@ -47,29 +44,8 @@ export function insertPairs(
   const { kernels, movers, dropped, groupOf } = plan;
   const rename = renaming(dropped);
   const wider = options.ownShapes ? new Map<string, number>() : widerResults(graph, facts, plan, options.stripped);
-  const initializers = new Map(graph.initializers);
-  const fresh = shortNames(graph);
-  const nodes: Node[] = [];
-  const shared = new Map<string, string>();
-
-  const share = (key: string, make: () => Tensor): string => {
-    let name = shared.get(key);
-    if (name === undefined) {
-      name = fresh();
-      initializers.set(name, make());
-      shared.set(key, name);
-    }
-    return name;
-  };
-  const scalar = (value: number): string => share(`s${value}`, () => float32([], [value]));
-  const zeroOf = ({ dtype, zeroPoint }: Grid): string =>
-    share(`${dtype}${zeroPoint}`, () => tensor(dtype, [], [zeroPoint]));
-  const zeros = (dims: readonly number[]): string =>
-    share(`z${dims.join()}`, () => tensor('int8', dims, new Int8Array(sizeOf(dims))));
-  const pair = (grid: Grid): string[] => [scalar(grid.scale), zeroOf(grid)];
-  const node = (op: string, inputs: readonly string[], output: string, attrs: Record<string, Attr> = {}): void => {
-    nodes.push({ ...NODE, op, inputs, outputs: [output], attrs });
-  };
+  const scribe = scribeFor(graph);
+  const { nodes, initializers, fresh, pair, put } = scribe;
   const gridFor = (name: string): Grid | undefined => {
     const group = groupOf.get(name);
     const grid = group === undefined ? undefined : grids.get(group);
@@ -87,27 +63,23 @@ export function insertPairs(
   const quantizeAfter = (source: string, name: string, grid: Grid): void => {
     const q = fresh();
     integersOf.set(name, q);
-    node('QuantizeLinear', [source, ...pair(grid)], q);
+    put('QuantizeLinear', [source, ...pair(grid)], q);
     const out = source === name ? fresh() : name;
     if (out !== name) reading.set(name, out);
-    node('DequantizeLinear', [q, ...pair(grid)], out);
+    put('DequantizeLinear', [q, ...pair(grid)], out);
   };
 
-  const constantOperand = (name: string): string => {
-    const key = `c ${name}`;
-    const known = shared.get(key);
-    if (known !== undefined) return known;
-    const value = initializers.get(name)!;
-    const x = floats(value);
-    const grid = gridOf(rangeOf(x), name);
-    const q = fresh();
-    const steps = Uint8Array.from(x, (v) => Math.min(255, Math.max(0, roundEven(v / grid.scale) + grid.zeroPoint)));
-    initializers.set(q, tensor('uint8', value.dims, steps));
-    const out = fresh();
-    node('DequantizeLinear', [q, ...pair(grid)], out);
-    shared.set(key, out);
-    return out;
-  };
+  const constantOperand = (name: string): string =>
+    scribe.once(`c ${name}`, () => {
+      const value = initializers.get(name)!;
+      const x = floats(value);
+      const grid = gridOf(rangeOf(x), name);
+      const [q, out] = [fresh(), fresh()];
+      const steps = Uint8Array.from(x, (v) => Math.min(255, Math.max(0, roundEven(v / grid.scale) + grid.zeroPoint)));
+      initializers.set(q, tensor('uint8', value.dims, steps));
+      put('DequantizeLinear', [q, ...pair(grid)], out);
+      return out;
+    });
 
   const weightOperands = (layer: Node, role: Extract<Role, { kind: 'weighted' }>): Map<number, string> => {
     const replaced = new Map<number, string>();
@@ -121,61 +93,24 @@ export function insertPairs(
     if (integers && behind === 0 && lanes > 0) replaced.set(role.input, widened(integers, read, lanes));
     const further = { inputs: behind || lanes, results: wider.get(layer.outputs[0]!) ?? 0 };
     const made = integerLayer(layer, role, { graph, facts }, gridFor(read)!.scale, further, options);
-    const { isVector, limit, dims, codes, bias } = made;
-    const scaleOf = (own: Float32Array): string =>
-      isVector ? share(`v${own.join()}`, () => float32([own.length], own)) : scalar(own[0]!);
-    const scale = scaleOf(made.scales);
-    const q = storedCodes(limit, `${name} ${scale} ${dims.join()}`, dims, codes);
-    const zero = zeros(isVector ? [made.scales.length] : []);
-    replaced.set(role.weight, dequantized(q, scale, zero, isVector ? role.axis : undefined));
-    if (bias) {
-      const step = scaleOf(bias.scales);
-      const qb = fresh();
-      initializers.set(qb, tensor('int32', [bias.codes.length], bias.codes));
-      replaced.set(role.biasSlot, dequantized(qb, step, undefined, isVector ? 0 : undefined));
-    }
+    const { weight, bias } = writeLayer(scribe, name, role.axis, made);
+    replaced.set(role.weight, weight);
+    if (bias !== undefined) replaced.set(role.biasSlot, bias);
     return replaced;
   };
 
-  /** Codes as they are stored: narrow ones two to a byte, behind a Cast that engines fold when they load the file. */
-  const storedCodes = (weightLimit: number, key: string, dims: readonly number[], codes: Int8Array): string => {
-    if (weightLimit > INT4_LIMIT) return share(`w ${key}`, () => tensor('int8', dims, codes));
-    const packed = share(`w4 ${key}`, () => packInt4(dims, codes));
-    const known = shared.get(`c4 ${key}`);
-    if (known !== undefined) return known;
-    const wide = fresh();
-    node('Cast', [packed], wide, { to: { kind: 'int', value: factsOf('int8').code } });
-    shared.set(`c4 ${key}`, wide);
-    return wide;
-  };
-
   /** The value with further channels that stand for 0. */
-  const widened = (integers: string, name: string, more: number): string => {
-    const key = `p ${integers}`;
-    const known = shared.get(key);
-    if (known !== undefined) return known;
-    const grid = gridFor(name)!;
-    const rank = facts.get(name)!.dims.length;
-    const pads = Array.from({ length: 2 * rank }, (_, i) => (i === rank + 1 ? more : 0));
-    const [wide, out] = [fresh(), fresh()];
-    const amounts = share(`i${pads.join()}`, () => tensor('int64', [pads.length], BigInt64Array.from(pads, BigInt)));
-    node('Pad', [integers, amounts, zeroOf(grid)], wide);
-    node('DequantizeLinear', [wide, ...pair(grid)], out);
-    shared.set(key, out);
-    return out;
-  };
-
-  const dequantized = (q: string, scale: string, zero: string | undefined, axis: number | undefined): string => {
-    const key = `d ${q} ${scale}`;
-    const known = shared.get(key);
-    if (known !== undefined) return known;
-    const out = fresh();
-    // The default axis of DequantizeLinear is 1.
-    const attrs: Record<string, Attr> = axis === undefined || axis === 1 ? {} : { axis: { kind: 'int', value: axis } };
-    node('DequantizeLinear', [q, scale, ...(zero === undefined ? [] : [zero])], out, attrs);
-    shared.set(key, out);
-    return out;
-  };
+  const widened = (integers: string, name: string, more: number): string =>
+    scribe.once(`p ${integers}`, () => {
+      const grid = gridFor(name)!;
+      const rank = facts.get(name)!.dims.length;
+      const pads = Array.from({ length: 2 * rank }, (_, i) => (i === rank + 1 ? more : 0));
+      const [wide, out] = [fresh(), fresh()];
+      const amounts = scribe.constant(`i${pads.join()}`, () => int64([pads.length], pads));
+      put('Pad', [integers, amounts, scribe.zeroOf(grid)], wide);
+      put('DequantizeLinear', [wide, ...pair(grid)], out);
+      return out;
+    });
 
   for (const { name } of graph.inputs) {
     const grid = gridFor(name);
@@ -191,7 +126,7 @@ export function insertPairs(
     if (stretched !== undefined) {
       // Another scale for the same integers.
       integersOf.set(result, stretched);
-      node('DequantizeLinear', [stretched, ...pair(gridFor(result)!)], result);
+      put('DequantizeLinear', [stretched, ...pair(gridFor(result)!)], result);
       continue;
     }
     const isMaker = makers.has(original);
@@ -203,8 +138,8 @@ export function insertPairs(
       const q = fresh();
       integersOf.set(named[0]!, q);
       const [, pads, , ...rest] = original.inputs;
-      nodes.push({ ...original, inputs: [padding, pads!, zeroOf(grid[0]), ...rest], outputs: [q] });
-      node('DequantizeLinear', [q, ...pair(grid[0])], named[0]!);
+      nodes.push({ ...original, inputs: [padding, pads!, scribe.zeroOf(grid[0]), ...rest], outputs: [q] });
+      put('DequantizeLinear', [q, ...pair(grid[0])], named[0]!);
       continue;
     }
     const replaced = role?.kind === 'weighted' ? weightOperands(original, role) : new Map<number, string>();
@@ -242,13 +177,6 @@ function renaming(dropped: ReadonlySet<Node>): Map<string, string> {
       return [name, last];
     }),
   );
-}
-
-/** Names of one to three letters: in a small model, names are a good part of the file. */
-export function shortNames(graph: Graph): () => string {
-  const fresh = freshNames(namesOf(graph));
-  let count = 0;
-  return () => fresh((count++).toString(36));
 }
 
 /** The integers that a padding node can work on, or undefined. */

@@ -10,7 +10,7 @@
 import { producers, removeDead } from '../graph/edit.ts';
 import type { Attr, Graph, Node } from '../graph/model.ts';
 import { elements, type Tensor, tensor } from '../graph/tensor.ts';
-import { shortNames } from './insert.ts';
+import { shortNames } from './scribe.ts';
 import type { Strips } from './strips.ts';
 
 const NODE = { domain: '', name: '', attrs: {} } as const;
