@@ -5,7 +5,8 @@ import { modelBytes } from '../onnx/index.ts';
 import { originOf } from '../onnx/origin.ts';
 import type { Session, SessionOptions } from '../runtime/engine.ts';
 import type { Lab } from '../runtime/lab.ts';
-import { loadModel, quirksOf } from '../runtime/load-model.ts';
+import { loadModel } from '../runtime/load-model.ts';
+import { quirksOf, withBiases } from '../runtime/quirks.ts';
 
 export interface Subject {
   readonly name: string;
@@ -22,7 +23,8 @@ export interface Subject {
 export function loadSubject({ model, file }: Subject, lab: Lab, more: SessionOptions = {}): Promise<Session> {
   const config = { ...quirksOf(model), ...more.config };
   const options = { ...(lab.threads !== undefined && { threads: lab.threads }), ...more, config };
-  return file === undefined ? loadModel(lab.engine, model, options) : lab.engine.load(file, options);
+  const isAsItLies = file !== undefined && withBiases(model) === model;
+  return isAsItLies ? lab.engine.load(file, options) : loadModel(lab.engine, model, options);
 }
 
 /** Bytes of the model's file with its external data, or of the file it would make. */

@@ -6,6 +6,7 @@ import { writeModel, writeModelFile } from '../onnx/index.ts';
 import { originOf } from '../onnx/origin.ts';
 import { inOwnOpset } from '../ops/own-opset.ts';
 import type { Engine, Session, SessionOptions } from './engine.ts';
+import { quirksOf, withBiases, withQuirks } from './quirks.ts';
 
 /** Weights of more bytes are mapped from a file: as bytes they would lie in memory two or three times. */
 const LARGE = 2 ** 27;
@@ -20,7 +21,7 @@ const LARGE = 2 ** 27;
  * Throws   engine/load with the engine's words; what writeModel and writeModelFile throw.
  */
 export async function loadModel(engine: Engine, value: Model, given: SessionOptions = {}): Promise<Session> {
-  const { model } = inOwnOpset(value);
+  const model = withBiases(inOwnOpset(value).model);
   const options = { ...given, config: withQuirks(given.config, quirksOf(model)) };
   if (engine.name !== 'native' || weightBytes(model.graph) <= LARGE) return engine.load(writeModel(model), options);
   const { file, remove } = await throughFile(model);
@@ -38,22 +39,6 @@ export async function loadModel(engine: Engine, value: Model, given: SessionOpti
     remove();
     throw cause;
   }
-}
-
-/**
- * What the engine must leave out for this model: its blocked layout crashes the process on graphs that convolve and multiply
- * matrices in float16 (version 1.30; others of that family do as well).
- */
-export function quirksOf({ graph: { nodes, initializers } }: Model): Readonly<Record<string, string>> {
-  const isHalf = (name: string | undefined): boolean => initializers.get(name ?? '')?.dtype === 'float16';
-  const has = (op: string): boolean => nodes.some((node) => node.op === op && isHalf(node.inputs[1]));
-  return has('Conv') && has('MatMul') ? { 'optimization.disable_specified_optimizers': 'NchwcTransformer' } : {};
-}
-
-/** Settings of the caller and of the model; what both leave out is left out. */
-function withQuirks(given: SessionOptions['config'] = {}, quirks: Readonly<Record<string, string>>) {
-  const lists = Object.entries(quirks).map(([key, names]) => [key, [given[key], names].filter(Boolean).join(';')]);
-  return { ...given, ...Object.fromEntries(lists) };
 }
 
 const weightBytes = ({ initializers }: Graph): number =>
