@@ -160,7 +160,9 @@ export async function observe(
 interface Memory {
   readonly feeds: Record<string, Tensor>;
   /** Where sizes of what comes out follow from those of what goes in. */
-  readonly steady?: { readonly results: Record<string, Tensor>; readonly binding: Binding };
+  readonly results?: Record<string, Tensor>;
+  /** Ties both to the session, once there is a second run. */
+  binding?: Binding;
 }
 
 /**
@@ -182,22 +184,17 @@ function answering(
     const key = `${lane} ${indices.length}`;
     const own = memories.get(key);
     const feeds = fill(indices, own?.feeds);
-    if (names.length === 0) {
-      memories.set(key, { feeds });
-      return { feeds, results: {} };
-    }
-    if (own?.steady) {
-      const { binding, results } = own.steady;
+    if (own?.results) {
       try {
-        await binding.run(signal);
-        return { feeds, results };
+        own.binding ??= session.bind(feeds, own.results);
+        await own.binding.run(signal);
+        return { feeds, results: own.results };
       } catch (thrown) {
         if (asPareError(thrown).code !== 'engine/run') throw thrown;
       }
     }
-    const results = await session.run(feeds, names, signal);
-    if (!own)
-      memories.set(key, { feeds, ...(isSteady && { steady: { results, binding: session.bind(feeds, results) } }) });
+    const results = names.length === 0 ? {} : await session.run(feeds, names, signal);
+    if (!own) memories.set(key, { feeds, ...(isSteady && names.length > 0 && { results }) });
     return { feeds, results };
   };
 }
