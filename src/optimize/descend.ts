@@ -13,7 +13,7 @@ import { mannerFor } from './manner.ts';
 import { leftMs, passMs, type Quest, worthOf } from './quest.ts';
 import { hasBlocks } from './shed.ts';
 import { shortLesson } from './short-lesson.ts';
-import { holdsCut, TEACHING, teach } from './teach.ts';
+import { holdsCut, TEACHING, taughtOrNot, teach } from './teach.ts';
 import type { Trial } from './workshop.ts';
 
 /** Steps down, as shares of the multiply-accumulates: the first, the boldest, one behind a rung that lost something, the last worth a trial. */
@@ -98,7 +98,7 @@ async function climb(
   const glimpse = shortOf(quest, winner);
   if (glimpse && glimpse.drop > HOPELESS && stepDown < GENTLE) return { trial: glimpse, isEasy: false };
   lab.onNote?.(`${winner.calls.at(-1)!.step} to ${Math.round(stepDown * 100)} % learns from the original`);
-  const first = await teach(quest, winner, { epochs: EPOCHS, mostMs: openMs() * RUNG });
+  const first = await taughtOrNot(quest, winner, { epochs: EPOCHS, mostMs: openMs() * RUNG });
   if (!first) return undefined;
   if (holdsCut(quest, first) || first.drop > quest.maxDrop * NEAR || openMs() * RUNG < passMs(quest, first, size)) {
     return { trial: first, isEasy: first.drop <= 0.2 * quest.maxDrop };

@@ -2,7 +2,7 @@
 
 import type { Lab } from '../runtime/index.ts';
 import { leftMs, type Quest, worthOf } from './quest.ts';
-import { holdsCut, teach } from './teach.ts';
+import { holdsCut, taughtOrNot } from './teach.ts';
 import type { Trial } from './workshop.ts';
 
 /** A single layer whose closed form is further off than this is not taught; where all that are near enough are too many, only the nearest. */
@@ -39,7 +39,10 @@ export async function merge(
       if (worthOf(quest, merged) >= worthOf(quest, stem) * BETTER) continue;
       tried.add(merged.macs);
       lab.onNote?.(`runs of layers as one ${by} layer: ${merged.notes.join('; ')}`);
-      const taught = await teach(quest, merged, { epochs: EPOCHS, mostMs: (leftMs(quest) - reserveMs()) * share });
+      const taught = await taughtOrNot(quest, merged, {
+        epochs: EPOCHS,
+        mostMs: (leftMs(quest) - reserveMs()) * share,
+      });
       if (taught && holdsCut(quest, taught)) return taught;
     }
   }

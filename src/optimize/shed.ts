@@ -7,7 +7,7 @@ import { blocksOf } from '../prune/index.ts';
 import type { Lab } from '../runtime/index.ts';
 import { mannerFor } from './manner.ts';
 import { leftMs, type Quest, worthOf } from './quest.ts';
-import { holdsCut, TEACHING, teach } from './teach.ts';
+import { holdsCut, TEACHING, taughtOrNot } from './teach.ts';
 import type { Trial } from './workshop.ts';
 
 /** Share of the multiply-accumulates that stay at first; gentler where that loses too much, up to the last worth a trial. */
@@ -35,7 +35,7 @@ export async function shed(quest: Quest, start: Trial, reserveMs: () => number, 
     if (!cut) break;
     const isWorth = worthOf(quest, cut) < worthOf(quest, stem) * BETTER;
     if (isWorth && quest.bench.learn!.size >= TEACHING) await mannerFor('distill', quest, cut, openMs());
-    const taught = isWorth ? await teach(quest, cut, lesson) : undefined;
+    const taught = isWorth ? await taughtOrNot(quest, cut, lesson) : undefined;
     if (taught && holdsCut(quest, taught)) {
       lab.onNote?.(`without blocks that leave ${Math.round(step * 100)} % it answers as before`);
       stem = taught;

@@ -75,6 +75,12 @@ export async function teach(quest: Quest, trial: Trial, { epochs, mostMs }: Less
   });
 }
 
+/** The structure after a lesson, or as it was where that lost less: few samples can teach a good cut worse. Undefined where there is no time. */
+export async function taughtOrNot(quest: Quest, trial: Trial, lesson: Lesson): Promise<Trial | undefined> {
+  const taught = await teach(quest, trial, lesson);
+  return taught && trial.drop < taught.drop ? trial : taught;
+}
+
 /** Grey images may be letters, which have no other side; other numbers are mixed. Undefined for what is not all floats, or where many samples say enough. */
 export function changeFor({ inputs, size }: Dataset): ChangeName | undefined {
   const columns = Object.values(inputs);
