@@ -50,9 +50,3 @@ export function gridOf({ lo, hi }: Range, where = ''): Grid {
 /** The scale of a symmetric grid whose largest integer is `limit`; 1 where everything is 0. */
 export const symmetricScale = (most: number, limit: number): number =>
   most === 0 ? 1 : Math.fround(Math.max(most / limit, LEAST_SCALE));
-
-/** The range that a grid can tell apart. */
-export const rangeOfGrid = ({ dtype, scale, zeroPoint }: Grid): Range => ({
-  lo: (LIMITS[dtype][0] - zeroPoint) * scale,
-  hi: (LIMITS[dtype][1] - zeroPoint) * scale,
-});
