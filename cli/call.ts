@@ -42,7 +42,7 @@ function valueIn(word: string, key: string, flag: string): OptionValue {
 }
 
 /** Throws option/unknown, usage/value with the nearest option. */
-export function parseCall<K extends string>(table: Calls<K>, word: string, flag: string): Call<K> {
+function parseCall<K extends string>(table: Calls<K>, word: string, flag: string): Call<K> {
   const [, name = '', rest = ''] = /^([^:=]*)(?:[:=](.*))?$/.exec(word) ?? [];
   const known = pick(table, name, `${flag} value`);
   const options: Record<string, OptionValue> = {};

@@ -16,7 +16,7 @@ type Words = Readonly<Record<string, readonly string[]>>;
 /** Flags that are the supervisor's own. */
 const OWN = ['ranks', 'hosts', 'restarts'] as const;
 /** Where a rank finds its supervisor: host and process. */
-export const SUPERVISOR = 'PARE_SUPERVISOR';
+const SUPERVISOR = 'PARE_SUPERVISOR';
 /** The file in which ranks on the supervisor's machine name the shared memory that they map. */
 const SEGMENTS = 'PARE_SEGMENTS';
 /** What the launchers hand on to all ranks, and what ranks take for Ctrl-C. */

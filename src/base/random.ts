@@ -24,7 +24,7 @@ const mulHigh = (a: number, b: number): number => {
 };
 
 /** One Philox4x32-10 block, written into `out`. */
-export function philox(key: readonly [number, number], counter: ArrayLike<number>, out: Uint32Array): void {
+function philox(key: readonly [number, number], counter: ArrayLike<number>, out: Uint32Array): void {
   let [k0, k1] = key;
   let c0 = counter[0]! >>> 0;
   let c1 = counter[1]! >>> 0;

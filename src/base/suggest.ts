@@ -3,7 +3,7 @@
 import { PareError } from './error.ts';
 
 /** Edits (insert, delete, replace, swap neighbours) that turn a into b: optimal string alignment distance. */
-export function editDistance(a: string, b: string): number {
+function editDistance(a: string, b: string): number {
   const rows = Array.from({ length: a.length + 1 }, (_, i) => {
     const row = new Array<number>(b.length + 1).fill(0);
     row[0] = i;

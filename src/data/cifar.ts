@@ -74,7 +74,7 @@ function fromRecords(name: string, files: readonly Uint8Array[], options: ImageO
 }
 
 /** The plain files of a tar, by name. Source: POSIX.1-1988 ustar; blocks of 512 bytes, sizes in octal. */
-export function readTar(bytes: Uint8Array): Map<string, Uint8Array> {
+function readTar(bytes: Uint8Array): Map<string, Uint8Array> {
   const text = (at: number, length: number): string =>
     String.fromCharCode(...bytes.subarray(at, at + length)).replace(/[\0 ].*$/s, '');
   const out = new Map<string, Uint8Array>();

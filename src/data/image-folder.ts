@@ -10,7 +10,7 @@ import type { ImageOptions } from './preprocess.ts';
 import type { Splits } from './subset.ts';
 
 /** Folder names that mean a split, not a class. */
-export const SPLIT_FOLDERS = {
+const SPLIT_FOLDERS = {
   train: ['train', 'training'],
   validation: ['val', 'valid', 'validation'],
   test: ['test', 'testing'],

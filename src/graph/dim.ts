@@ -99,7 +99,7 @@ export const isStatic = (dims: readonly Dim[] | undefined): dims is readonly num
   dims !== undefined && dims.every((dim) => typeof dim === 'number');
 
 /** The size of one axis after numpy broadcasting. Unknown against a number above 1 is that number. */
-export function broadcastDim(a: Dim, b: Dim): Dim | undefined {
+function broadcastDim(a: Dim, b: Dim): Dim | undefined {
   if (a === 1) return b;
   if (b === 1 || a === b) return a;
   if (typeof a === 'number' && typeof b === 'number') return undefined;

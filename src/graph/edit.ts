@@ -36,7 +36,7 @@ export function readsOf(node: Node): string[] {
 }
 
 /** Values that a sub-graph reads but does not define. */
-export function freeNames(graph: Graph): string[] {
+function freeNames(graph: Graph): string[] {
   const own = new Set([...graph.inputs.map(({ name }) => name), ...graph.initializers.keys()]);
   for (const node of graph.nodes) for (const output of node.outputs) own.add(output);
   const free = new Set<string>();

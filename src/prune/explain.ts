@@ -60,7 +60,7 @@ const show = (place: Place, units: readonly number[]): string => {
 };
 
 /** "0-15", "3, 7, 9-12": runs shortened, the rest counted. */
-export function showPositions(positions: readonly number[], most = 6): string {
+function showPositions(positions: readonly number[], most = 6): string {
   const runs: [number, number][] = [];
   for (const position of positions) {
     const last = runs[runs.length - 1];

@@ -90,12 +90,7 @@ export function toNormalFloat(
 }
 
 /** Codes, two to a byte, and the largest |w| of each block, of w [K, N]. */
-export function toCodes(
-  w: Float32Array,
-  K: number,
-  N: number,
-  block: number,
-): { codes: Uint8Array; peaks: Float32Array } {
+function toCodes(w: Float32Array, K: number, N: number, block: number): { codes: Uint8Array; peaks: Float32Array } {
   const count = K * N;
   const codes = new Uint8Array(Math.ceil(count / 2));
   const peaks = new Float32Array(Math.ceil(count / block));

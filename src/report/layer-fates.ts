@@ -54,7 +54,7 @@ export function onIntegers(graph: Graph): Set<string> {
  * The engine names a fused node after the node, or after the value that it writes; what follows a layer (an activation,
  * a reorder) and was fused into it counts as the layer's.
  */
-export async function layerTimes(model: Model, feeds: Feeds, lab: Lab): Promise<ReadonlyMap<string, number>> {
+async function layerTimes(model: Model, feeds: Feeds, lab: Lab): Promise<ReadonlyMap<string, number>> {
   using session = await loadModel(lab.engine, model, { threads: 1, profile: true });
   if (!session.profile) return new Map();
   for (let run = 0; run < RUNS; run++) await session.run(feeds, undefined, lab.signal);

@@ -15,7 +15,7 @@ export const showSeconds = (seconds: number): string =>
     : `${Math.floor(Math.round(seconds) / 60)} min ${Math.round(seconds) % 60} s`;
 
 /** "8.1x smaller", "1.3x larger" where it went the wrong way, and "as large" where two digits tell no difference. */
-export const showGain = (times: number, better: string, worse: string, same: string): string => {
+const showGain = (times: number, better: string, worse: string, same: string): string => {
   if (times > 0.995 && times < 1.005) return same;
   return times > 1 ? `${showTimes(times)} ${better}` : `${showTimes(1 / times)} ${worse}`;
 };
@@ -36,7 +36,7 @@ export const showGains = ({ smaller, faster, dropPoints }: Gain): string =>
   ].join(', ');
 
 /** Titles of the table of steps, and its cells. */
-export function stepCells(steps: readonly Step[]): { columns: Column[]; rows: string[][] } {
+function stepCells(steps: readonly Step[]): { columns: Column[]; rows: string[][] } {
   const batches = batchesOf(steps);
   const metric = steps.find((step) => step.metric)?.metric?.name ?? 'metric';
   const isMixed = steps.some((step) => step.metric && step.metric.name !== metric);

@@ -96,7 +96,7 @@ function layoutOf(node: Node, W: Tensor, net: Net): Layout | string {
  *
  * `wish` names the bias where the layer had none; `readers` are the nodes that disappear with the old layer.
  */
-export function emitAffine(
+function emitAffine(
   edit: Edit,
   { node, W: before, axis }: Affine,
   W: Tensor,

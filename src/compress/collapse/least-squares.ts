@@ -105,7 +105,7 @@ function everyNth(g: Builder, x: StaticValue, step: number): StaticValue {
 }
 
 /** The run's input as rows of a regression [samples · places, width]. */
-export function patchesOf(g: Builder, x: StaticValue, { windows, input }: Single, thin: number): StaticValue {
+function patchesOf(g: Builder, x: StaticValue, { windows, input }: Single, thin: number): StaticValue {
   if (windows.length === 0) {
     if (input.length === 2 && x.dims.length === 3) return asRows(g, x, true);
     return g.reshape(x, [x.dims[0]!, sizeOf(x.dims.slice(1))]);

@@ -40,7 +40,7 @@ export interface Tail {
 const RISING = new Set(['Relu', 'LeakyRelu', 'Sigmoid', 'Tanh', 'Elu', 'HardSigmoid', 'Softplus', 'Clip']);
 
 /** What a run ends in. */
-export function tailOf({ from, to, nodes }: Run, { made, read }: Ground): Tail {
+function tailOf({ from, to, nodes }: Run, { made, read }: Ground): Tail {
   const last = made.get(to)!;
   const alone = (name: string): boolean => read.get(name)?.length === 1;
   const rises = (node: Node): boolean =>

@@ -63,7 +63,7 @@ type Sides = Pick<Histogram, 'above' | 'below' | 'width' | 'count'>;
  * Mean squared error of the u8 grid over this range, as far as it depends on the range: rounding costs s²/12 within, and
  * the squared distance to the end without.
  */
-export function squaredError(seen: Sides, range: Range): number {
+function squaredError(seen: Sides, range: Range): number {
   const { scale, zeroPoint } = gridOf(range);
   const hi = (255.5 - zeroPoint) * scale;
   const lo = (-0.5 - zeroPoint) * scale;
