@@ -9,6 +9,7 @@ import { widened } from '../rewrite/widen.ts';
 import { inOrder, type Lab, lanesOf, type Session, stopIfAborted } from '../runtime/index.ts';
 import { loadModel } from '../runtime/load-model.ts';
 import { placesWithin, rowsAt } from '../train/places.ts';
+import { CALM } from './calm.ts';
 import { feedsFor } from './observe.ts';
 
 export interface Agreement {
@@ -40,7 +41,7 @@ const BATCH = 8;
 /** Runs a model on these samples and keeps inputs and outputs: few samples, please. Outputs that are no floats are left out. */
 export async function record(model: Model, data: Dataset, samples: ArrayLike<number>, lab: Lab): Promise<Recorded> {
   const { hands, ...how } = lanesOf(lab);
-  using session = await loadModel(lab.engine, model, how);
+  using session = await loadModel(lab.engine, model, { ...how, config: CALM });
   const runs = inOrder(listsFor(model, samples), hands, {
     async work(indices) {
       stopIfAborted(lab.signal);
@@ -67,7 +68,7 @@ function listsFor({ graph }: Model, samples: ArrayLike<number>): number[][] {
 export async function against({ batches, first }: Recorded, other: Model, lab: Lab): Promise<Compared> {
   const tally = new Tally(first);
   const { hands, ...how } = lanesOf(lab);
-  using session = await loadModel(lab.engine, other, how);
+  using session = await loadModel(lab.engine, other, { ...how, config: CALM });
   const answers = inOrder(batches.entries(), hands, {
     async work([i, { feeds }]) {
       stopIfAborted(lab.signal);
@@ -87,7 +88,7 @@ export async function compare(
   lab: Lab,
 ): Promise<Compared> {
   const { hands: _, ...how } = lanesOf(lab);
-  using session = await loadModel(lab.engine, other, how);
+  using session = await loadModel(lab.engine, other, { ...how, config: CALM });
   return await compareLoaded(reference, session, data, samples, lab);
 }
 
@@ -100,7 +101,7 @@ async function compareLoaded(
 ): Promise<Compared> {
   const tally = new Tally(answerOf(reference.graph));
   const { hands, ...how } = lanesOf(lab);
-  using one = await loadModel(lab.engine, reference, how);
+  using one = await loadModel(lab.engine, reference, { ...how, config: CALM });
   const answers = inOrder(listsFor(reference, samples), hands, {
     async work(indices) {
       stopIfAborted(lab.signal);

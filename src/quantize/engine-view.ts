@@ -4,6 +4,7 @@ import type { Model } from '../graph/model.ts';
 import { readModel } from '../onnx/read.ts';
 import { type Lab, lanesOf, type Session } from '../runtime/index.ts';
 import { loadModel } from '../runtime/load-model.ts';
+import { CALM } from './calm.ts';
 
 /** Kernels of ONNX Runtime that work on integers. */
 const INTEGER =
@@ -28,7 +29,7 @@ export interface Viewed extends Disposable {
 export async function openViewed(model: Model, lab: Pick<Lab, 'engine' | 'threads' | 'replicas'>): Promise<Viewed> {
   const { hands: _, ...how } = lanesOf(lab);
   if (lab.engine.name !== 'native' || typeof process === 'undefined') {
-    const session = await loadModel(lab.engine, model, how);
+    const session = await loadModel(lab.engine, model, { ...how, config: CALM });
     return { session, [Symbol.dispose]: () => session[Symbol.dispose]() };
   }
   const fs = process.getBuiltinModule('node:fs');
@@ -37,7 +38,7 @@ export async function openViewed(model: Model, lab: Pick<Lab, 'engine' | 'thread
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'pare-'));
   try {
     const file = path.join(folder, 'optimized.onnx');
-    const session = await loadModel(lab.engine, model, { ...how, optimizedPath: file });
+    const session = await loadModel(lab.engine, model, { ...how, config: CALM, optimizedPath: file });
     const view = counted(readModel(new Uint8Array(fs.readFileSync(file))));
     return { session, view, [Symbol.dispose]: () => session[Symbol.dispose]() };
   } finally {

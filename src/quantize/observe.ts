@@ -10,6 +10,7 @@ import { elements, floats, sizeOf, type Tensor } from '../graph/tensor.ts';
 import { infer } from '../ops/infer.ts';
 import { type Binding, type Feeds, inOrder, type Lab, lanesOf, type Session, stopIfAborted } from '../runtime/index.ts';
 import { loadModel } from '../runtime/load-model.ts';
+import { CALM } from './calm.ts';
 
 /** Bytes of inner values that one run may hand out. */
 const ROOM = 128 * 2 ** 20;
@@ -126,7 +127,7 @@ export async function observe(
     const shown: Model = { ...model, graph: { ...graph, outputs: outputs.length > 0 ? outputs : graph.outputs } };
     using session = await loadModel(lab.engine, shown, {
       ...(threads !== undefined && { threads }),
-      config: UNSEARCHED,
+      config: { ...CALM, ...UNSEARCHED },
     });
     // A model with a fixed batch sees the samples that fill it; what is left over is left out.
     const lists: number[][] = [];
