@@ -5,6 +5,7 @@ import { type Random, random } from '../base/random.ts';
 import { isFloat } from '../graph/dtype.ts';
 import { feedsOf, type Graph, type Model, tensorType } from '../graph/model.ts';
 import { numbers, sizeOf, type Tensor, tensor, toHalf } from '../graph/tensor.ts';
+import { rowOf } from '../ops/index.ts';
 import { widen, widenGraph } from '../rewrite/widen.ts';
 import type { Lab } from '../runtime/index.ts';
 import { loadModel } from '../runtime/load-model.ts';
@@ -49,7 +50,7 @@ export async function agreement(
   lab: Lab,
   feeds: Readonly<Record<string, Tensor>> = randomFeeds(widenGraph(model.graph), solved, lab.seed ?? 0),
 ): Promise<Agreement> {
-  const smooth = ({ graph, ...rest }: Model): Model => widen({ ...rest, graph: withoutRounding(graph) });
+  const smooth = ({ graph, ...rest }: Model): Model => widen({ ...rest, graph: seeded(withoutRounding(graph)) });
   const small = await outputsOf(smooth(cut(model, solved, cuts)), feeds, lab);
   const masked = await outputsOf(smooth(mask(model, solved, cuts)), feeds, lab);
   let worst: Agreement = { error: 0, output: '' };
@@ -59,6 +60,14 @@ export async function agreement(
   }
   return worst;
 }
+
+/** Every op that draws begins at the same seed: both networks then draw the same. */
+const seeded = (graph: Graph): Graph => ({
+  ...graph,
+  nodes: graph.nodes.map((node) =>
+    rowOf(node)?.attrs['seed'] ? { ...node, attrs: { ...node.attrs, seed: { kind: 'float', value: 1 } } } : node,
+  ),
+});
 
 async function outputsOf(
   model: Model,

@@ -29,11 +29,17 @@ export async function thinner(
   if (depth < 1) ({ model: student } = await collapse(student, { keep: { macs: depth } }, data, lab));
   if (width < 1) {
     const { model, report } = await prune(student, { keep: { channels: width }, by: 'wanda', data }, lab);
-    if (report.fault !== undefined) {
-      throw new PareError('distill/student', `No thinner student can be made of this teacher: ${report.fault}.`, {
-        expected: 'channels that may go',
-        hint: 'name a student of your own',
-      });
+    const isWhole = report.groups.every(({ kept, all }) => kept === all);
+    const why = report.fault ?? (isWhole ? 'every channel is protected' : undefined);
+    if (why !== undefined) {
+      throw new PareError(
+        'distill/student',
+        `No thinner student can be made of this teacher: ${why.replace(/\.$/, '')}.`,
+        {
+          expected: 'channels that may go',
+          hint: 'name a student of your own',
+        },
+      );
     }
     student = model;
   }
