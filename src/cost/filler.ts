@@ -3,7 +3,8 @@
  *
  *   w [O, C, …] of codes, the last of O and the last of C all zero:   share = (1 − zeros / O) · (1 − zeros / C)
  *
- * Zeros between other channels are weights that happen to be zero, and count.
+ * Zeros between other channels are weights that happen to be zero, and count; not those of kernels that compute several columns at once, where
+ * padding lays the same codes beside each other: share = width / padded width.
  */
 
 import type { Node } from '../graph/model.ts';
@@ -11,6 +12,8 @@ import { numbers, sizeOf, type Tensor } from '../graph/tensor.ts';
 
 /** Behind the codes come their scale and their zero point, in every op that reads codes. */
 const ZERO_POINT = 2;
+/** What moves codes as they are. */
+const LAYS_OUT = new Set(['Reshape', 'Transpose']);
 
 /** The share of a node's products that the model needs. `constant` and `maker` are those of its graph. */
 export function neededShare(
@@ -24,15 +27,29 @@ export function neededShare(
     const found = inputs.length === 1 ? constant(inputs[0]!) : undefined;
     return found?.dtype === 'int8' || found?.dtype === 'int4' ? found : undefined;
   };
+  /** Codes in several places of a kernel that is as much wider. */
+  const spreadFrom = (name: string): { readonly codes: Tensor; readonly share: number } | undefined => {
+    let laid = maker(name);
+    while (laid && LAYS_OUT.has(laid.op)) laid = maker(laid.inputs[0]!);
+    const pad = laid?.op === 'Concat' ? maker(laid.inputs[0]!) : laid;
+    const codes = pad?.op === 'Pad' ? codesOf(pad.inputs[0]!) : undefined;
+    const pads = codes && constant(pad!.inputs[1]!);
+    if (!pads) return undefined;
+    const width = codes.dims.at(-1)!;
+    const zeros = numbers(pads).reduce((sum, each) => sum + each, 0);
+    return { codes, share: width / (width + zeros) };
+  };
   for (const [slot, name] of node.inputs.entries()) {
-    const own = codesOf(name);
-    const behind = own ? undefined : maker(name);
-    const codes = own ?? codesOf(behind?.inputs[0] ?? '');
+    const isInteger = codesOf(name) !== undefined || spreadFrom(name) !== undefined;
+    const behind = isInteger ? undefined : maker(name);
+    const from = behind?.inputs[0] ?? name;
+    const spread = spreadFrom(from);
+    const codes = spread?.codes ?? codesOf(from);
     if (!codes || codes.dims.length < 3) continue;
     const zero = constant((behind ? behind.inputs[ZERO_POINT] : node.inputs[slot + ZERO_POINT]) ?? '');
     if (zero?.bytes.some((byte) => byte !== 0)) return 1;
     const needed = [0, 1].map((axis) => 1 - zerosAtEnd(codes, axis) / codes.dims[axis]!);
-    return needed[0]! * needed[1]!;
+    return needed[0]! * needed[1]! * (spread?.share ?? 1);
   }
   return 1;
 }

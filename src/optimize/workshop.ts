@@ -158,7 +158,6 @@ export async function openWorkshop(options: WorkshopOptions, lab: Lab): Promise<
           return {
             calls: [...parent.calls, settled],
             ...cost,
-            ...(stepOf(call).step.keepsMacs && { macs: parent.macs }),
             seconds: seconds(),
             notes: [...new Set([...notes, ...said])],
           };

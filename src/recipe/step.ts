@@ -33,8 +33,6 @@ export interface StepSpec<O extends Options> {
   readonly options: O;
   /** Does it look at samples? Then it is left out where there are none. */
   readonly needsSamples: boolean;
-  /** Does it compute the same products in another form? Zeros that fill kernels are then not counted as arithmetic. Default false. */
-  readonly keepsMacs?: boolean;
   /** Is what it makes the teacher of the steps that follow? Default false. */
   readonly teaches?: boolean;
   readonly run: (model: Model, options: ValuesOf<O>, bench: Bench, lab: Lab) => Promise<StepResult>;

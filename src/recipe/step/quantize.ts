@@ -55,7 +55,6 @@ export const quantize = step({
     floats: oneOf(STORED, 'in what form', 'int8'),
   },
   needsSamples: true,
-  keepsMacs: true,
   async run(
     model,
     { store, floats, pairSafe, strips, samples, epochs, optimizer, lr, learnFrom, narrow, ...options },

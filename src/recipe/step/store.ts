@@ -21,6 +21,5 @@ export const store = step({
     as: oneOf(FORMS, 'int8 (a scale per channel), float16, or exact: float16 where that loses nothing', 'int8'),
   },
   needsSamples: false,
-  keepsMacs: true,
   run: async (model, { as }) => ({ model: FORMS[as](model) }),
 });
