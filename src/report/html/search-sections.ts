@@ -37,7 +37,7 @@ function claimCard(claim: Claim | undefined): Markup {
 <svg class="range" viewBox="0 0 100 10" preserveAspectRatio="none" role="img" aria-label="loss ${showShare(drop)}, interval ${showShare(low)} to ${showShare(high)}, bound ${showShare(maxDrop)}">
 <rect width="100" height="10" class="track"/><rect x="${at(low)}" width="${at(high) - at(low)}" height="10" class="span"/>
 <rect x="${at(0) - 0.05}" width="0.1" height="10" class="zero"/><rect x="${at(drop) - 0.2}" width="0.4" height="10" class="after"/><rect x="${at(maxDrop) - 0.1}" width="0.2" height="10" class="limit"/></svg>
-<p class="legend">${Object.entries(MARKS).map(([mark, text]) => html`<span class="key"><span class="mark ${mark}"></span>${text}</span> `)}</p>
+<p class="legend">${Object.entries(MARKS).map(([mark, text]) => html`<span class="meaning"><span class="mark ${mark}"></span>${text}</span> `)}</p>
 <p class="soft">${samples} evaluation samples that nothing was learnt, calibrated or chosen on; ${isError ? `${lost} got worse, ${won} better` : `${lost} were right and are wrong now, ${won} the other way round`}. What counts: ${about}.</p>
 ${tooSmall && html`<p class="bad">${tooSmall}.</p>`}
 </div>`;

@@ -106,7 +106,7 @@ footer { margin-top: 40px; color: var(--soft); font-size: 13px; }
 .range .span { fill: var(--accent); opacity: .35; }
 .range .limit { fill: var(--bad); }
 .range .zero { fill: var(--soft); }
-.key { margin-right: 12px; white-space: nowrap; }
+.meaning { margin-right: 12px; white-space: nowrap; }
 .mark.span { background: var(--accent); opacity: .35; border-radius: 2px; }
 .mark.after, .mark.zero, .mark.limit { width: 3px; border-radius: 0; }
 .mark.after { background: var(--accent); }
