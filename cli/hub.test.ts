@@ -9,7 +9,7 @@ import { random } from '../src/base/random.ts';
 import { dense, relu, sequential } from '../src/nn/index.ts';
 import { writeModel } from '../src/onnx/index.ts';
 import { dtypes } from '../src/quantize/dtype.ts';
-import { run } from './run.ts';
+import { pare } from '../test/pare.ts';
 
 const WIDTH = 64;
 const NAMES = Object.keys(dtypes) as (keyof typeof dtypes)[];
@@ -23,10 +23,7 @@ beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'pare-hub-'));
   const file = join(folder, 'source.onnx');
   writeFileSync(file, writeModel(sequential([dense(128), relu(), dense(32)], { input: [WIDTH], seed: 3 })));
-  const quiet = { write: () => {} };
-  const argv = ['quantize', file, '--dtype', NAMES.join(), '--out', join(folder, 'hub')];
-  const signal = new AbortController().signal;
-  expect(await run(argv, { stdout: quiet, stderr: quiet, env: {}, signal, version: '' })).toBe(0);
+  expect((await pare('quantize', file, '--dtype', NAMES.join(), '--out', join(folder, 'hub'))).code).toBe(0);
   env.allowRemoteModels = false;
   env.localModelPath = folder;
 });

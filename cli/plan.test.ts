@@ -5,7 +5,7 @@ import { afterAll, expect, it } from 'vitest';
 import { dense, relu, sequential } from '../src/nn/index.ts';
 import { writeModel } from '../src/onnx/index.ts';
 import { toHalfStorage } from '../src/quantize/index.ts';
-import { run } from './run.ts';
+import { pare } from '../test/pare.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'pare-plan-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -16,15 +16,8 @@ writeFileSync(file, writeModel(network));
 const plan = (...flags: string[]) => planOf(file, ...flags);
 
 async function planOf(model: string, ...flags: string[]) {
-  const said = { out: '', err: '' };
-  const code = await run(['plan', model, '--json', '--quiet', '--batch', '16', ...flags], {
-    stdout: { write: (text) => (said.out += text) },
-    stderr: { write: (text) => (said.err += text) },
-    env: {},
-    signal: new AbortController().signal,
-    version: '1.2.3',
-  });
-  return { code, ...said, result: JSON.parse(said.out) };
+  const said = await pare('plan', model, '--json', '--quiet', '--batch', '16', ...flags);
+  return { ...said, result: JSON.parse(said.out) };
 }
 
 it('predicts for each number of ranks, the best way first', async () => {

@@ -7,23 +7,11 @@ import { sizeOf } from '../src/graph/tensor.ts';
 import { conv2d, dense, flatten, maxPool2d, relu, sequential } from '../src/nn/index.ts';
 import { readModelFile, writeModel } from '../src/onnx/index.ts';
 import { saveModel } from '../src/runtime/save-model.ts';
+import { pare } from '../test/pare.ts';
 import { run } from './run.ts';
 
 let folder = '';
 const at = (name: string): string => join(folder, name);
-
-/** Runs a command and keeps what it says. */
-async function pare(...argv: string[]): Promise<{ code: number; out: string; err: string }> {
-  const said = { out: '', err: '' };
-  const code = await run(argv, {
-    stdout: { write: (text) => (said.out += text) },
-    stderr: { write: (text) => (said.err += text) },
-    env: { NO_COLOR: '1' },
-    signal: new AbortController().signal,
-    version: '1.2.3',
-  });
-  return { code, ...said };
-}
 
 /** Elements of all float initialisers. */
 const weightsOf = ({ initializers }: Graph): number =>

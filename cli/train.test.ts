@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { GLYPHS } from '../src/data/index.ts';
 import { conv2d, dense, flatten, relu, sequential } from '../src/nn/index.ts';
 import { writeModel } from '../src/onnx/index.ts';
-import { run } from './run.ts';
+import { pare, type Said } from '../test/pare.ts';
 
 let folder = '';
 const at = (name: string): string => join(folder, name);
@@ -37,17 +37,7 @@ const argvOf = (line: string): string[] =>
   line.split(' ').flatMap((word) => WORDS[word]?.() ?? [isFile(word) ? at(word) : word]);
 
 /** Runs `pare train` with the words of a line. */
-async function say(line: string): Promise<{ code: number; out: string; err: string }> {
-  const said = { out: '', err: '' };
-  const code = await run(['train', ...argvOf(line), '--threads', '1', '--quiet'], {
-    stdout: { write: (text) => (said.out += text) },
-    stderr: { write: (text) => (said.err += text) },
-    env: { NO_COLOR: '1' },
-    signal: new AbortController().signal,
-    version: '1.2.3',
-  });
-  return { code, ...said };
-}
+const say = (line: string): Promise<Said> => pare('train', ...argvOf(line), '--threads', '1', '--quiet');
 
 /** The same with --json, and what it says. */
 async function train(line: string): Promise<{ code: number; err: string; json: Trained }> {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { conv2d, dense, flatten, maxPool2d, relu, sequential } from '../../src/nn/index.ts';
 import { writeModel } from '../../src/onnx/index.ts';
-import { run } from '../run.ts';
+import { pare as say } from '../../test/pare.ts';
 
 /** What the tests read of the result. */
 interface Json {
@@ -22,15 +22,8 @@ let folder = '';
 const at = (name: string): string => join(folder, name);
 
 async function pare(...argv: string[]): Promise<{ code: number; json: Json; err: string }> {
-  const said = { out: '', err: '' };
-  const code = await run([...argv, '--json', '--threads', '1'], {
-    stdout: { write: (text) => (said.out += text) },
-    stderr: { write: (text) => (said.err += text) },
-    env: { NO_COLOR: '1' },
-    signal: new AbortController().signal,
-    version: '1.2.3',
-  });
-  return { code, json: JSON.parse(said.out || '{}') as Json, err: said.err };
+  const { code, out, err } = await say(...argv, '--json', '--threads', '1');
+  return { code, json: JSON.parse(out || '{}') as Json, err };
 }
 
 /** A CSV whose class is told by its first column. */

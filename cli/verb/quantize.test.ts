@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { dense, relu, sequential } from '../../src/nn/index.ts';
 import { writeModel } from '../../src/onnx/index.ts';
-import { run } from '../run.ts';
+import { pare, type Said } from '../../test/pare.ts';
 
 let folder = '';
 const at = (name: string): string => join(folder, name);
@@ -14,18 +14,8 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-async function quantize(words: string): Promise<{ code: number; out: string; err: string }> {
-  const said = { out: '', err: '' };
-  const argv = ['quantize', at('mlp.onnx'), ...words.split(' '), '--out', at('small.onnx'), '--threads', '1', '--json'];
-  const code = await run(argv, {
-    stdout: { write: (text) => (said.out += text) },
-    stderr: { write: (text) => (said.err += text) },
-    env: { NO_COLOR: '1' },
-    signal: new AbortController().signal,
-    version: '1.2.3',
-  });
-  return { code, ...said };
-}
+const quantize = (words: string): Promise<Said> =>
+  pare('quantize', at('mlp.onnx'), ...words.split(' '), '--out', at('small.onnx'), '--threads', '1', '--json');
 
 describe('pare quantize', () => {
   it.each([

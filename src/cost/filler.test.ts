@@ -1,16 +1,9 @@
 import { expect, it } from 'vitest';
+import { node } from '../../test/node.ts';
 import type { Node } from '../graph/model.ts';
 import { type Tensor, tensor } from '../graph/tensor.ts';
 import { neededShare } from './filler.ts';
 
-const node = (op: string, inputs: string[], output: string): Node => ({
-  op,
-  domain: '',
-  name: output,
-  inputs,
-  outputs: [output],
-  attrs: {},
-});
 /** [O = 4, C = 4, 1] with the last output, the last two inputs and one place between them zero. */
 const CODES = [1, 1, 0, 0, 0, 1, 0, 0, 1, 1, 0, 0, 0, 0, 0, 0];
 const share = (

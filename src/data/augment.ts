@@ -2,8 +2,8 @@
 
 import { PareError } from '../base/error.ts';
 import { type Random, random } from '../base/random.ts';
-import type { TypedArray } from '../graph/dtype.ts';
 import type { Dataset } from './dataset.ts';
+import { changedEachEpoch } from './each-epoch.ts';
 
 /** Where an image's numbers lie: [channels, height, width]. */
 export interface ImageSize {
@@ -38,20 +38,10 @@ export function augment(
 ): Dataset {
   const { seed = 0, column = Object.keys(dataset.inputs)[0]! } = options;
   const size = imageSize(dataset, column);
-  const at = (epoch: number): Dataset => {
-    const base = dataset.atEpoch?.(epoch) ?? dataset;
-    return {
-      ...base,
-      fill(name, indices, into) {
-        base.fill(name, indices, into);
-        if (name === column) change(into, indices, epoch);
-      },
-      atEpoch: at,
-    };
-  };
   const length = size.channels * size.height * size.width;
   const [one, two] = [new Float32Array(length), new Float32Array(length)];
-  const change = (into: TypedArray, indices: ArrayLike<number>, epoch: number): void => {
+  return changedEachEpoch(dataset, ({ name, indices, into }, _, epoch) => {
+    if (name !== column) return;
     const images = into as Float32Array;
     for (let i = 0; i < indices.length; i++) {
       const own = images.subarray(i * length, (i + 1) * length);
@@ -64,8 +54,7 @@ export function augment(
       }
       own.set(from);
     }
-  };
-  return at(0);
+  });
 }
 
 /** Throws data/augment unless the column holds float32 images. */

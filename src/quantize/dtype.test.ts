@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { answer, cosine } from '../../test/dense.ts';
+import { node } from '../../test/node.ts';
 import { random } from '../base/random.ts';
 import { inMemory } from '../data/index.ts';
 import { checkGraph } from '../graph/check.ts';
@@ -30,28 +31,20 @@ function branches(): Model {
       [K, K],
       noise(K * K).map((v) => v / 8),
     );
-  const plain = (op: string, inputs: string[], output: string): Node => ({
-    op,
-    domain: '',
-    name: output,
-    inputs,
-    outputs: [output],
-    attrs: {},
-  });
   const branch = (name: string, nodes: Node[]): Attr => {
     const outputs = [{ name: nodes.at(-1)!.outputs[0]! }];
     return { kind: 'graph', value: { name, nodes, inputs: [], outputs, initializers: new Map(), values: new Map() } };
   };
   const choice: Node = {
-    ...plain('If', ['cached'], 'h'),
+    ...node('If', ['cached'], 'h'),
     attrs: {
-      then_branch: branch('first', [plain('MatMul', ['x', 'W'], 'a'), plain('MatMul', ['a', 'V'], 'b')]),
-      else_branch: branch('later', [plain('MatMul', ['x', 'V'], 'c'), plain('MatMul', ['c', 'W'], 'd')]),
+      then_branch: branch('first', [node('MatMul', ['x', 'W'], 'a'), node('MatMul', ['a', 'V'], 'b')]),
+      else_branch: branch('later', [node('MatMul', ['x', 'V'], 'c'), node('MatMul', ['c', 'W'], 'd')]),
     },
   };
   return modelFrom({
     name: 'merged',
-    nodes: [choice, plain('MatMul', ['h', 'W'], 'y')],
+    nodes: [choice, node('MatMul', ['h', 'W'], 'y')],
     inputs: [valueInfo('x', 'float32', ['N', K]), valueInfo('cached', 'bool', [])],
     outputs: [valueInfo('y', 'float32', ['N', K])],
     initializers: new Map([

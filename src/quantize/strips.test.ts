@@ -8,6 +8,7 @@ import { elements, float32, sizeOf } from '../graph/tensor.ts';
 import { writeModel } from '../onnx/write.ts';
 import { draft } from '../ops/builder.ts';
 import { infer } from '../ops/infer.ts';
+import { modelFrom } from '../ops/model-of.ts';
 import { openEngine } from '../runtime/index.ts';
 import { planOf } from './plan.ts';
 import { quantize } from './quantize.ts';
@@ -39,13 +40,7 @@ function chain(input: readonly [number, number, number], layers: readonly Layer[
     const w = noise([filters, x.dims[1]! / (attrs.group ?? 1), ...kernel]);
     x = g.Relu(g.Conv(x, w, noise([filters]), attrs));
   }
-  return {
-    ir: 10,
-    opsets: { '': 21 },
-    graph: finish([valueInfo(x.name, 'float32', x.dims)]),
-    producer: { name: 'pare', version: '' },
-    metadata: {},
-  };
+  return modelFrom(finish([valueInfo(x.name, 'float32', x.dims)]));
 }
 
 const samples = (dims: readonly number[]) => {

@@ -9,11 +9,9 @@
 
 import { producers, removeDead } from '../graph/edit.ts';
 import type { Attr, Graph, Node } from '../graph/model.ts';
-import { elements, type Tensor, tensor } from '../graph/tensor.ts';
-import { shortNames } from './scribe.ts';
+import { elements, int64, tensor } from '../graph/tensor.ts';
+import { scribeFor } from './scribe.ts';
 import type { Strips } from './strips.ts';
-
-const NODE = { domain: '', name: '', attrs: {} } as const;
 
 const ints = (...value: number[]): Attr => ({ kind: 'ints', value });
 const CHANNELS_LAST = { perm: ints(0, 2, 3, 1) };
@@ -23,25 +21,16 @@ const CHANNELS_FIRST = { perm: ints(0, 3, 1, 2) };
 export function inStrips(graph: Graph, stripped: ReadonlyMap<string, Strips>): Graph {
   if (stripped.size === 0) return graph;
   const made = producers(graph);
-  const fresh = shortNames(graph);
-  const initializers = new Map(graph.initializers);
-  const nodes: Node[] = [];
-  const shared = new Map<string, string>();
-
-  const share = (key: string, make: (name: string) => void): string => {
-    let name = shared.get(key);
-    if (name === undefined) {
-      name = fresh();
-      shared.set(key, name);
-      make(name);
-    }
-    return name;
+  const scribe = scribeFor(graph);
+  const { nodes, initializers, fresh, once, constant } = scribe;
+  const list = (...values: number[]): string => constant(`${values}`, () => int64([values.length], values));
+  const put = (op: string, inputs: readonly string[], attrs: Record<string, Attr> = {}, output = fresh()): string => {
+    scribe.put(op, inputs, output, attrs);
+    return output;
   };
-  const constant = (key: string, value: () => Tensor): string => share(key, (name) => initializers.set(name, value()));
-  const list = (...values: number[]): string =>
-    constant(values.join(), () => tensor('int64', [values.length], BigInt64Array.from(values, BigInt)));
-  const put = (op: string, inputs: readonly string[], attrs: Node['attrs'] = {}, output = fresh()): string => {
-    nodes.push({ ...NODE, op, inputs, outputs: [output], attrs });
+  /** A node with other inputs. */
+  const like = (node: Node, inputs: readonly string[], output = fresh()): string => {
+    nodes.push({ ...node, inputs, outputs: [output] });
     return output;
   };
   /** [N, …, H, …] with so many columns: neighbouring channels become neighbouring columns, or the other way round. */
@@ -49,10 +38,10 @@ export function inStrips(graph: Graph, stripped: ReadonlyMap<string, Strips>): G
     const last = put('Transpose', [integers], CHANNELS_LAST);
     return put('Transpose', [put('Reshape', [last, list(0, 0, columns, -1)])], CHANNELS_FIRST, output);
   };
-  const readInStrips = (integers: string, { channels, reads, read }: Strips, output: string): string => {
-    if (channels > 1) return regroup(integers, read, output);
+  const readInStrips = (integers: string, { channels, reads, read }: Strips): string => {
+    if (channels > 1) return regroup(integers, read);
     // A single channel is the last one as well.
-    return put('Transpose', [put('Reshape', [integers, list(0, -1, read, reads)])], CHANNELS_FIRST, output);
+    return put('Transpose', [put('Reshape', [integers, list(0, -1, read, reads)])], CHANNELS_FIRST);
   };
   /** The codes once for each column of a strip, and laid out as strips of the input are. */
   const spread = (codes: string, { copies, reads, kernel: [high, wide] }: Strips): string => {
@@ -75,7 +64,7 @@ export function inStrips(graph: Graph, stripped: ReadonlyMap<string, Strips>): G
   /** The second half of a pair over other integers, and over its grid so many times. */
   const dequantized = (pair: Node, codes: string, times = 1): string => {
     const inputs = [codes, ...pair.inputs.slice(1).map((name) => tiled(name, times))];
-    return share(`${inputs}`, (output) => nodes.push({ ...pair, inputs, outputs: [output] }));
+    return once(`pair of ${inputs}`, () => like(pair, inputs));
   };
   const overStrips = (node: Node, strips: Strips): Node | undefined => {
     const [x, w, b] = node.inputs.map((name) => made.get(name));
@@ -83,19 +72,10 @@ export function inStrips(graph: Graph, stripped: ReadonlyMap<string, Strips>): G
     if (node.inputs[2] && b?.op !== 'DequantizeLinear') return undefined;
     const { copies, reads, kernel, strides, pads } = strips;
     const times = copies.length;
-    const input =
-      reads === 1
-        ? node.inputs[0]!
-        : dequantized(
-            x,
-            share(`by ${reads} ${x.inputs[0]}`, (output) => readInStrips(x.inputs[0]!, strips, output)),
-          );
-    const weight = share(`weight of ${node.inputs[1]} ${copies}`, (output) =>
-      nodes.push({
-        ...w,
-        inputs: [spread(w.inputs[0]!, strips), ...w.inputs.slice(1).map((name) => tiled(name, times))],
-        outputs: [output],
-      }),
+    const read = (): string => once(`by ${reads} ${x.inputs[0]}`, () => readInStrips(x.inputs[0]!, strips));
+    const input = reads === 1 ? node.inputs[0]! : dequantized(x, read());
+    const weight = once(`weight of ${node.inputs[1]} ${copies}`, () =>
+      dequantized(w, spread(w.inputs[0]!, strips), times),
     );
     const bias = b ? [dequantized(b, tiled(b.inputs[0]!, times), times)] : [];
     const { auto_pad: _, ...attrs } = node.attrs;
@@ -116,9 +96,7 @@ export function inStrips(graph: Graph, stripped: ReadonlyMap<string, Strips>): G
       nodes.push(over);
       done.set(output, strips);
     } else if (quantizes && quantizes.copies.length > 1) {
-      const q = fresh();
-      nodes.push({ ...node, outputs: [q] });
-      regroup(q, quantizes.columns, output);
+      regroup(like(node, node.inputs), quantizes.columns, output);
     } else nodes.push(node);
   }
   return removeDead({ ...graph, nodes, initializers });

@@ -4,6 +4,7 @@ import { run } from '../../test/run.ts';
 import { valueInfo } from '../graph/edit.ts';
 import { numbers, sizeOf, tensor } from '../graph/tensor.ts';
 import { type Builder, draft } from '../ops/builder.ts';
+import { modelFrom } from '../ops/model-of.ts';
 import type { StaticValue } from '../ops/op.ts';
 import { openEngine } from '../runtime/index.ts';
 import { followBack, placesOf, sizes } from './moved.ts';
@@ -58,7 +59,7 @@ it('knows where each element comes from, as the engine moves it', async () => {
       expect(moved.source).toBe('x');
       expect(moved.factor).toBe(2 ** steps.filter(([name]) => name === 'scale').length);
       const laid = placesOf(moved, sizes(), net)!;
-      const model = { ir: 10, opsets: { '': 21 }, graph, producer: { name: 'pare', version: '' }, metadata: {} };
+      const model = modelFrom(graph);
       const iota = Float32Array.from({ length: sizeOf(dims) }, (_, i) => i);
       const { [end.name]: y } = await run(engine, model, { x: tensor('float32', dims, iota) });
       expect(laid.dims).toEqual(y!.dims);

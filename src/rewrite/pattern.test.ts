@@ -1,16 +1,9 @@
 import { describe, expect, it } from 'vitest';
+import { node as make } from '../../test/node.ts';
 import type { Node } from '../graph/model.ts';
 import { float32, type Tensor } from '../graph/tensor.ts';
 import { any, constant, matchAt, node, oneOf } from './pattern.ts';
 
-const make = (op: string, inputs: readonly string[], output: string): Node => ({
-  op,
-  domain: '',
-  name: output,
-  inputs,
-  outputs: [output],
-  attrs: {},
-});
 const graph = (nodes: readonly Node[], constants: Record<string, Tensor> = {}) => ({
   maker: (name: string) => nodes.find(({ outputs }) => outputs.includes(name)),
   constant: (name: string) => constants[name],

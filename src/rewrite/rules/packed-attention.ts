@@ -9,7 +9,7 @@
  * narrow, 1.05 to 1.3 times for encoders of the usual size.
  */
 
-import { float32, floats, type Tensor, tensor } from '../../graph/tensor.ts';
+import { float32, floats, int64, type Tensor, tensor } from '../../graph/tensor.ts';
 import type { Builder } from '../../ops/builder.ts';
 import type { StaticValue } from '../../ops/op.ts';
 import { intsAttr, sameDims } from '../attribute.ts';
@@ -24,7 +24,7 @@ import { type Attention, isOverKeys, PLACES_FIRST, readAttention, spreadAttentio
 function forEachQuery(mask: string, edit: Edit): string {
   const own = edit.dims(mask)!;
   if (own[2] === own[3]) return mask;
-  const one = edit.weight('one', tensor('int64', [1], BigInt64Array.of(1n)));
+  const one = edit.weight('one', int64([1], [1]));
   const keys = edit.emit('Shape', [mask], { start: 3 });
   return edit.emit('Expand', [mask, edit.emit('Concat', [one, one, keys, one], { axis: 0 })]);
 }
