@@ -1,6 +1,6 @@
 /** Rows, the last axis of a value, that are moved as a whole. */
 
-import { followBack, type Laid, placesOf, type Size } from './moved.ts';
+import { followBack, type Laid, type Size, sourcePlaces } from './moved.ts';
 import type { Net } from './net.ts';
 
 /** A value, and for each row of what was asked about, the row of that value. */
@@ -16,7 +16,9 @@ export function rowOrigins(of: string, rank: number, size: Size, net: Net): RowO
   return (factor === 1 ? names : [of]).flatMap((name, i) => {
     const dims = net.dims(name);
     const laid =
-      dims?.length === rank ? placesOf({ source: name, steps: steps.slice(steps.length - i) }, size, net) : undefined;
+      dims?.length === rank
+        ? sourcePlaces({ source: name, steps: steps.slice(steps.length - i) }, size, net)
+        : undefined;
     const width = dims?.at(-1);
     const rows = laid && typeof width === 'number' ? wholeRows(laid, width) : undefined;
     return rows ? [{ name, rows }] : [];

@@ -7,7 +7,7 @@ import { type Builder, draft } from '../ops/builder.ts';
 import { modelFrom } from '../ops/model-of.ts';
 import type { StaticValue } from '../ops/op.ts';
 import { openEngine } from '../runtime/index.ts';
-import { followBack, placesOf, sizes } from './moved.ts';
+import { followBack, sizes, sourcePlaces } from './moved.ts';
 import { openNet } from './open-net.ts';
 
 type Move = (g: Builder, x: StaticValue, pick: number) => StaticValue;
@@ -58,7 +58,7 @@ it('knows where each element comes from, as the engine moves it', async () => {
       const moved = followBack(end.name, net);
       expect(moved.source).toBe('x');
       expect(moved.factor).toBe(2 ** steps.filter(([name]) => name === 'scale').length);
-      const laid = placesOf(moved, sizes(), net)!;
+      const laid = sourcePlaces(moved, sizes(), net)!;
       const model = modelFrom(graph);
       const iota = Float32Array.from({ length: sizeOf(dims) }, (_, i) => i);
       const { [end.name]: y } = await run(engine, model, { x: tensor('float32', dims, iota) });

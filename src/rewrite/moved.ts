@@ -38,7 +38,11 @@ export function followBack(name: string, net: Net): Moved {
 }
 
 /** The value's elements as places in its source, and its dimensions; undefined where a step cannot be told. */
-export function placesOf({ source, steps }: Pick<Moved, 'source' | 'steps'>, size: Size, net: Net): Laid | undefined {
+export function sourcePlaces(
+  { source, steps }: Pick<Moved, 'source' | 'steps'>,
+  size: Size,
+  net: Net,
+): Laid | undefined {
   const dims = net.dims(source)?.map((dim, axis) => size(dim, axis));
   if (!dims || sizeOf(dims) > MOST) return undefined;
   let laid: Laid | undefined = { dims, places: Int32Array.from({ length: sizeOf(dims) }, (_, i) => i) };

@@ -2,7 +2,7 @@
 
 import type { Node } from '../graph/model.ts';
 import { sizeOf, type Tensor } from '../graph/tensor.ts';
-import { followBack, placesOf, sizes } from './moved.ts';
+import { followBack, sizes, sourcePlaces } from './moved.ts';
 import { rowOrigins } from './moved-rows.ts';
 import type { Net } from './net.ts';
 
@@ -22,7 +22,7 @@ export function projectedHeads(name: string, net: Net, turned = false): Projecte
   const moved = followBack(name, net);
   const made = product(moved.source, net);
   const size = sizes();
-  const laid = made && placesOf(moved, size, net);
+  const laid = made && sourcePlaces(moved, size, net);
   if (!made || laid?.dims.length !== 4) return undefined;
   const width = net.constant(made.weight)!.dims[1]!;
   const [B, H] = laid.dims as [number, number];

@@ -7,7 +7,7 @@
 import type { Node } from '../../graph/model.ts';
 import { permuted } from '../arithmetic.ts';
 import { numberAttr, sameDims } from '../attribute.ts';
-import { followBack, placesOf, sizes } from '../moved.ts';
+import { followBack, sizes, sourcePlaces } from '../moved.ts';
 import { rowOrigins, wholeRows } from '../moved-rows.ts';
 import type { Net } from '../net.ts';
 import { type Match, node } from '../pattern.ts';
@@ -29,7 +29,7 @@ function turnedLayer({ root }: Match, net: Net): Turned | undefined {
   if (gemm?.op !== 'Gemm' || gemm.domain !== '' || after.factor !== 1 || !dims) return undefined;
   const [width] = net.dims(after.source)?.slice(1) ?? [];
   const size = sizes();
-  const laid = placesOf(after, size, net);
+  const laid = sourcePlaces(after, size, net);
   const back = laid && typeof width === 'number' ? wholeRows(laid, width) : undefined;
   if (!back) return undefined;
   const origin = rowOrigins(gemm.inputs[0]!, dims.length, size, net).find(
