@@ -7,30 +7,54 @@ const IMAGE = /\.(png|jpe?g|webp)$/i;
 
 export const isImageName = (name: string): boolean => IMAGE.test(name);
 
+/** The pixels of an image file's bytes; `path` is for its errors. */
+export type ImageDecoder = (bytes: Uint8Array, path: string) => Pixels;
+
 /**
- * The pixels of an image file, by its first bytes and not by its name; an image without colour comes as one channel.
+ * What decodes image files at once, by their first bytes and not by their names; an image without colour comes as one channel.
  *
  * Transparency is dropped, 16-bit samples keep their upper byte, the camera's orientation is applied.
  *
- * Throws   data/image when the file is damaged or no image that we read.
+ * Throws   (the decoder) data/image when the file is damaged or no image that we read.
  */
+export function openDecoder(): Promise<ImageDecoder> {
+  decoder ??= startDecoder();
+  return decoder;
+}
+
+/** Its programs take longer to start than an image to decode. */
+let decoder: Promise<ImageDecoder> | undefined;
+
+async function startDecoder(): Promise<ImageDecoder> {
+  const [png, jpeg, webp] = await Promise.all([import('fast-png'), openCodec(JPEG), openCodec(WEBP)]);
+  const decoders = [
+    { is: isPng, decode: (bytes: Uint8Array) => decodePng(bytes, png) },
+    { is: isJpeg, decode: (bytes: Uint8Array) => decodeJpeg(bytes, jpeg) },
+    { is: isWebp, decode: (bytes: Uint8Array) => coloured(webp(bytes)) },
+  ];
+  return (bytes, path) => {
+    const known = decoders.find(({ is }) => is(bytes));
+    if (!known) {
+      throw new PareError('data/image', `"${path}" is not an image that Pare reads.`, {
+        where: path,
+        expected: 'PNG, JPEG or WebP',
+        got: bytes.length ? `bytes ${[...bytes.subarray(0, 4)].map((b) => b.toString(16)).join(' ')}` : 'an empty file',
+      });
+    }
+    let image: Pixels;
+    try {
+      image = known.decode(bytes);
+    } catch (cause) {
+      if (cause instanceof PareError) throw new PareError(cause.code, cause.message, { ...cause.detail, where: path });
+      throw new PareError('data/image', `"${path}" is damaged.`, { where: path, got: (cause as Error).message, cause });
+    }
+    return image.channels === 3 && isGrey(image) ? toChannels(image, 1) : image;
+  };
+}
+
+/** The pixels of one image file, as `openDecoder`'s decoder tells them. Throws data/image. */
 export async function decodeImage(bytes: Uint8Array, path: string): Promise<Pixels> {
-  const decode = isPng(bytes) ? decodePng : isJpeg(bytes) ? decodeJpeg : isWebp(bytes) ? decodeWebp : undefined;
-  if (!decode) {
-    throw new PareError('data/image', `"${path}" is not an image that Pare reads.`, {
-      where: path,
-      expected: 'PNG, JPEG or WebP',
-      got: bytes.length ? `bytes ${[...bytes.subarray(0, 4)].map((b) => b.toString(16)).join(' ')}` : 'an empty file',
-    });
-  }
-  let image: Pixels;
-  try {
-    image = await decode(bytes);
-  } catch (cause) {
-    if (cause instanceof PareError) throw new PareError(cause.code, cause.message, { ...cause.detail, where: path });
-    throw new PareError('data/image', `"${path}" is damaged.`, { where: path, got: (cause as Error).message, cause });
-  }
-  return image.channels === 3 && isGrey(image) ? toChannels(image, 1) : image;
+  return (await openDecoder())(bytes, path);
 }
 
 const starts = (bytes: Uint8Array, magic: readonly number[], at = 0): boolean =>
@@ -40,8 +64,7 @@ const isJpeg = (bytes: Uint8Array): boolean => starts(bytes, [0xff, 0xd8, 0xff])
 const isWebp = (bytes: Uint8Array): boolean =>
   starts(bytes, [0x52, 0x49, 0x46, 0x46]) && starts(bytes, [0x57, 0x45, 0x42, 0x50], 8);
 
-async function decodePng(bytes: Uint8Array): Promise<Pixels> {
-  const { convertIndexedToRgb, decode } = await import('fast-png');
+function decodePng(bytes: Uint8Array, { convertIndexedToRgb, decode }: typeof import('fast-png')): Pixels {
   const png = decode(bytes, { checkCrc: true });
   const { width, height, depth } = png;
   if (png.palette) return keep(width, height, png.palette[0]?.length ?? 3, convertIndexedToRgb(png));
@@ -73,35 +96,76 @@ function keep(width: number, height: number, channels: number, data: ArrayLike<n
   return { width, height, channels: kept, data: out };
 }
 
-type WasmDecoder = (bytes: ArrayBuffer) => Promise<{ width: number; height: number; data: ArrayLike<number> }>;
-
-let jpegDecoder: Promise<WasmDecoder> | undefined;
-let webpDecoder: Promise<WasmDecoder> | undefined;
-
-async function loadJpegDecoder(): Promise<WasmDecoder> {
-  const { default: decode, init } = await import('@jsquash/jpeg/decode.js');
-  await start(init, '@jsquash/jpeg/codec/dec/mozjpeg_dec.wasm');
-  return (bytes) => decode(bytes, { preserveOrientation: true });
+interface Raw {
+  readonly width: number;
+  readonly height: number;
+  readonly data: ArrayLike<number>;
 }
+type Codec = (bytes: Uint8Array) => Raw;
 
-async function loadWebpDecoder(): Promise<WasmDecoder> {
-  const { default: decode, init } = await import('@jsquash/webp/decode.js');
-  await start(init, '@jsquash/webp/codec/dec/webp_dec.wasm');
-  return decode;
+const coloured = ({ width, height, data }: Raw): Pixels => keep(width, height, 4, data);
+
+/** A decoder's program, and the file of its code. Its own types know only the browser. */
+interface Program {
+  readonly load: () => Promise<{ readonly default: unknown }>;
+  readonly wasm: string;
+  /** What it takes beside the bytes. */
+  readonly settings: readonly boolean[];
+}
+type Start = (options: object) => Promise<{ decode(bytes: ArrayBuffer, ...settings: boolean[]): Raw | null }>;
+
+const JPEG: Program = {
+  load: () => import('@jsquash/jpeg/codec/dec/mozjpeg_dec.js'),
+  wasm: '@jsquash/jpeg/codec/dec/mozjpeg_dec.wasm',
+  settings: [true], // the camera's orientation
+};
+const WEBP: Program = {
+  load: () => import('@jsquash/webp/codec/dec/webp_dec.js'),
+  wasm: '@jsquash/webp/codec/dec/webp_dec.wasm',
+  settings: [],
+};
+
+async function openCodec({ load, wasm, settings }: Program): Promise<Codec> {
+  const [program, code] = await Promise.all([load(), codeOf(wasm)]);
+  // What it has to say comes as our error.
+  const options = { noInitialRun: true, print: () => {}, printErr: () => {}, ...code };
+  const start = (): ReturnType<Start> => (program.default as Start)({ ...options });
+  let running = await start();
+  return (bytes) => {
+    try {
+      const raw = running.decode(new Uint8Array(bytes).buffer, ...settings);
+      if (raw) return raw;
+    } catch (cause) {
+      // It gives up by exit(1), and a program that has exited is not to be called again.
+      start().then(
+        (fresh) => {
+          running = fresh;
+        },
+        () => undefined,
+      );
+      throw new Error('the decoder gave up', { cause });
+    }
+    throw new Error('the decoder gave up');
+  };
 }
 
 /** In Node a decoder cannot fetch its own .wasm file, so we read it from the package and hand it over. */
-async function start(init: unknown, wasm: string): Promise<void> {
-  const begin = init as (...args: unknown[]) => Promise<void>; // its own type knows only the browser's form
-  const quiet = { print: () => {}, printErr: () => {} }; // what it has to say comes as our error
-  if (typeof process === 'undefined' || !process.versions?.node) return begin(quiet);
+async function codeOf(wasm: string): Promise<object> {
+  if (typeof process === 'undefined' || !process.versions?.node) return {};
   const { createRequire } = await import('node:module');
   const { readFile } = await import('node:fs/promises');
-  await begin(await WebAssembly.compile(await readFile(createRequire(import.meta.url).resolve(wasm))), quiet);
+  const code = await WebAssembly.compile(await readFile(createRequire(import.meta.url).resolve(wasm)));
+  return {
+    instantiateWasm(imports: WebAssembly.Imports, receive: (instance: WebAssembly.Instance) => void) {
+      const instance = new WebAssembly.Instance(code, imports);
+      receive(instance);
+      return instance.exports;
+    },
+  };
 }
 
 /** Broken bits in the middle of a JPEG show as a smear, not as an error; a missing end is told. */
-async function decodeJpeg(bytes: Uint8Array): Promise<Pixels> {
+function decodeJpeg(bytes: Uint8Array, codec: Codec): Pixels {
   // the decoder paints what is missing of a cut file grey and says nothing, so look for the end ourselves
   if (lastMarker(bytes, 0xd9) < lastMarker(bytes, 0xda)) throw new Error('it is cut short');
   if (channelsOf(bytes) === 4) {
@@ -110,15 +174,7 @@ async function decodeJpeg(bytes: Uint8Array): Promise<Pixels> {
       got: 'CMYK',
     });
   }
-  jpegDecoder ??= loadJpegDecoder();
-  const decode = await jpegDecoder;
-  try {
-    const { width, height, data } = await decode(new Uint8Array(bytes).buffer);
-    return keep(width, height, 4, data);
-  } catch (cause) {
-    jpegDecoder = undefined; // it gives up by exit(1), and a program that has exited is not to be called again
-    throw new Error('the decoder gave up', { cause });
-  }
+  return coloured(codec(bytes));
 }
 
 /** Channels of a JPEG, by its frame header (FF C0 to FF CF, but tables of codes); 0 where there is none. */
@@ -136,11 +192,4 @@ function lastMarker(bytes: Uint8Array, code: number): number {
   let at = bytes.lastIndexOf(code);
   while (at > 0 && bytes[at - 1] !== 0xff) at = bytes.lastIndexOf(code, at - 1);
   return at;
-}
-
-async function decodeWebp(bytes: Uint8Array): Promise<Pixels> {
-  webpDecoder ??= loadWebpDecoder();
-  const decode = await webpDecoder;
-  const { width, height, data } = await decode(new Uint8Array(bytes).buffer);
-  return keep(width, height, 4, data);
 }

@@ -43,7 +43,7 @@ export async function list(path: string): Promise<{ files: string[]; folders: st
 export async function readBytes(path: string): Promise<Uint8Array> {
   const { readFile } = await files();
   const raw: Uint8Array = await readFile(path).catch((cause: unknown) => {
-    throw (cause as { code?: string }).code === 'ENOENT' ? missing(path) : unreadable(path, cause);
+    throw unread(path, cause);
   });
   if (raw[0] !== 0x1f || raw[1] !== 0x8b) return raw;
   const { gunzipSync } = await import('node:zlib');
@@ -57,6 +57,21 @@ export async function readBytes(path: string): Promise<Uint8Array> {
     });
   }
 }
+
+/** What reads files at once, as they are. Its errors are those of `readBytes`. */
+export async function openReader(): Promise<(path: string) => Uint8Array> {
+  const { readFileSync } = await import('node:fs');
+  return (path) => {
+    try {
+      return readFileSync(path);
+    } catch (cause) {
+      throw unread(path, cause);
+    }
+  };
+}
+
+const unread = (path: string, cause: unknown): PareError =>
+  (cause as { code?: string }).code === 'ENOENT' ? missing(path) : unreadable(path, cause);
 
 export const missing = (path: string): PareError =>
   new PareError('data/missing', `There is nothing at "${path}".`, { where: path, expected: 'a file or a folder' });

@@ -113,10 +113,25 @@ describe('openImageFolder', () => {
     expect([train.task, train.size, train.inputs['x']!.dims]).toEqual(['unlabelled', 2, [1, 4, 4]]);
   });
 
+  it('decodes an image when it is asked for, once', async () => {
+    const path = folder({ 'a.png': png(2, 2, 1), 'b.png': png(2, 2, 2), 'c.png': png(2, 2, 3) });
+    const { train } = await openImageFolder(path, { preset: 'raw' });
+    await train.prepare!([1]);
+    rmSync(join(path, 'b.png'));
+    writeFileSync(join(path, 'c.png'), png(2, 2, 9));
+    const into = new Float32Array(24);
+    train.fill('x', [1, 2], into);
+    expect([into[0], into[12]]).toEqual([2, 9]);
+  });
+
   it('says what is wrong', async () => {
     const open = (files: Record<string, Uint8Array>, options = {}) => openImageFolder(folder(files), options);
     await expect(open({})).rejects.toMatchObject({ code: 'data/empty' });
-    await expect(open({ 'a.png': png(2, 2), 'b.png': png(3, 2) })).rejects.toMatchObject({ code: 'data/size' });
+    const { train } = await open({ 'a.png': png(2, 2), 'b.png': png(3, 2), 'c.png': Buffer.from('hello') });
+    await expect(train.prepare!([1])).rejects.toMatchObject({ code: 'data/size' });
+    expect(() => train.fill('x', [0, 1], new Float32Array(24))).toThrow('differ in size');
+    await expect(train.prepare!([2])).rejects.toMatchObject({ code: 'data/image' });
+    expect(() => train.fill('x', [3], new Float32Array(12))).toThrow('has no sample 3');
     await expect(open({ 'c/a.png': png(2, 2) }, { crop: 3 })).rejects.toMatchObject({
       code: 'data/crop',
       detail: { where: expect.stringContaining('c/a.png') },
@@ -151,7 +166,6 @@ describe('images beyond the memory that they may take', () => {
       await openImageFolder(path, options),
       await openImageFolder(path, { ...options, memoryBytes: 200 }),
     ];
-    expect(near.prepare).toBeUndefined();
     await far.prepare!([3, 1]);
     expect(far.inputs).toEqual(near.inputs);
     expect(all(far)).toEqual(all(near));

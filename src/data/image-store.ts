@@ -1,16 +1,16 @@
-/** Decoded images of one size: in memory while they fit, beyond that in a file of their own from which batches are read ahead. */
+/** Images that are decoded when they are first asked for, and then kept: in memory while they all fit there, else in a file of their own. */
 
 import { PareError } from '../base/error.ts';
-import type { Dataset, Stored } from './dataset.ts';
-import { inMemory } from './dataset.ts';
-import { decodeImage } from './decode.ts';
-import { readBytes } from './disk.ts';
+import { sizeOf } from '../graph/tensor.ts';
+import { type Dataset, inMemory, LABELS, type Stored } from './dataset.ts';
+import { openDecoder } from './decode.ts';
+import { openReader, readBytes } from './disk.ts';
 import { frame, type Pixels, toChannels } from './pixels.ts';
 import { type ImageOptions, imageColumn } from './preprocess.ts';
 import { streamed } from './streamed.ts';
 
 /** Decoded bytes that stay in memory. */
-const MOST_BYTES = 2 ** 30;
+const MOST_BYTES = 2 ** 28;
 
 export interface Labelling {
   readonly name: string;
@@ -21,74 +21,54 @@ export interface Labelling {
 /**
  * The images at these paths as a data set with the input `x`.
  *
- * A set of which more than `memoryBytes` (default 1 GiB) are decoded lies in a file in the system's temporary folder, which goes with the process.
- * Throws   data/image, data/size; what the file system throws when there is no room.
+ * All have the size of the first one after resizing and cropping. A set that is larger than `memoryBytes` (default 256 MiB) once it is decoded
+ * lies in a file in the system's temporary folder, which goes with the process; only what was asked for takes room there.
+ * Throws   data/image and data/size, for the first image at once and for the others when they are asked for; what the file system throws
+ *          when there is no room.
  */
 export async function storeImages(
   paths: readonly string[],
   labelling: Labelling,
   options: ImageOptions,
 ): Promise<Dataset> {
-  const { memoryBytes = MOST_BYTES } = options;
-  const kept: Pixels[] = [];
-  let bytes = 0;
-  let file: Spill | undefined;
-  let first: Pixels | undefined;
-  for (const path of paths) {
-    const image = await fitted(path, options);
-    first ??= image;
-    checkSize(image, first, path, paths[0]!);
-    if (file) {
-      if (image.channels > file.channels) {
-        file.remove();
-        return storeImages(paths, labelling, { ...options, channels: 3 });
-      }
-      file.write(bytesOf(image, file.channels, options));
-      continue;
-    }
-    kept.push(image);
-    bytes += image.data.length;
-    if (bytes <= memoryBytes) continue;
-    const channels = options.channels ?? channelsOf(kept);
-    file = await openSpill(channels);
-    for (const each of kept.splice(0)) file.write(bytesOf(each, channels, options));
-  }
-  if (file) {
-    const { height, width } = first!;
-    const { data: _, ...column } = imageColumn(
-      new Uint8Array(0),
-      { channels: file.channels, height, width, layout: 'nhwc' },
-      options,
-    );
-    const inputs = { x: { ...column, file: { path: file.path, start: 0 }, stored: 'uint8' as const } };
-    const set = await streamed({ ...labelling, inputs, size: paths.length });
-    file.remove(); // what is open stays readable
-    return set;
-  }
-  const channels = channelsOf(kept);
-  const { height, width } = first!;
-  const pixels = new Uint8Array(kept.length * width * height * channels);
-  kept.forEach((image, i) => {
-    pixels.set(toChannels(image, channels).data, i * width * height * channels);
-  });
-  return inMemory({
-    ...labelling,
-    inputs: { x: imageColumn(pixels, { channels, height, width, layout: 'nhwc' }, options) },
-  });
+  const [decode, read] = await Promise.all([openDecoder(), openReader()]);
+  const channels = options.channels ?? channelsOf(paths, (path) => decode(read(path), path));
+  const framed = (bytes: Uint8Array, path: string): Pixels =>
+    about(path, () => toChannels(frame(decode(bytes, path), { ...options, channels }), channels));
+  const first = framed(read(paths[0]!), paths[0]!);
+  const shape = { channels, height: first.height, width: first.width, layout: 'nhwc' } as const;
+  const column = imageColumn(new Uint8Array(0), shape, options);
+  const kept = await room(paths.length, column, labelling, options.memoryBytes ?? MOST_BYTES);
+  const isKept = new Uint8Array(paths.length);
+  const keep = (row: number, bytes: Uint8Array): void => {
+    const image = framed(bytes, paths[row]!);
+    checkSize(image, first, paths[row]!, paths[0]!);
+    kept.write(row, imageColumn(image.data, shape, options).data as Uint8Array);
+    isKept[row] = 1;
+  };
+  const missing = (rows: ArrayLike<number>): number[] => Array.from(rows).filter((row) => isKept[row] === 0);
+  return {
+    ...kept.images,
+    async prepare(rows) {
+      const files = missing(rows).map(async (row) => [row, await readBytes(paths[row]!)] as const);
+      for (const [row, bytes] of await Promise.all(files)) keep(row, bytes);
+      await kept.images.prepare?.(rows);
+    },
+    fill(name, rows, into) {
+      if (name !== LABELS) for (const row of missing(rows)) keep(row, read(paths[row]!));
+      kept.images.fill(name, rows, into);
+    },
+  };
 }
 
-const channelsOf = (images: readonly Pixels[]): 1 | 3 => (images.some(({ channels }) => channels === 3) ? 3 : 1);
+/** Grey, until a coloured image is found. */
+const channelsOf = (paths: readonly string[], decoded: (path: string) => Pixels): 1 | 3 =>
+  paths.some((path) => decoded(path).channels === 3) ? 3 : 1;
 
-/** An image's bytes in the layout that the model takes. */
-function bytesOf(image: Pixels, channels: 1 | 3, options: ImageOptions): Uint8Array {
-  const { data, height, width } = toChannels(image, channels);
-  return imageColumn(data, { channels, height, width, layout: 'nhwc' }, options).data as Uint8Array;
-}
-
-async function fitted(path: string, options: ImageOptions): Promise<Pixels> {
-  const decoded = await decodeImage(await readBytes(path), path);
+/** What it throws names the file. */
+function about<T>(path: string, work: () => T): T {
   try {
-    return frame(decoded, options);
+    return work();
   } catch (thrown) {
     if (!(thrown instanceof PareError)) throw thrown;
     throw new PareError(thrown.code, thrown.message, { ...thrown.detail, where: path });
@@ -105,16 +85,39 @@ function checkSize(image: Pixels, first: Pixels, path: string, like: string): vo
   });
 }
 
+interface Room {
+  /** All samples; those that were not written hold nothing. */
+  readonly images: Dataset;
+  readonly write: (row: number, bytes: Uint8Array) => void;
+}
+
+/** Room for so many images of a column, none of it taken up before it is written. */
+async function room(size: number, column: Stored, labelling: Labelling, memoryBytes: number): Promise<Room> {
+  const bytes = sizeOf(column.dims);
+  if (size * bytes <= memoryBytes) {
+    const data = new Uint8Array(size * bytes);
+    return {
+      images: inMemory({ ...labelling, inputs: { x: { ...column, data } } }),
+      write: (row, image) => data.set(image, row * bytes),
+    };
+  }
+  const file = await openSpill();
+  const { data: _, ...rest } = column;
+  const inputs = { x: { ...rest, file: { path: file.path, start: 0 }, stored: 'uint8' as const } };
+  const images = await streamed({ ...labelling, inputs, size });
+  file.unlink(); // what is open stays readable
+  return { images, write: (row, image) => file.write(image, row * bytes) };
+}
+
 interface Spill {
   readonly path: string;
-  readonly channels: 1 | 3;
-  write(bytes: Uint8Array): void;
-  remove(): void;
+  write(bytes: Uint8Array, at: number): void;
+  unlink(): void;
 }
 
 /** A file for decoded images. Node only. */
-async function openSpill(channels: 1 | 3): Promise<Spill> {
-  const [{ mkdtempSync, openSync, closeSync, rmSync, writeSync }, { tmpdir }, { join }] = await Promise.all([
+async function openSpill(): Promise<Spill> {
+  const [{ mkdtempSync, openSync, rmSync, writeSync }, { tmpdir }, { join }] = await Promise.all([
     import('node:fs'),
     import('node:os'),
     import('node:path'),
@@ -123,17 +126,12 @@ async function openSpill(channels: 1 | 3): Promise<Spill> {
   const path = join(folder, 'pixels');
   const fd = openSync(path, 'w');
   const remove = (): void => rmSync(folder, { recursive: true, force: true });
-  let isOpen = true;
   return {
     path,
-    channels,
-    write(bytes) {
-      let at = 0;
-      while (at < bytes.length) at += writeSync(fd, bytes, at);
+    write(bytes, at) {
+      for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done, bytes.length - done, at + done);
     },
-    remove() {
-      if (isOpen) closeSync(fd);
-      isOpen = false;
+    unlink() {
       try {
         remove();
       } catch {

@@ -22,7 +22,7 @@ export interface ImageOptions {
   readonly crop?: number | readonly [number, number];
   /** 1 is grey, 3 is RGB. Default: 1 when every image is grey, else 3. */
   readonly channels?: 1 | 3;
-  /** Decoded bytes of a folder of images that stay in memory; beyond, they lie in a temporary file. Default 1 GiB. */
+  /** Decoded bytes of a folder of images that stay in memory; a larger folder lies in a temporary file. Default 256 MiB. */
   readonly memoryBytes?: number;
 }
 

@@ -51,13 +51,13 @@ export function teacherRun(teacher: Model, data: Dataset, batch: number, lab: La
       );
       const weights = [...form.weights].filter(([name]) => ports.has(name));
       const lists = batches(own.size, { batch, shuffle: false, from: Math.floor(from / batch) });
+      const filled = (list: Int32Array): Int32Array =>
+        list.length === batch ? list : Int32Array.from({ length: batch }, (_, i) => list[i] ?? i % own.size);
       const answers = inOrder(lists, hands, {
-        async ready(list, lane) {
+        ahead: (list) => own.prepare?.(filled(list)),
+        ready(list, lane) {
           stopIfAborted(lab.signal);
-          const full =
-            list.length === batch ? list : Int32Array.from({ length: batch }, (_, i) => list[i] ?? i % own.size);
-          await own.prepare?.(full);
-          for (const [name, tensor] of memories[lane]!) own.fill(name, full, elements(tensor));
+          for (const [name, tensor] of memories[lane]!) own.fill(name, filled(list), elements(tensor));
         },
         work: async (list, lane) => ({
           done: list[list.length - 1]! + 1,

@@ -43,6 +43,7 @@ export async function record(model: Model, data: Dataset, samples: ArrayLike<num
   const { hands, ...how } = lanesOf(lab);
   using session = await loadModel(lab.engine, model, { ...how, config: CALM });
   const runs = inOrder(listsFor(model, samples), hands, {
+    ahead: (indices) => data.prepare?.(indices),
     async work(indices) {
       stopIfAborted(lab.signal);
       const feeds = feedsFor(model.graph, data, indices);
@@ -103,6 +104,7 @@ async function compareLoaded(
   const { hands, ...how } = lanesOf(lab);
   using one = await loadModel(lab.engine, reference, { ...how, config: CALM });
   const answers = inOrder(listsFor(reference, samples), hands, {
+    ahead: (indices) => data.prepare?.(indices),
     async work(indices) {
       stopIfAborted(lab.signal);
       const feeds = feedsFor(reference.graph, data, indices);

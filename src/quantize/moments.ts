@@ -6,11 +6,12 @@
  */
 
 import type { Dataset } from '../data/dataset.ts';
+import { bytesPerSample } from '../data/sample-bytes.ts';
 import { removeDead, valueInfo } from '../graph/edit.ts';
 import type { Model, Node } from '../graph/model.ts';
 import { int64, type Tensor } from '../graph/tensor.ts';
 import type { Lab } from '../runtime/index.ts';
-import { bytesPerSample, observe } from './observe.ts';
+import { observe } from './observe.ts';
 
 type Make = (op: string, inputs: string[], output: string, attrs?: Node['attrs']) => void;
 

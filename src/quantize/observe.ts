@@ -3,6 +3,7 @@
 import { asPareError, PareError } from '../base/error.ts';
 import { batchDims, type Dataset } from '../data/dataset.ts';
 import { fixedBatch } from '../data/port.ts';
+import { bytesPerSample } from '../data/sample-bytes.ts';
 import { type DType, factsOf } from '../graph/dtype.ts';
 import { valueInfo } from '../graph/edit.ts';
 import { type Dim, feedsOf, type Graph, type Model, tensorType } from '../graph/model.ts';
@@ -141,6 +142,7 @@ export async function observe(
       lab.signal,
     );
     const runs = inOrder(lists, hands, {
+      ahead: (indices) => data.prepare?.(indices),
       async work(indices, lane) {
         stopIfAborted(lab.signal);
         const { feeds, results } = await answer(indices, lane);
@@ -214,12 +216,4 @@ function partition(names: readonly string[], size: (name: string) => number, roo
     used += bytes;
   }
   return parts;
-}
-
-/** Bytes of a value for one sample; unknown dimensions count as 1. */
-export function bytesPerSample(graph: Graph, facts = infer(graph)): (name: string) => number {
-  const fixed = fixedBatch(graph) ?? 1;
-  return (name) =>
-    (4 / fixed) *
-    (facts.get(name)?.dims ?? []).reduce<number>((n, dim) => (typeof dim === 'number' ? n * Math.max(1, dim) : n), 1);
 }

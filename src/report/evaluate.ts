@@ -173,7 +173,7 @@ async function eachBatch(
   take: (outputs: Float64Array, indices: Int32Array, dims: readonly number[]) => void,
 ): Promise<void> {
   const fixed = fixedBatch(subject.model.graph);
-  const size = fixed ?? batch ?? comfortableBatch(dataset);
+  const size = fixed ?? batch ?? comfortableBatch(dataset, subject.model.graph);
   const { hands, threads } = lanesOf(lab);
   using session: Session = await loadSubject(subject, { ...lab, ...(threads !== undefined && { threads }) });
   const first = answerOf(subject.model.graph);
@@ -184,11 +184,10 @@ async function eachBatch(
   const starts = Array.from({ length: Math.ceil(dataset.size / size) }, (_, i) => i * size);
   const feeds: Feeds[] = [];
   const runs = inOrder(starts, hands, {
-    async ready(from, lane) {
+    ahead: (from) => fed.prepare?.(rowsFrom(from)),
+    ready(from, lane) {
       stopIfAborted(lab.signal);
-      const rows = rowsFrom(from);
-      await fed.prepare?.(rows);
-      feeds[lane] = feedsOf(fed, rows);
+      feeds[lane] = feedsOf(fed, rowsFrom(from));
     },
     async work(from, lane) {
       const { [first]: output } = await session.run(feeds[lane]!, [first], lab.signal);

@@ -1,6 +1,7 @@
 /** Samples as a model takes them: a batch of a data set, under the model's input names. */
 
 import { batchDims, bind, type Dataset, LABELS, portsOf, sampleDimsOf } from '../data/index.ts';
+import { bytesPerSample } from '../data/sample-bytes.ts';
 import { byteLength } from '../graph/dtype.ts';
 import type { Graph } from '../graph/model.ts';
 import { elements, sizeOf, type Tensor } from '../graph/tensor.ts';
@@ -22,13 +23,15 @@ function columnOf(dataset: Dataset, name: string, indices: ArrayLike<number>): T
   return tensor;
 }
 
-/** Samples per run: as many as keep a batch of inputs under 32 MB, at most 128. */
-export function comfortableBatch(dataset: Dataset): number {
-  const bytes = Object.values(dataset.inputs).reduce(
+/** Samples per run: as many as keep a batch of the inputs, and of each value that the model makes of them, under 32 MB; at most 128. */
+export function comfortableBatch(dataset: Dataset, graph: Graph): number {
+  const inputs = Object.values(dataset.inputs).reduce(
     (sum, { dtype, dims }) => sum + byteLength(dtype, sizeOf(dims)),
     0,
   );
-  return Math.max(1, Math.min(128, dataset.size, Math.floor(2 ** 25 / Math.max(1, bytes))));
+  const bytes = bytesPerSample(graph);
+  const most = graph.nodes.flatMap(({ outputs }) => outputs).reduce((max, name) => Math.max(max, bytes(name)), inputs);
+  return Math.max(1, Math.min(128, dataset.size, Math.floor(2 ** 25 / Math.max(1, most))));
 }
 
 /** The samples under the model's own input names and in its types: those that were read for another model too. Throws what bind throws. */

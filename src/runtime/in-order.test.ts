@@ -13,11 +13,18 @@ describe('inOrder', () => {
         const busy = new Set<number>();
         let most = 0;
         const readied: number[] = [];
+        const near: number[] = [];
         const results: number[] = [];
         const pieces = delays.map((delay, i) => ({ delay, i }));
         const work = {
+          ahead: async ({ delay, i }: { delay: number; i: number }) => {
+            expect(readied.length).toBe(i);
+            await turns(delay);
+            near.push(i);
+          },
           ready: async ({ delay, i }: { delay: number; i: number }, lane: number) => {
             expect(busy.has(lane)).toBe(false);
+            expect(near.at(-1)).toBe(i);
             await turns(9 - delay);
             readied.push(i);
           },
@@ -53,6 +60,19 @@ describe('inOrder', () => {
     await expect(go()).rejects.toThrow('one');
     expect(results).toEqual([0]);
     expect(ended).toBe(4);
+  });
+
+  it('tells of a failure ahead once it is needed', async () => {
+    const results: number[] = [];
+    const ahead = async (i: number): Promise<void> => {
+      if (i === 2) throw new Error('two');
+    };
+    const go = async (): Promise<void> => {
+      for await (const result of inOrder([0, 1, 2], { lanes: 1 }, { ahead, work: async (i) => i }))
+        results.push(result);
+    };
+    await expect(go()).rejects.toThrow('two');
+    expect(results).toEqual([0, 1]);
   });
 
   it('waits for those at work when the caller stops', async () => {

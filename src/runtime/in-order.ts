@@ -3,6 +3,8 @@
 import type { Lab } from './lab.ts';
 
 export interface Work<T, R> {
+  /** What may happen while earlier pieces are at work: bringing samples near. */
+  readonly ahead?: (piece: T) => Promise<void> | undefined;
   /** What must happen piece by piece, before the piece's own work: reading samples into the lane's memory. */
   readonly ready?: (piece: T, lane: number) => Promise<void> | void;
   readonly work: (piece: T, lane: number) => Promise<R>;
@@ -93,23 +95,28 @@ export async function* inOrder<T, R>(
 async function* inLanes<T, R>(
   pieces: Iterable<T>,
   lanes: number,
-  { ready, work }: Work<T, R>,
+  { ahead, ready, work }: Work<T, R>,
 ): AsyncGenerator<R, void, void> {
+  const all = [...pieces];
   const atWork: Promise<R>[] = [];
   let taken = 0;
+  let coming = all.length > 0 ? ahead?.(all[0]!) : undefined;
   try {
-    for (const [i, piece] of [...pieces].entries()) {
+    for (const [i, piece] of all.entries()) {
       if (i >= lanes) {
         yield await atWork[taken]!;
         taken += 1;
       }
+      await coming;
       await ready?.(piece, i % lanes);
       const one = work(piece, i % lanes);
       one.catch(() => undefined); // told when its turn comes
       atWork.push(one);
+      coming = i + 1 < all.length ? ahead?.(all[i + 1]!) : undefined;
+      coming?.catch(() => undefined);
     }
     for (; taken < atWork.length; taken++) yield await atWork[taken]!;
   } finally {
-    await Promise.allSettled(atWork.slice(taken));
+    await Promise.allSettled([...atWork.slice(taken), coming]);
   }
 }

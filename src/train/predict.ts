@@ -47,9 +47,9 @@ export async function* predict(
   }));
   let done = 0;
   const answers = inOrder(lists, hands, {
-    async ready({ indices }, lane) {
+    ahead: ({ indices }) => data.prepare?.(indices),
+    ready({ indices }, lane) {
       stopIfAborted(lab.signal);
-      await data.prepare?.(indices);
       for (const [name, tensor] of Object.entries(memories[lane]!)) data.fill(name, indices, elements(tensor));
     },
     work: async (list, lane) => ({ ...list, values: await session.run(memories[lane]!, outputs, lab.signal) }),

@@ -83,9 +83,9 @@ export async function scorer(
     async run() {
       const count = metric.start();
       const runs = inOrder(fullBatches(data, batch), hands, {
-        async ready({ full }, lane) {
+        ahead: ({ full }) => data.prepare?.(full),
+        ready({ full }, lane) {
           stopIfAborted(lab.signal);
-          await data.prepare?.(full);
           for (const [name, t] of Object.entries(each[lane]!.feeds)) data.fill(name, full, elements(t));
           data.fill(LABELS, full, each[lane]!.labels);
         },
