@@ -2,7 +2,7 @@
 
 import { PareError } from '../base/error.ts';
 import type { DType } from './dtype.ts';
-import type { Dim, Graph, Node, ValueInfo } from './model.ts';
+import type { Attr, Dim, Graph, Node, ValueInfo } from './model.ts';
 import type { Tensor } from './tensor.ts';
 
 /** The node that makes each value. */
@@ -166,6 +166,17 @@ function renameInGraphs(node: Node, final: (name: string) => string): Node['attr
     };
   }
   return attrs;
+}
+
+/** The node with its sub-graphs changed; the node itself where it has none. */
+export function inGraphs(node: Node, change: (graph: Graph) => Graph): Node {
+  const attrs = Object.entries(node.attrs);
+  if (!attrs.some(([, { kind }]) => kind === 'graph' || kind === 'graphs')) return node;
+  const changed = attrs.map(([key, attr]): [string, Attr] => {
+    if (attr.kind === 'graph') return [key, { kind: 'graph', value: change(attr.value) }];
+    return [key, attr.kind === 'graphs' ? { kind: 'graphs', value: attr.value.map(change) } : attr];
+  });
+  return { ...node, attrs: Object.fromEntries(changed) };
 }
 
 /** The graph with initialisers added or replaced. */

@@ -1,7 +1,7 @@
 /** Model-local functions: nodes that stand for a body of nodes. Inlined, they are ordinary nodes that every room knows. */
 
 import { PareError } from '../base/error.ts';
-import { freshNames, namesOf } from './edit.ts';
+import { freshNames, inGraphs, namesOf } from './edit.ts';
 import type { Attr, Graph, LocalFunction, Model, Node } from './model.ts';
 
 /** Functions call functions, but not themselves. */
@@ -97,15 +97,4 @@ function bodyFor(caller: Node, body: LocalFunction, fresh: (wish: string) => str
       : [],
   );
   return [...nodesOf(body.nodes), ...copies];
-}
-
-/** The node with its sub-graphs changed; the node itself where it has none. */
-function inGraphs(node: Node, change: (graph: Graph) => Graph): Node {
-  const attrs = Object.entries(node.attrs);
-  if (!attrs.some(([, { kind }]) => kind === 'graph' || kind === 'graphs')) return node;
-  const changed = attrs.map(([key, attr]): [string, Attr] => {
-    if (attr.kind === 'graph') return [key, { kind: 'graph', value: change(attr.value) }];
-    return [key, attr.kind === 'graphs' ? { kind: 'graphs', value: attr.value.map(change) } : attr];
-  });
-  return { ...node, attrs: Object.fromEntries(changed) };
 }

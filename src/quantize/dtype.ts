@@ -37,14 +37,17 @@ const integers =
     return { model: written, kept: report.kept };
   };
 
-const half = (model: Model): { model: Model; kept: WeightReport['kept'] } => {
-  const { model: written, report } = toHalfStorage(model);
+const half = (
+  model: Model,
+  { exclude = [] }: MatrixOptions,
+): { model: Model; kept: WeightReport['kept'] } => {
+  const { model: written, report } = toHalfStorage(model, { exclude });
   return { model: written, kept: report.kept };
 };
 
 export const dtypes = {
   fp32: { about: 'as it is', suffix: '', run: async (model) => ({ model, kept: [] }) },
-  fp16: { about: 'weights stored in 16 bits', suffix: '_fp16', run: async (model) => half(model) },
+  fp16: { about: 'weights stored in 16 bits', suffix: '_fp16', run: async (model, options) => half(model, options) },
   q8: { about: 'dynamic 8-bit integers, signed weights', suffix: '_quantized', run: integers('s8') },
   int8: { about: 'the same under the name of its weights', suffix: '_int8', run: integers('s8') },
   uint8: {
@@ -65,7 +68,7 @@ export const dtypes = {
     suffix: '_q4f16',
     run: async (model, options, lab) => {
       const { model: written, report } = await quantizeWeights(model, options, lab);
-      return { model: half(written).model, kept: report.kept };
+      return { model: half(written, options).model, kept: report.kept };
     },
   },
   bnb4: {

@@ -31,12 +31,14 @@ export const storeWeights = (model: Model, except: ReadonlySet<string> = new Set
 export const storeTables = (model: Model, except: ReadonlySet<string> = new Set()): Model =>
   stored(model, except, rowAxis);
 
-/** What the nodes of these names, outputs or ops read. */
+/** What the nodes of these names, outputs or ops read, those of sub-graphs too. */
 export const readBy = ({ nodes }: Graph, labels: readonly string[] = []): Set<string> =>
   new Set(
-    nodes.flatMap(({ name, op, inputs, outputs }) =>
-      [name, op, outputs[0]!].some((label) => labels.includes(label)) ? inputs : [],
-    ),
+    nodes
+      .flatMap((node) => [node, ...within(node)])
+      .flatMap(({ name, op, inputs, outputs }) =>
+        [name, op, outputs[0]!].some((label) => labels.includes(label)) ? inputs : [],
+      ),
   );
 
 type AxisOf = (name: string, weight: Tensor, readers: readonly Node[]) => number | undefined;

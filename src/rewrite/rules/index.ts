@@ -38,6 +38,7 @@ import { mergeTransposes } from './merge-transposes.ts';
 import { oneHotToGather } from './one-hot-to-gather.ts';
 import { packedAttention } from './packed-attention.ts';
 import { padToProjection } from './pad-to-projection.ts';
+import { reduceBeforeTranspose } from './reduce-before-transpose.ts';
 import { reduceMeanToGlobalAveragePool } from './reduce-mean-to-global-average-pool.ts';
 import { reshapeByConstant } from './reshape-by-constant.ts';
 import { rmsNormalization } from './rms-normalization.ts';
@@ -54,6 +55,7 @@ export const rules = {
   'fold-constant-layout': foldConstantLayout,
   'reshape-by-constant': reshapeByConstant,
   'merge-transposes': mergeTransposes,
+  'reduce-before-transpose': reduceBeforeTranspose,
   'merge-reshapes': mergeReshapes,
   'common-subexpressions': commonSubexpressions,
   'duplicate-initializers': duplicateInitializers,
