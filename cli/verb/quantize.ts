@@ -9,6 +9,7 @@ import { calibrators } from '../../src/quantize/calibrate/index.ts';
 import { corrections } from '../../src/quantize/correct/index.ts';
 import { dtypes } from '../../src/quantize/dtype.ts';
 import { given } from '../../src/quantize/given.ts';
+import type { Escalation } from '../../src/quantize/quantize.ts';
 import type { Quickened } from '../../src/quantize/quicken.ts';
 import { type Rounding, roundings } from '../../src/quantize/round/index.ts';
 import { type Scheme, type SchemeName, schemes, type Wish } from '../../src/quantize/scheme/index.ts';
@@ -256,9 +257,12 @@ const HARDLY = 0.9;
 
 /** A result that is as it was, larger or slower is called so. */
 function noteWorse({ result }: Outcome, quantized: number, desk: Desk): void {
-  const { before, after } = result as { before: Figures; after: Figures };
-  if (quantized === 0 && after.bytes > HARDLY * before.bytes)
-    desk.note('nothing was quantised: no layer of this model holds weights that the scheme takes');
+  const { before, after, escalation } = result as { before: Figures; after: Figures; escalation?: Escalation };
+  if (quantized === 0 && after.bytes > HARDLY * before.bytes) {
+    desk.note(
+      `nothing was quantised: ${escalation?.reverted.length ? 'integers lose more than --max-drop allows' : 'no layer of this model holds weights that the scheme takes'}`,
+    );
+  }
   if (after.bytes >= before.bytes) {
     desk.note(`not smaller: ${showBytes(before.bytes)} became ${showBytes(after.bytes)}`);
   }

@@ -82,7 +82,7 @@ export function bind(dataset: Dataset, ports: readonly Port[]): Dataset {
         ...(near && { hint: `is "${near}" meant for it?` }),
       });
     }
-    const { whole } = dataset.inputs[from]!;
+    const whole = dataset.inputs[from]!.whole || (port.dims.length === 0 && isOneSetting(dataset, from, port));
     const { dims, turn } = sampleDims(dataset, from, port);
     const { batchAxis } = port;
     inputs[port.name] = { dtype: port.dtype, dims, ...(whole ? { whole } : batchAxis !== undefined && { batchAxis }) };
@@ -92,7 +92,8 @@ export function bind(dataset: Dataset, ports: readonly Port[]): Dataset {
   return {
     ...dataset,
     inputs,
-    fill(column, indices, into) {
+    fill(column, asked, into) {
+      const indices = inputs[column]?.whole ? [0] : asked;
       if (inputs[column]?.whole && !source.has(column)) {
         recast([settingOf({ name: column, dtype: inputs[column].dtype })], 'float32', into, inputs[column].dtype);
         return;
@@ -112,6 +113,35 @@ export function bind(dataset: Dataset, ports: readonly Port[]): Dataset {
     },
     ...(dataset.atEpoch && { atEpoch: (epoch: number) => bind(dataset.atEpoch!(epoch), ports) }),
   };
+}
+
+/**
+ * Whether all samples say the same for an input without axes, which a run of several takes once.
+ *
+ * Throws   data/shape where they differ.
+ */
+function isOneSetting(dataset: Dataset, from: string, { name }: Port): true {
+  const all = new Float64Array(dataset.size);
+  const { dtype } = dataset.inputs[from]!;
+  const values = new (factsOf(dtype).array as unknown as new (length: number) => TypedArray)(dataset.size);
+  dataset.fill(
+    from,
+    Array.from(all, (_, i) => i),
+    values,
+  );
+  recast(values, dtype, all, 'float64');
+  const other = all.find((value) => value !== all[0]);
+  if (other === undefined) return true;
+  throw new PareError(
+    'data/shape',
+    `The model's input "${name}" has no axes: a run takes one number for all of its samples.`,
+    {
+      where: dataset.name,
+      expected: `a single number as "${from}" (shape [])`,
+      got: `${dataset.size} numbers, ${all[0]} and ${other} among them`,
+      hint: 'a data set for each of its values',
+    },
+  );
 }
 
 /** Which way the channels of an image move. */

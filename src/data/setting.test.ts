@@ -34,3 +34,19 @@ it('comes from an array without axes', () => {
   bind(train, [{ name: 'x', dtype: 'float32', dims: ['N', 3] }, sr]).fill('sr', [1, 0], into);
   expect([train.size, into[0]]).toEqual([2, 8000n]);
 });
+
+it('comes from one number a sample where they are all alike, and is refused where they differ', () => {
+  const ports = [{ name: 'x', dtype: 'float32', dims: ['N', 3] } as const, sr];
+  const arrays = (...values: number[]) =>
+    fromArrays('arrays', {
+      x: { dtype: 'float32', dims: [2, 3], data: new Float32Array(6) },
+      sr: { dtype: 'float32', dims: [2], data: Float32Array.from(values) },
+    }).train;
+  const into = new BigInt64Array(1);
+  const bound = bind(arrays(8000, 8000), ports);
+  bound.fill('sr', [1, 0], into);
+  expect([bound.inputs['sr']!.whole, into[0]]).toEqual([true, 8000n]);
+  expect(() => bind(arrays(8000, 16000), ports)).toThrow(
+    expect.objectContaining({ code: 'data/shape', got: '2 numbers, 8000 and 16000 among them' }),
+  );
+});

@@ -37,10 +37,7 @@ const integers =
     return { model: written, kept: report.kept };
   };
 
-const half = (
-  model: Model,
-  { exclude = [] }: MatrixOptions,
-): { model: Model; kept: WeightReport['kept'] } => {
+const half = (model: Model, { exclude = [] }: MatrixOptions): { model: Model; kept: WeightReport['kept'] } => {
   const { model: written, report } = toHalfStorage(model, { exclude });
   return { model: written, kept: report.kept };
 };

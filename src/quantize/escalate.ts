@@ -5,10 +5,11 @@ import type { Dataset } from '../data/dataset.ts';
 import type { Lab } from '../runtime/index.ts';
 import { dropOf, judged } from './accuracy.ts';
 import { against, record } from './agreement.ts';
-import { type Calibrated, chooseSamples, type WriteOptions, write } from './calibrated.ts';
+import { type Calibrated, chooseSamples, type WriteOptions } from './calibrated.ts';
 import { fewest } from './fewest.ts';
 import type { Escalation } from './quantize.ts';
 import { sensitivity } from './sensitivity.ts';
+import { mixture } from './slow-layers.ts';
 
 /** Samples for ranking layers, and for judging the whole model. */
 const RANKED_ON = 64;
@@ -18,15 +19,18 @@ export interface Escalated {
   /** How the quantised model is to be written. */
   readonly options: WriteOptions;
   readonly report: Escalation;
+  /** What is lost when these layers compute in floats too, their weights stored in 8 bits. */
+  readonly dropWith: (slow: readonly string[]) => Promise<number>;
 }
 
 /** What happens to the worst layers: the options that do it to these. */
-type Rung = (layers: readonly string[], all: readonly string[]) => Pick<WriteOptions, 'exclude' | 'wide'>;
+type Rung = (layers: readonly string[], all: readonly string[]) => Pick<WriteOptions, 'sensitive' | 'wide'>;
 
 /**
  * Layers are ranked by what each loses alone. The count of layers that give in doubles until the bound holds, then halves
  * its last stride, so that about 2·log2(layers) models are judged and few layers more than needed are given up. Layers
- * of fewer than 8 bits first get 8; where that is not enough for any count, the worst go back to floats.
+ * of fewer than 8 bits first get 8; where that is not enough for any count, the worst go back to floats. Those keep weights of 8 bits if the bound
+ * holds with them.
  */
 export async function escalate(
   calibrated: Calibrated,
@@ -37,42 +41,52 @@ export async function escalate(
 ): Promise<Escalated> {
   const samples = chooseSamples(judge, JUDGED_ON, lab.seed);
   const truth = await record(calibrated.model, judge, samples, lab);
-  const base = options.exclude ?? [];
+  const { slow = [] } = options;
   const isNarrow = (options.weightBits ?? 8) < 7;
   let judgements = 0;
-  const dropOfWritten = async (more: Pick<WriteOptions, 'exclude' | 'wide'>, count: number): Promise<number> => {
-    const { written } = write(calibrated, { ...options, ...more });
-    const drop = dropOf(judged(await against(truth, written, lab), judge, samples));
+  const dropOfWritten = async (
+    how: WriteOptions,
+    stored: readonly string[],
+    count = stored.length,
+  ): Promise<number> => {
+    const { model } = mixture(calibrated, how, stored);
+    const drop = dropOf(judged(await against(truth, model, lab), judge, samples));
     judgements++;
     lab.onProgress?.({ task: 'escalate', done: judgements, total: judgements + 1, figures: { drop, layers: count } });
     return drop;
   };
-  const dropBefore = await dropOfWritten({}, 0);
+  const dropBefore = await dropOfWritten(options, slow, 0);
   if (isWithin(dropBefore, maxDrop)) {
-    const report = { reverted: [], lifted: [], dropBefore, drop: dropBefore, held: true, sensitivity: [] };
-    return { options, report };
+    const report = { reverted: [], stored: [], lifted: [], dropBefore, drop: dropBefore, held: true, sensitivity: [] };
+    return { options, report, dropWith: (more) => dropOfWritten(options, more) };
   }
   const ranked = await sensitivity(calibrated, options, data, chooseSamples(data, RANKED_ON, lab.seed), lab);
   const names = ranked.map(({ node }) => node);
   const lift: Rung = (layers) => ({ wide: layers });
-  const revert: Rung = (layers, all) => ({ exclude: [...base, ...layers], ...(isNarrow && { wide: all }) });
+  const revert: Rung = (layers, all) => ({ sensitive: layers, ...(isNarrow && { wide: all }) });
   const outcome = async (rung: Rung) => {
     const { count, value: drop } = await fewest(names.length, maxDrop, (n) =>
-      dropOfWritten(rung(names.slice(0, n), names), n),
+      dropOfWritten({ ...options, ...rung(names.slice(0, n), names) }, slow, n),
     );
-    return { ...rung(names.slice(0, count), names), count, drop };
+    return { how: { ...options, ...rung(names.slice(0, count), names) }, count, drop };
   };
   const lifted = isNarrow ? await outcome(lift) : undefined;
   const isEnough = lifted !== undefined && isWithin(lifted.drop, maxDrop);
-  const { count, drop, ...more } = isEnough ? lifted : await outcome(revert);
+  const { count, drop, how } = isEnough ? lifted : await outcome(revert);
+  const reverted = isEnough ? [] : names.slice(0, count);
+  const whenStored = reverted.length > 0 ? await dropOfWritten(how, [...slow, ...reverted]) : Number.POSITIVE_INFINITY;
+  const stored = isWithin(whenStored, maxDrop) ? reverted : [];
+  const last = stored.length > 0 ? whenStored : drop;
   return {
-    options: { ...options, ...more },
+    options: how,
+    dropWith: (more) => dropOfWritten(how, [...more, ...stored]),
     report: {
-      reverted: isEnough ? [] : names.slice(0, count),
+      reverted,
+      stored,
       lifted: isEnough ? names.slice(0, count) : isNarrow ? names.slice(count) : [],
       dropBefore,
-      drop,
-      held: isWithin(drop, maxDrop),
+      drop: last,
+      held: isWithin(last, maxDrop),
       sensitivity: ranked,
     },
   };

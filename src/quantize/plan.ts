@@ -41,24 +41,32 @@ export interface PlanOptions {
   slow?: readonly string[];
   /** What is said of those. Default: "integers are not faster here". */
   slowBecause?: string;
+  /** Layers, by name or first output, that lose too much on integers: they stay in floats. */
+  sensitive?: readonly string[];
   /** Quantise products of two computed values, as in attention. Default false. */
   products?: boolean;
   /** Quantise this node alone (by name or first output), to study it: even where no integers reach it or leave it. */
   only?: string;
 }
 
+/** Why a layer stays in floats: by timing, and by what it loses. */
+export const NOT_FASTER = 'integers are not faster here';
+export const SENSITIVE = 'integers lose too much here';
+
 export const labelOf = (node: Node): string => node.name || node.outputs[0] || node.op;
 
 export function planOf(
   graph: Graph,
   facts: Facts,
-  { exclude = [], slow = [], slowBecause = 'integers are not faster here', products = false, only }: PlanOptions = {},
+  { exclude = [], slow = [], slowBecause = NOT_FASTER, sensitive = [], products = false, only }: PlanOptions = {},
 ): Plan {
   const made = producers(graph);
   const readers = consumers(graph);
   const outputs = new Set(graph.outputs.map(({ name }) => name));
   const excluded = new Set(exclude);
-  const slower = new Set(slow);
+  const left = new Map<string, string>();
+  for (const label of slow) left.set(label, slowBecause);
+  for (const label of sensitive) left.set(label, SENSITIVE);
   const alone = only !== undefined;
   const isExcluded = (node: Node): boolean =>
     excluded.has(node.name) || excluded.has(node.op) || excluded.has(node.outputs[0] ?? '');
@@ -72,8 +80,7 @@ export function planOf(
   const roles = new Map<Node, Role>();
   for (const node of graph.nodes) {
     const asked = roleOf(node, graph, facts);
-    const reason =
-      isExcluded(node) || isLeftOut(node, asked) ? 'excluded' : slower.has(labelOf(node)) ? slowBecause : undefined;
+    const reason = isExcluded(node) || isLeftOut(node, asked) ? 'excluded' : left.get(labelOf(node));
     const role: Role = reason === undefined ? asked : { kind: 'float', why: reason };
     const inputs = node.inputs.filter((name) => name !== '' && !constant(name));
     const holds = ((): boolean => {

@@ -232,6 +232,11 @@ it('finds the layer that integers hurt, and takes it back to floats', async () =
   expect(escalation!.drop).toBeLessThanOrEqual(0.05);
   expect(escalation!.reverted.length).toBeGreaterThan(0);
   expect(report.agreement.sameTop).toBeGreaterThan(0.9);
+  // A scale for each channel of the weight is fine enough: it was the activations' grid that was not.
+  expect(escalation!.stored).toEqual(escalation!.reverted);
+  expect(report.kept).toContainEqual(
+    expect.objectContaining({ node: escalation!.reverted[0], why: 'integers lose too much here' }),
+  );
 
   const ready = await calibrate(
     prepare(model),
@@ -245,6 +250,20 @@ it('finds the layer that integers hurt, and takes it back to floats', async () =
   expect(ranked).toHaveLength(3);
   expect(ranked[0]!.loss).toBeGreaterThan(10 * ranked[2]!.loss);
   expect(write(ready, { only: ranked[2]!.node }).plan.kernels.size).toBe(1);
+});
+
+it('gives a model back as it was where no layer keeps within the bound', async () => {
+  // Differences of 1e-6 decide: no grid of 8 bits shows them, for activations or for weights.
+  const model = net((g, x) => {
+    const w = noise([10, 16 * 144], 1e-6).map((value) => value + 1);
+    return g.Gemm(g.Flatten(x), g.constant(float32([10, 16 * 144], w), 'alike'), null, { transB: 1 });
+  });
+  const { model: written, report } = await quantize(model, { data: samples(), maxDrop: 0 }, { engine });
+  expect(report.escalation).toMatchObject({ held: true, drop: 0, stored: [] });
+  expect(report.escalation!.dropBefore).toBeGreaterThan(0.5);
+  expect(report.scheme).toBe('float arithmetic: integers lose too much here');
+  expect([report.quantized, report.after.bytes]).toEqual([0, report.before.bytes]);
+  expect(written.graph).toBe(model.graph);
 });
 
 it('gives layers of few bits more bits before it takes any back to floats', async () => {

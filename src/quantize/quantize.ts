@@ -2,6 +2,7 @@
 
 import { PareError } from '../base/error.ts';
 import { pick } from '../base/suggest.ts';
+import { isWithin } from '../base/unit.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { isFloat } from '../graph/dtype.ts';
 import type { Model } from '../graph/model.ts';
@@ -13,11 +14,11 @@ import type { Calibrator, CalibratorName } from './calibrate/index.ts';
 import { calibrate, calibratorOf, chooseSamples, readyFor, type WriteOptions } from './calibrated.ts';
 import { type Correction, type CorrectionName, corrections } from './correct/index.ts';
 import { type EngineView, openViewed } from './engine-view.ts';
-import { escalate } from './escalate.ts';
+import { type Escalated, escalate } from './escalate.ts';
 import { given } from './given.ts';
 import { inFloat32 } from './in-float32.ts';
 import { NARROW_BITS, type Narrowed, narrowToSize } from './narrow.ts';
-import { type Kept, type PlanOptions, planOf } from './plan.ts';
+import { type Kept, NOT_FASTER, type Plan, type PlanOptions, planOf, SENSITIVE } from './plan.ts';
 import { type Quickened, quicken } from './quicken.ts';
 import { type Rounding, type RoundingName, roundings } from './round/index.ts';
 import type { LayerSensitivity } from './sensitivity.ts';
@@ -88,6 +89,8 @@ export interface QuantizeOptions extends PlanOptions {
 export interface Escalation {
   /** Layers that went back to floats, the most sensitive first. */
   readonly reverted: readonly string[];
+  /** Those of them whose weights are stored in 8 bits all the same. */
+  readonly stored: readonly string[];
   /** Layers of fewer bits that got 8. */
   readonly lifted: readonly string[];
   /** Lost with all layers on integers, and in the end: share of accuracy (or of answers that changed), 0 to 1. */
@@ -191,9 +194,10 @@ export async function quantize(original: Model, options: QuantizeOptions, lab: L
     options.maxMs === undefined
       ? undefined
       : await quicken({ original, calibrated, write: settled, data, maxMs: options.maxMs }, lab);
+  const time = timedOn(data, lab);
   const speed =
     options.kernels === 'measured' && !quickened
-      ? await slowLayers({ original, calibrated, write: settled, time: timedOn(data, lab), enough: CLEARLY }, lab)
+      ? await slowLayers({ original, calibrated, write: settled, time, enough: CLEARLY }, lab)
       : undefined;
   const slow = quickened?.slow ?? speed?.slow ?? [];
   const chosenKernels: WriteOptions = {
@@ -201,25 +205,23 @@ export async function quantize(original: Model, options: QuantizeOptions, lab: L
     ...(slow.length > 0 && { slow }),
     ...(quickened && { slowBecause: FAST_ENOUGH }),
   };
+  const isSettled = narrowed?.report.layers.length || quickened;
+  const hasKernels = planOf(ready.graph, calibrated.facts, chosenKernels).kernels.size > 0;
   const escalated =
-    options.maxDrop === undefined ||
-    narrowed?.report.layers.length ||
-    quickened ||
-    (speed && planOf(ready.graph, calibrated.facts, chosenKernels).kernels.size === 0)
+    options.maxDrop === undefined || isSettled || (speed && !hasKernels)
       ? undefined
       : await escalate(calibrated, chosenKernels, options.maxDrop, options, lab);
-  const { plan, model: mixed } = mixture(calibrated, escalated?.options ?? chosenKernels, slow);
-  const written = storeTables(mixed, readBy(mixed.graph, options.exclude));
-  if (plan.kernels.size === 0 && slow.length === 0) {
-    throw new PareError('quantize/nothing', 'No node of this model can run on integers.', {
-      where: model.graph.name,
-      expected: 'convolutions or matrix products with float32 weights',
-      ...(plan.kept[0] && { got: `${plan.kept[0].op} "${plan.kept[0].node}": ${plan.kept[0].why}` }),
-      ...(holdsIntegers(original) && {
-        hint: 'its weights are integers already; quantise the float model that it came from',
-      }),
-    });
-  }
+  // What went back to floats changes what else is faster on integers.
+  const again =
+    speed && escalated?.report.reverted.length
+      ? await slowLayers({ original, calibrated, write: escalated.options, time, enough: CLEARLY }, lab)
+      : undefined;
+  const stored = [...(again?.slow ?? slow), ...(escalated?.report.stored ?? [])];
+  const { plan, model: mixed } = mixture(calibrated, escalated?.options ?? chosenKernels, stored);
+  const isFloat = plan.kernels.size === 0;
+  if (isFloat && stored.length === 0 && !escalated?.report.reverted.length) throw nothing(original, plan);
+  const isAsItWas = isFloat && stored.length === 0;
+  const written = isAsItWas ? original : storeTables(mixed, readBy(mixed.graph, options.exclude));
   using viewed = await openViewed(written, lab);
   const { view: fused } = viewed;
   const close = await agreement(original, viewed.session, data, chosen.subarray(0, CHECKED), lab);
@@ -228,10 +230,9 @@ export async function quantize(original: Model, options: QuantizeOptions, lab: L
     report: {
       before: { bytes: modelBytes(original), parameters: parametersOf(original) },
       after: { bytes: modelBytes(written), parameters: parametersOf(calibrated.model) },
-      scheme:
-        plan.kernels.size === 0
-          ? `int8 weights, float arithmetic: ${quickened ? FAST_ENOUGH : 'integers are not faster here'}`
-          : `int8 static, u8 activations (${calibrator.name}), s8 weights of ${weightBits} bits${narrowed?.report.layers.length ? ` (${narrowed.report.layers.length} layers: ${NARROW_BITS})` : ''}${form.pairSafe && weightBits === 8 ? ', pairs checked,' : ''} per ${perChannel ? 'channel' : 'tensor'}`,
+      scheme: isFloat
+        ? `${isAsItWas ? '' : 'int8 weights, '}float arithmetic: ${plan.kept.find(({ why }) => why === SENSITIVE)?.why ?? (quickened ? FAST_ENOUGH : NOT_FASTER)}`
+        : `int8 static, u8 activations (${calibrator.name}), s8 weights of ${weightBits} bits${narrowed?.report.layers.length ? ` (${narrowed.report.layers.length} layers: ${NARROW_BITS})` : ''}${form.pairSafe && weightBits === 8 ? ', pairs checked,' : ''} per ${perChannel ? 'channel' : 'tensor'}`,
       rounding: options.round ?? 'nearest',
       biasCorrection: correctionName,
       weightBits,
@@ -240,13 +241,31 @@ export async function quantize(original: Model, options: QuantizeOptions, lab: L
       quantized: plan.kernels.size,
       kept: plan.kept,
       ...(fused && { fused }),
-      ...(escalated && { escalation: escalated.report }),
+      ...(escalated && {
+        escalation: again ? await judgedAgain(escalated, again, options.maxDrop!) : escalated.report,
+      }),
       ...(narrowed && { narrowed: narrowed.report }),
       ...(quickened && { quickened }),
-      ...(speed && { speed }),
+      ...(speed && { speed: again ?? speed }),
       agreement: close,
     },
   };
+}
+
+const nothing = (original: Model, { kept: [first] }: Plan): PareError =>
+  new PareError('quantize/nothing', 'No node of this model can run on integers.', {
+    where: original.graph.name,
+    expected: 'convolutions or matrix products with float32 weights',
+    ...(first && { got: `${first.op} "${first.node}": ${first.why}` }),
+    ...(holdsIntegers(original) && {
+      hint: 'its weights are integers already; quantise the float model that it came from',
+    }),
+  });
+
+/** What is lost now that more layers compute in floats. */
+async function judgedAgain({ report, dropWith }: Escalated, { slow }: Speed, maxDrop: number): Promise<Escalation> {
+  const drop = await dropWith(slow);
+  return { ...report, drop, held: isWithin(drop, maxDrop) };
 }
 
 const holdsIntegers = ({ graph }: Model): boolean =>

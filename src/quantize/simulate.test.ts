@@ -129,3 +129,17 @@ it('learns to be closer to the float network at 3 bits than rounding to nearest 
   expect(report.epochs).toHaveLength(20);
   expect(await divergence(aware)).toBeLessThan(0.9 * (await divergence(nearest.model)));
 });
+
+it('learns on a network made for one sample at a time as on the open one', async () => {
+  const data = images(64);
+  const open = net();
+  const fixed: Model = {
+    ...open,
+    graph: { ...open.graph, inputs: [valueInfo('x', 'float32', [1, 1, 8, 8])], values: new Map() },
+  };
+  const learn = async (model: Model): Promise<number[]> => {
+    const { report } = await quantizeAware(model, { data, epochs: 2, batch: 32, pairSafe: false }, { engine });
+    return report.epochs.map(({ loss }) => loss);
+  };
+  expect(await learn(fixed)).toEqual(await learn(open));
+});

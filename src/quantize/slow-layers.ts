@@ -30,6 +30,7 @@ export interface SlowLayersOptions {
   readonly original: Model;
   /** Ranges of every value that any mixture could quantise. */
   readonly calibrated: Calibrated;
+  /** Its `slow` layers are so already. */
   readonly write: WriteOptions;
   /** Time of each model over the first one's. */
   readonly time: (models: readonly Model[]) => Promise<readonly number[]>;
@@ -63,9 +64,9 @@ export async function slowLayers(options: SlowLayersOptions, lab: Lab): Promise<
     slow,
     ratio,
   });
-  let now = form([]);
+  let now = form(options.write.slow ?? []);
   const all = now.fast;
-  if (all.length === 0) return { fast: [], slow: [], ratio: 1 };
+  if (all.length === 0) return { fast: [], slow: now.slow, ratio: 1 };
   if (enough > 0) {
     const [, whole] = await time([original, now.model]);
     if (whole! <= enough) return speedOf(now, whole!);
@@ -83,7 +84,7 @@ export async function slowLayers(options: SlowLayersOptions, lab: Lab): Promise<
     if (ratio! < WORTHWHILE) now = without;
     lab.onProgress?.({ task: 'time', done: i + 1, total: groups.length });
   }
-  const none = form(all.map(labelOf));
+  const none = form([...(options.write.slow ?? []), ...all.map(labelOf)]);
   const [, ratio, floats] = await time([original, now.model, none.model]);
   return ratio! < WORTHWHILE * floats! ? speedOf(now, ratio!) : speedOf(none, floats!);
 }

@@ -3,10 +3,12 @@
 import { PareError } from '../base/error.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { fixedBatch } from '../data/port.ts';
+import { expand, OWN_DOMAIN } from '../grad/expand.ts';
 import { removeDead } from '../graph/edit.ts';
 import type { Model } from '../graph/model.ts';
 import { elements, floats, zeros } from '../graph/tensor.ts';
 import { answerOf } from '../nn/logits.ts';
+import { infer } from '../ops/infer.ts';
 import type { Lab } from '../runtime/index.ts';
 import { learningForm } from './learning-form.ts';
 import { columnsOf, engineBytes, withStatedOutputs } from './program.ts';
@@ -79,7 +81,8 @@ async function answersAlike(model: Model, data: Dataset, batch: number, fixed: n
 async function answers(model: Model, data: Dataset, rows: Int32Array, lab: Lab): Promise<Float32Array> {
   const form = learningForm(model, { batch: rows.length, samples: samplesOf(data), learning: false });
   const output = answerOf(form.graph);
-  const graph = withStatedOutputs(removeDead({ ...form.graph, outputs: [{ name: output }] }));
+  const forward = removeDead({ ...form.graph, outputs: [{ name: output }] });
+  const graph = withStatedOutputs(expand(forward, infer(forward), ({ domain }) => domain === OWN_DOMAIN));
   using session = await lab.engine.load(engineBytes(graph), { optimize: 'none' });
   const ports = new Set(session.inputs.map(({ name }) => name));
   const fed = Object.fromEntries(

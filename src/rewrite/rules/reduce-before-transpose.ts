@@ -40,7 +40,10 @@ export const reduceBeforeTranspose = rule({
   rewrite: (match, edit) => {
     const { reduce } = match.nodes;
     const { axes, perm } = turned(match, edit) as { axes: number[]; perm: number[] };
-    const sorted = int64([axes.length], axes.toSorted((a, b) => a - b));
+    const sorted = int64(
+      [axes.length],
+      axes.toSorted((a, b) => a - b),
+    );
     const inputs = [match.values['x']!, edit.weight(`${reduce!.name || reduce!.op}_axes`, sorted)];
     const reduced = edit.emit(reduce!.op, inputs, reduce!.attrs, { like: reduce! });
     const isStraight = perm.every((axis, i) => axis === i);
