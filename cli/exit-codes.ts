@@ -60,6 +60,7 @@ const TABLE: readonly (readonly [pattern: string, exit: ExitCode])[] = [
   ['train/accumulate', EXIT.usage],
   ['train/checkpoint', EXIT.usage],
   ['quantize/range', EXIT.usage],
+  ['quantize/weight', EXIT.usage],
   ['quantize/bits', EXIT.usage],
   ['quantize/block', EXIT.usage],
   ['quantize/data', EXIT.usage],

@@ -11,13 +11,13 @@ import { float32, tensor } from '../graph/tensor.ts';
 import { modelBytes } from '../onnx/write.ts';
 import type { Lab } from '../runtime/index.ts';
 import { quantizeLstms } from './dynamic-lstm.ts';
-import { inFloat32 } from './in-float32.ts';
+import { inFloat32, storedAsBefore } from './in-float32.ts';
 import { type MatrixOptions, type Pen, replaceMatrixLayers } from './matrix-layers.ts';
 import { pairSafe as pairSafeWeights, type Weights } from './pair-safe.ts';
 import type { Kept } from './plan.ts';
-import { parametersOf, type Size } from './quantize.ts';
 import { saturates } from './saturate.ts';
 import { settleWeights } from './settle-weights.ts';
+import { parametersOf, type Size } from './size.ts';
 import { readBy, storeWeights } from './store.ts';
 import { along, quantizeWeight, weightScales } from './weight.ts';
 
@@ -95,7 +95,7 @@ export async function quantizeDynamic(
     options,
   );
   const recurrent = quantizeLstms(await settleWeights(done.model, lab), { ...options, pairSafe });
-  const written = storeWeights(recurrent.model, readBy(recurrent.model.graph, options.exclude));
+  const written = storedAsBefore(storeWeights(recurrent.model, readBy(recurrent.model.graph, options.exclude)), given);
   return {
     model: written,
     report: {

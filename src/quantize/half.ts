@@ -9,7 +9,7 @@ import { modernize } from '../ops/modern.ts';
 import { constantOf } from '../rewrite/constant-of.ts';
 import type { WeightReport } from './dynamic.ts';
 import type { Kept } from './plan.ts';
-import { parametersOf } from './quantize.ts';
+import { parametersOf } from './size.ts';
 import { readBy } from './store.ts';
 
 export interface HalfOptions {

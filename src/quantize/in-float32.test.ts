@@ -6,9 +6,12 @@ import { numbers, sizeOf, tensor, toHalf } from '../graph/tensor.ts';
 import { conv2d, dense, flatten, relu, sequential } from '../nn/index.ts';
 import { writeModel } from '../onnx/index.ts';
 import { type Engine, openEngine } from '../runtime/index.ts';
+import { compare } from './agreement.ts';
 import { quantizeDynamic } from './dynamic.ts';
 import { inFloat32 } from './in-float32.ts';
+import { toNormalFloat } from './normal-float.ts';
 import { quantize } from './quantize.ts';
+import { quantizeWeights } from './weight-only.ts';
 
 let engine: Engine;
 beforeAll(async () => {
@@ -92,4 +95,17 @@ it('puts networks in 16 bits on integers', async () => {
   expect(report.agreement.cosine).toBeGreaterThan(0.99);
   expect(report.agreement.cosine).toBeLessThan(1);
   expect((await quantizeDynamic(half, {}, { engine })).report.quantized).toHaveLength(1);
+});
+
+it.each([
+  ['blocks', async () => (await quantizeWeights(half, { method: 'awq', data, samples: 8 }, { engine })).model],
+  ['NF4', async () => toNormalFloat(half).model],
+])('stores dense layers of networks in 16 bits in %s, and the rest as it was', async (_, quantized) => {
+  const model = await quantized();
+  expect(types(model)).toEqual(types(half));
+  expect(
+    [...model.graph.initializers.values()].filter(({ dims }) => dims.length === 4).map(({ dtype }) => dtype),
+  ).toEqual(['float16', 'float16']);
+  expect(writeModel(model).length).toBeLessThan(0.75 * writeModel(half).length);
+  expect((await compare(half, model, data, [0, 1, 2, 3, 4, 5, 6, 7], { engine })).cosine).toBeGreaterThan(0.98);
 });

@@ -4,6 +4,7 @@ import { type DType, factsOf } from '../graph/dtype.ts';
 import { freshNames, namesOf, producers, renameReads } from '../graph/edit.ts';
 import { type Model, type Node, tensorType, type ValueInfo } from '../graph/model.ts';
 import { widen } from '../rewrite/widen.ts';
+import { toHalfStorage } from './half.ts';
 
 const NARROW: ReadonlySet<DType> = new Set<DType>(['float16', 'bfloat16']);
 
@@ -38,6 +39,17 @@ export function inFloat32(model: Model): Model {
   // An input with a default is no end: it has the default's type.
   const ends = model.graph.inputs.map((info, i) => (names.has(info.name) ? info : graph.inputs[i]!));
   return { ...wide, graph: { ...graph, nodes, inputs: ends, outputs: model.graph.outputs } };
+}
+
+/** The model with weights that `original` holds in 16 bits, and that are float32 now, in 16 bits again. */
+export function storedAsBefore(model: Model, original: Model): Model {
+  let now = model;
+  for (const as of ['float16', 'bfloat16'] as const) {
+    const were = original.graph.initializers;
+    const exclude = [...now.graph.initializers.keys()].filter((name) => were.get(name)?.dtype !== as);
+    if (exclude.length < now.graph.initializers.size) now = toHalfStorage(now, { as, exclude }).model;
+  }
+  return now;
 }
 
 const cast = (from: string, to: string, dtype: DType): Node => ({

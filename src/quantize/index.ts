@@ -37,7 +37,6 @@ export {
   type QuantizeOptions,
   type QuantizeReport,
   quantize,
-  type Size,
 } from './quantize.ts';
 export type { Quickened } from './quicken.ts';
 export type { Range } from './range.ts';
@@ -45,6 +44,7 @@ export { type RoundingName, roundings } from './round/index.ts';
 export { saturates } from './saturate.ts';
 export { type Answer, type Request, type Scheme, type SchemeName, schemes } from './scheme/index.ts';
 export { type LayerSensitivity, lossOf, sensitivity } from './sensitivity.ts';
+export type { Size } from './size.ts';
 export { type SmoothOptions, smooth } from './smooth.ts';
 export { type KernelForm, kernelFormFor, type Target, type TargetName, targetOf, targets } from './target.ts';
 export { quantizeWeights, type WeightOnlyOptions } from './weight-only.ts';

@@ -6,6 +6,7 @@ import { float32, floats, type Tensor } from '../graph/tensor.ts';
 import { type Facts, infer } from '../ops/infer.ts';
 import { rewrite } from '../rewrite/index.ts';
 import { transposed } from './blocks.ts';
+import { finite } from './finite.ts';
 import { type Kept, labelOf } from './plan.ts';
 import { prepareWeights } from './prepare.ts';
 import { roleOf } from './role.ts';
@@ -16,7 +17,7 @@ export interface MatrixLayer {
   readonly input: string;
   readonly output: string;
   readonly weight: string;
-  /** [K, N], rows of N; read when it is asked for. */
+  /** [K, N], rows of N; read when it is asked for. Throws quantize/weight when it is not finite. */
   readonly w: Float32Array;
   readonly K: number;
   readonly N: number;
@@ -124,7 +125,7 @@ export function replaceMatrixLayers(
           output: node.outputs[0]!,
           weight,
           get w() {
-            return floats(tensor);
+            return finite(floats(tensor), weight);
           },
           K,
           N,

@@ -14,8 +14,9 @@ import { float32, tensor } from '../graph/tensor.ts';
 import { modelBytes } from '../onnx/write.ts';
 import { transposed } from './blocks.ts';
 import type { WeightReport } from './dynamic.ts';
+import { inFloat32, storedAsBefore } from './in-float32.ts';
 import { type MatrixOptions, replaceMatrixLayers } from './matrix-layers.ts';
-import { parametersOf } from './quantize.ts';
+import { parametersOf } from './size.ts';
 
 export const NF4: readonly number[] = [
   -1, -0.6961928009986877, -0.5250730514526367, -0.39491748809814453, -0.28444138169288635, -0.18477343022823334,
@@ -48,7 +49,7 @@ export function toNormalFloat(
     });
   }
   const done = replaceMatrixLayers(
-    model,
+    inFloat32(model),
     (layer, pen) => {
       const { input, output, weight, K, N, node } = layer;
       const [pairs, blocks] = [Math.ceil((K * N) / 2), Math.ceil((K * N) / block)];
@@ -76,7 +77,8 @@ export function toNormalFloat(
     },
     options,
   );
-  const written: Model = { ...done.model, opsets: { ...done.model.opsets, 'com.microsoft': 1 } };
+  const opsets = { ...done.model.opsets, 'com.microsoft': 1 };
+  const written = storedAsBefore({ ...done.model, opsets }, model);
   return {
     model: written,
     report: {

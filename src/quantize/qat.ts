@@ -20,6 +20,7 @@ import type { Optimizer } from '../train/optim/transform.ts';
 import { predictAll } from '../train/predict.ts';
 import { cosine } from '../train/schedule/cosine.ts';
 import { type Calibrated, calibrate, calibratorOf, chooseSamples, write } from './calibrated.ts';
+import { checkLayers } from './finite.ts';
 import { inFloat32 } from './in-float32.ts';
 import { columnsOf } from './observe.ts';
 import { prepare } from './prepare.ts';
@@ -68,6 +69,7 @@ export async function quantizeAware(
 }> {
   const { data, samples = 300, epochs = 3, batch = 64, weightBits = 8, activationBits = 8 } = options;
   const ready = prepare(inFloat32(model));
+  checkLayers(ready.graph, options.exclude);
   const named = asFed(ready, data);
   // Without VNNI sums may overflow: weights of 7 bits cannot, and training makes up for the lost one.
   const form = await kernelFormFor(lab.engine, options);

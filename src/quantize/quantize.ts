@@ -4,9 +4,7 @@ import { PareError } from '../base/error.ts';
 import { pick } from '../base/suggest.ts';
 import { isWithin } from '../base/unit.ts';
 import type { Dataset } from '../data/dataset.ts';
-import { isFloat } from '../graph/dtype.ts';
 import type { Model } from '../graph/model.ts';
-import { sizeOf } from '../graph/tensor.ts';
 import { modelBytes } from '../onnx/write.ts';
 import type { Lab } from '../runtime/index.ts';
 import { type Agreement, agreement } from './agreement.ts';
@@ -15,13 +13,15 @@ import { calibrate, calibratorOf, chooseSamples, readyFor, type WriteOptions } f
 import { type Correction, type CorrectionName, corrections } from './correct/index.ts';
 import { type EngineView, openViewed } from './engine-view.ts';
 import { type Escalated, escalate } from './escalate.ts';
+import { checkLayers } from './finite.ts';
 import { given } from './given.ts';
-import { inFloat32 } from './in-float32.ts';
+import { inFloat32, storedAsBefore } from './in-float32.ts';
 import { NARROW_BITS, type Narrowed, narrowToSize } from './narrow.ts';
 import { type Kept, NOT_FASTER, type Plan, type PlanOptions, planOf, SENSITIVE } from './plan.ts';
 import { type Quickened, quicken } from './quicken.ts';
 import { type Rounding, type RoundingName, roundings } from './round/index.ts';
 import type { LayerSensitivity } from './sensitivity.ts';
+import { parametersOf, type Size } from './size.ts';
 import { mixture, type Speed, slowLayers, timedOn } from './slow-layers.ts';
 import { smooth } from './smooth.ts';
 import { readBy, storeTables } from './store.ts';
@@ -102,14 +102,6 @@ export interface Escalation {
   readonly sensitivity: readonly LayerSensitivity[];
 }
 
-/** Size of a model. */
-export interface Size {
-  /** Of the ONNX file. */
-  readonly bytes: number;
-  /** Weights and biases; scales are not counted. */
-  readonly parameters: number;
-}
-
 export interface QuantizeReport {
   readonly before: Size;
   readonly after: Size;
@@ -158,7 +150,7 @@ const CLEARLY = 0.8;
  * The result takes and gives the same tensors under the same names, for any batch that the model took. It is run
  * before it is returned; the report says how close it is and what the engine fused.
  *
- * Throws   quantize/nothing when no node can run on integers; quantize/range when a value is never finite;
+ * Throws   quantize/nothing when no node can run on integers; quantize/weight and quantize/range for what is not finite;
  *          data/port when the samples do not fit the inputs; option/unknown; work/aborted.
  */
 export async function quantize(original: Model, options: QuantizeOptions, lab: Lab): Promise<Quantized> {
@@ -176,6 +168,7 @@ export async function quantize(original: Model, options: QuantizeOptions, lab: L
   const calm =
     options.smooth === undefined ? model : (await smooth(model, data, chosen, { alpha: options.smooth }, lab)).model;
   const ready = await readyFor(calm, evens, data, chosen, lab);
+  checkLayers(ready.graph, options.exclude);
   const seeing = { ...options, everywhere, biasCorrect: correctionName === 'fast' };
   const [form, calibrated] = await Promise.all([
     kernelFormFor(lab.engine, options),
@@ -221,7 +214,9 @@ export async function quantize(original: Model, options: QuantizeOptions, lab: L
   const isFloat = plan.kernels.size === 0;
   if (isFloat && stored.length === 0 && !escalated?.report.reverted.length) throw nothing(original, plan);
   const isAsItWas = isFloat && stored.length === 0;
-  const written = isAsItWas ? original : storeTables(mixed, readBy(mixed.graph, options.exclude));
+  const written = isAsItWas
+    ? original
+    : storedAsBefore(storeTables(mixed, readBy(mixed.graph, options.exclude)), original);
   using viewed = await openViewed(written, lab);
   const { view: fused } = viewed;
   const close = await agreement(original, viewed.session, data, chosen.subarray(0, CHECKED), lab);
@@ -270,10 +265,6 @@ async function judgedAgain({ report, dropWith }: Escalated, { slow }: Speed, max
 
 const holdsIntegers = ({ graph }: Model): boolean =>
   [...graph.initializers.values()].some(({ dtype, dims }) => /^u?int[48]$/.test(dtype) && dims.length > 1);
-
-/** Elements of all weights. Integers replace them one by one, so the prepared float model is the one to count. */
-export const parametersOf = ({ graph }: Model): number =>
-  [...graph.initializers.values()].reduce((n, { dtype, dims }) => n + (isFloat(dtype) ? sizeOf(dims) : 0), 0);
 
 const correctionNameOf = (asked: CorrectionName | boolean | undefined, { settlesBias }: Rounding): CorrectionName => {
   if (typeof asked === 'string') return asked;

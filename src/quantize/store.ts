@@ -14,6 +14,7 @@ import { floats, sizeOf, type Tensor, tensor } from '../graph/tensor.ts';
 import { rowOf } from '../ops/index.ts';
 import { attrsOf, slotAt } from '../ops/infer.ts';
 import { looksUp } from './embeddings.ts';
+import { finite } from './finite.ts';
 import { labelOf } from './plan.ts';
 import { along, channelMaxima, quantizeWeight } from './weight.ts';
 
@@ -53,7 +54,7 @@ function stored(model: Model, except: ReadonlySet<string>, axisOf: AxisOf): Mode
   for (const [name, weight] of graph.initializers) {
     const axis = listed.has(name) || except.has(name) ? undefined : axisOf(name, weight, readers.get(name) ?? []);
     if (axis === undefined) continue;
-    const { integers, scales } = pack(weight, axis);
+    const { integers, scales } = pack(name, weight, axis);
     const [q, s, f] = [fresh(`${name}_q`), fresh(`${name}_s`), fresh(`${name}_f`)];
     initializers.delete(name);
     initializers.set(q, integers);
@@ -122,8 +123,8 @@ function rowAxis(name: string, weight: Tensor, readers: readonly Node[]): number
   return readers.some((reader) => [reader, ...within(reader)].some((node) => looksUp(node, name))) ? 0 : undefined;
 }
 
-function pack(weight: Tensor, axis: number): { integers: Tensor; scales: Tensor } {
-  const values = floats(weight);
+function pack(name: string, weight: Tensor, axis: number): { integers: Tensor; scales: Tensor } {
+  const values = finite(floats(weight), name);
   const lie = along(weight.dims, axis);
   const scales = Float32Array.from(channelMaxima(values, lie), (most) => (most > 0 ? most / 127 : 1));
   const integers = quantizeWeight(values, scales, lie, 127);

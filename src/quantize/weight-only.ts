@@ -17,6 +17,7 @@ import type { BlockBits, BlockShape } from './blocks.ts';
 import { chooseSamples } from './calibrated.ts';
 import type { WeightReport } from './dynamic.ts';
 import { quantizeEmbeddings } from './embeddings.ts';
+import { inFloat32, storedAsBefore } from './in-float32.ts';
 import {
   type MatrixLayer,
   type MatrixOptions,
@@ -25,7 +26,7 @@ import {
   replaceMatrixLayers,
 } from './matrix-layers.ts';
 import { secondMoments } from './moments.ts';
-import { parametersOf } from './quantize.ts';
+import { parametersOf } from './size.ts';
 
 export interface WeightOnlyOptions extends MatrixOptions {
   /** Default 4. */
@@ -91,7 +92,7 @@ export async function quantizeWeights(
       hint: 'give data, or take nearest or hqq',
     });
   }
-  const prepared = prepareMatrices(original);
+  const prepared = prepareMatrices(inFloat32(original));
   const model = by.scalesInputs
     ? scaleForBlocks(prepared, await squaresFor(prepared, options, lab), { bits, size, symmetric }, options)
     : prepared;
@@ -122,7 +123,7 @@ export async function quantizeWeights(
   const tables = options.embeddings
     ? quantizeEmbeddings(dense, { ...options, block: size })
     : { model: dense, replaced: [] };
-  const written = tables.model;
+  const written = storedAsBefore(tables.model, original);
   return {
     model: written,
     report: {
@@ -198,6 +199,7 @@ function portions(layers: readonly MatrixLayer[]): Map<string, number>[] {
 /** The mean square of every channel that dense layers read, by name. */
 async function squaresFor(model: Model, options: WeightOnlyOptions, lab: Lab): Promise<Map<string, Float64Array>> {
   const layers = matrixLayersOf(model, options).filter(({ isInside }) => !isInside);
+  if (layers.length === 0) return new Map();
   return await momentsOf(model, new Map(layers.map(({ input, K }) => [input, K])), 'squares', options, lab);
 }
 
