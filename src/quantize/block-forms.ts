@@ -23,6 +23,8 @@ export interface StoredBlocks {
 export interface BlockForm {
   /** Bits that it has a type for. */
   readonly bits: readonly BlockBits[];
+  /** Its kernel finds its constants only in the graph that holds the layer. */
+  readonly isLocal?: true;
   /** Domains that it needs besides ONNX's own. */
   readonly opsets: Readonly<Record<string, number>>;
   readonly store: (blocks: Blocks, shape: BlockShape) => StoredBlocks;
@@ -76,6 +78,7 @@ const kernel: BlockForm = {
  */
 const standard: BlockForm = {
   bits: [4, 8],
+  isLocal: true,
   opsets: {},
   store({ codes, scales, zeros }, shape) {
     const { K, N, bits } = shape;

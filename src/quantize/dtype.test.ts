@@ -75,6 +75,20 @@ it.each(['q8', 'uint8', 'q4', 'q4f16', 'bnb4'] as const)(
   },
 );
 
+it.each([4, 8] as const)('writes blocks of %i bits in standard ONNX into each branch that reads them', async (bits) => {
+  const model = branches();
+  const { model: small, report } = await quantizeWeights(model, { bits, standard: true }, { engine });
+  expect(report.quantized).toHaveLength(5);
+  checkGraph(small);
+  const x = float32([3, 64], noise(3 * 64));
+  for (const cached of [0, 1]) {
+    const feeds = { x, cached: tensor('bool', [], [cached]) };
+    expect(cosine(await answer(engine, small, feeds), await answer(engine, model, feeds))).toBeGreaterThan(
+      bits === 8 ? 0.999 : 0.97,
+    );
+  }
+});
+
 it.each(['q8', 'q4', 'bnb4'] as const)(
   'quantises a table that is turned to be multiplied with, as %s',
   async (dtype) => {

@@ -31,6 +31,8 @@ export interface Pen {
   readonly constant: (wish: string, tensor: Tensor) => string;
   /** A constant that several layers share: made once for each wish. */
   readonly shared: (wish: string, make: () => Tensor) => string;
+  /** The same in the graph that holds the layer, for what the engine does not look for further out. */
+  readonly local: (wish: string, make: () => Tensor) => string;
   readonly fresh: (wish: string) => string;
   readonly add: (node: Pick<Node, 'op' | 'inputs' | 'outputs'> & Partial<Node>) => void;
 }
@@ -77,21 +79,27 @@ export function replaceMatrixLayers(
     initializers.set(name, tensor);
     return name;
   };
-  const penFor = (nodes: Node[]): Pen => ({
-    constant,
-    shared: (wish, make) => {
-      const name = shared.get(wish) ?? constant(wish, make());
-      shared.set(wish, name);
+  const sharing =
+    (known: Map<string, string>, into: Map<string, Tensor>): Pen['shared'] =>
+    (wish, make) => {
+      const name = known.get(wish) ?? fresh(wish);
+      if (!known.has(wish)) into.set(name, make());
+      known.set(wish, name);
       return name;
-    },
+    };
+  const penFor = (nodes: Node[], own?: Map<string, Tensor>): Pen => ({
+    constant,
+    shared: sharing(shared, initializers),
+    local: own ? sharing(new Map(), own) : sharing(shared, initializers),
     fresh,
     add: (node) => nodes.push({ domain: '', name: '', attrs: {}, ...node }),
   });
 
-  const inGraph = (given: Graph, facts: Facts, isInside: boolean): Node[] => {
+  /** The nodes that take the place of the graph's; where it lies within another, `own` gets its own constants. */
+  const inGraph = (given: Graph, facts: Facts, own?: Map<string, Tensor>): Node[] => {
     const graph = { ...given, initializers: new Map([...given.initializers, ...turnedTables(given)]) };
     const nodes: Node[] = [];
-    const pen = penFor(nodes);
+    const pen = penFor(nodes, own);
     for (const node of graph.nodes) {
       const role = roleOf(node, graph, facts);
       const label = labelOf(node);
@@ -129,7 +137,7 @@ export function replaceMatrixLayers(
           },
           K,
           N,
-          isInside,
+          isInside: own !== undefined,
         };
         if (replace(layer, pen)) replaced.push(label);
         else keep('it would not shrink');
@@ -140,8 +148,11 @@ export function replaceMatrixLayers(
   const inNode = (node: Node, { initializers: outer }: Graph, facts: Facts): Node => {
     const inner = (graph: Graph): Graph => {
       const seen = { ...graph, initializers: new Map([...outer, ...graph.initializers]) };
-      const nodes = inGraph(seen, infer(graph, {}, facts), true);
-      return nodes.every((own, i) => own === graph.nodes[i]) ? graph : removeDead({ ...graph, nodes });
+      const own = new Map(graph.initializers);
+      const nodes = inGraph(seen, infer(graph, {}, facts), own);
+      return nodes.every((node, i) => node === graph.nodes[i])
+        ? graph
+        : removeDead({ ...graph, nodes, initializers: own });
     };
     const attrs = Object.entries(node.attrs).map(([key, attr]): [string, Attr] => [
       key,
@@ -152,7 +163,7 @@ export function replaceMatrixLayers(
       : node;
   };
 
-  const nodes = inGraph(prepared.graph, infer(prepared.graph), false);
+  const nodes = inGraph(prepared.graph, infer(prepared.graph));
   const graph: Graph = removeDead({ ...prepared.graph, nodes, initializers });
   return { model: { ...prepared, producer: { name: 'pare', version: '' }, graph }, replaced, kept };
 }

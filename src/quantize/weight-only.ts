@@ -108,7 +108,8 @@ export async function quantizeWeights(
       const { weight, K, N } = layer;
       const { codes, scales, zeros } = stored.get(weight)!;
       if (tensorBytes(codes) + tensorBytes(scales) >= 4 * K * N) return false;
-      const constant = (suffix: string, value: Tensor): string => pen.shared(`${weight}_${suffix}`, () => value);
+      const constant = (suffix: string, value: Tensor): string =>
+        pen[form.isLocal ? 'local' : 'shared'](`${weight}_${suffix}`, () => value);
       const constants = [
         constant(`Q${bits}`, codes),
         constant('scales', scales),
