@@ -8,19 +8,15 @@
  *          and the share of images with the float model's answer
  */
 
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { take } from '../../src/data/index.ts';
-import { floats } from '../../src/graph/tensor.ts';
 import { readModelFile, writeModel } from '../../src/onnx/index.ts';
 import { accuracy } from '../../src/quantize/accuracy.ts';
 import { quantize } from '../../src/quantize/index.ts';
 import { feedsFor } from '../../src/quantize/observe.ts';
 import { measure, openEngine, steadyRun } from '../../src/runtime/index.ts';
-import { pythonWith, startPeer } from '../peer/process.ts';
 import { load, MODELS } from './models.ts';
+import { openRivals } from './rivals.ts';
 
 const { values: flags, positionals } = parseArgs({
   allowPositionals: true,
@@ -33,15 +29,8 @@ const { values: flags, positionals } = parseArgs({
 });
 const root = process.env['PARE_DATA'] ?? '../shared/data';
 using engine = await openEngine();
-const folder = mkdtempSync(join(tmpdir(), 'pare-peers-'));
-const script = 'bench/peers/quantization.py';
-const skipped: string[] = [];
-const peers: { name: string; peer: Awaited<ReturnType<typeof startPeer>> }[] = [];
-for (const name of ['onnxruntime', 'nncf']) {
-  const python = await pythonWith(name);
-  if (python) peers.push({ name, peer: await startPeer(python, [script, name]) });
-  else skipped.push(name);
-}
+using opened = await openRivals();
+const { rivals, skipped } = opened;
 
 const workloads = [];
 for (const [name, preparation] of Object.entries(MODELS)) {
@@ -50,19 +39,12 @@ for (const [name, preparation] of Object.entries(MODELS)) {
   const model = await readModelFile(file);
   const train = take(load(root, preparation.images, preparation.labels, preparation, 2000), Number(flags.samples));
   const test = preparation.test ? load(root, ...preparation.test, preparation, Number(flags.test)) : train;
-  const all = Array.from({ length: train.size }, (_, i) => i);
-  const [[input, tensor]] = Object.entries(feedsFor(model.graph, train, all)) as [[string, never]];
-  const samples = join(folder, `${name}.f32`);
-  writeFileSync(samples, floats(tensor));
   const started = performance.now();
   const { model: ours } = await quantize(model, { data: train }, { engine });
   const results = [{ name: 'pare', model: ours, seconds: (performance.now() - started) / 1000 }];
-  for (const { name: peerName, peer } of peers) {
-    const out = join(folder, `${name}.${peerName}.onnx`);
-    const dims = Object.values(train.inputs)[0]!.dims;
-    const answer = await peer.ask({ model: file, input, samples, dims, out });
-    if (answer['error']) console.error(`${peerName} on ${name}: ${answer['error']}`);
-    else results.push({ name: peerName, model: await readModelFile(out), seconds: answer['seconds'] as number });
+  for (const rival of rivals) {
+    const made = await rival.quantize(file, model, train);
+    if (made) results.push({ name: rival.name, ...made });
   }
   const first = feedsFor(model.graph, train, [0]);
   const sessions = [];
@@ -99,7 +81,5 @@ for (const [name, preparation] of Object.entries(MODELS)) {
     }
   }
 }
-for (const { peer } of peers) peer.end();
-rmSync(folder, { recursive: true, force: true });
 if (flags.json) console.log(JSON.stringify({ workloads, skipped }));
 else if (skipped.length > 0) console.log(`skipped, not installed: ${skipped.join(', ')}`);

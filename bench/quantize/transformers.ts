@@ -1,7 +1,7 @@
 /**
  * Transformers in few bits: dynamic int8, static int8 with SmoothQuant, and blocks of 4 bits by each method (tables that are looked up, too).
  *
- * Run      npm run build && node dist/bench/quantize/transformers.js [--samples 3000] [--epochs 2] [--layers 12] [--rounds 9]
+ * Run      npm run build && node dist/bench/quantize/transformers.js [--samples 3000] [--epochs 2] [--layers 12] [--rounds 31]
  *          [--methods "q4 nearest,q4 hqq"] [--json] [part of a subject's name …]
  * Data     $PARE_DATA or ../shared/data: models/gpt_nano_sort.onnx, images/mnist, text/sst2
  * Prints   size over the original's; milliseconds over it (batch 1, one thread, in turn); cosine of the answers, and the share that stays the same;
@@ -18,14 +18,14 @@ import { modelBytes, writeModel } from '../../src/onnx/index.ts';
 import { accuracy } from '../../src/quantize/accuracy.ts';
 import { quantize, quantizeDynamic, quantizeWeights } from '../../src/quantize/index.ts';
 import { feedsFor } from '../../src/quantize/observe.ts';
-import { type Lab, measure, openEngine } from '../../src/runtime/index.ts';
+import { type Lab, measure, openEngine, steadyRun } from '../../src/runtime/index.ts';
 import { type Subject, subjects } from './subjects.ts';
 
 const OPTIONS = {
   samples: { type: 'string', default: '3000' },
   epochs: { type: 'string', default: '2' },
   layers: { type: 'string', default: '12' },
-  rounds: { type: 'string', default: '9' },
+  rounds: { type: 'string', default: '31' },
   methods: { type: 'string', default: '' },
   json: { type: 'boolean', default: false },
   /** In this process, whatever the subject. */
@@ -82,7 +82,9 @@ async function rowOf(name: string, method: string, subject: Subject): Promise<Ro
   const feeds = feedsFor(model.graph, spoken, [0]);
   using a = await engine.load(writeModel(model), { threads: 1 });
   using b = await engine.load(writeModel(small), { threads: 1 });
-  const cases = [a, b].map((session, i) => ({ name: `${i}`, run: async () => void (await session.run(feeds)) }));
+  using one = await steadyRun(a, feeds);
+  using two = await steadyRun(b, feeds);
+  const cases = [one, two].map(({ run }, i) => ({ name: `${i}`, run }));
   const [before, after] = await measure(cases, { rounds: Number(flags.rounds) });
   return {
     name,

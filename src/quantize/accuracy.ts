@@ -23,7 +23,11 @@ export async function accuracy(
 }
 
 /** The shares that are right, where there are labels. */
-export function judged({ tops, ...close }: Compared, data: Dataset, samples: ArrayLike<number>): Accuracy {
+export function judged(
+  { tops, divergences: _, ...close }: Compared,
+  data: Dataset,
+  samples: ArrayLike<number>,
+): Accuracy {
   if (data.task !== 'classification' || tops.length === 0 || tops.length !== samples.length) return close;
   const labels = classesOf(data);
   const right = (which: 0 | 1): number =>

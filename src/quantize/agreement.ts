@@ -27,6 +27,8 @@ export interface Agreement {
 export interface Compared extends Agreement {
   /** For each row the place of the largest entry of the first output, of the one model and of the other. */
   readonly tops: readonly (readonly [number, number])[];
+  /** KL divergence of each row; none when there are no rows of scores. */
+  readonly divergences: readonly number[];
 }
 
 /** What a model answered. */
@@ -117,7 +119,7 @@ async function compareLoaded(
 
 /** As `compare` with a model that is loaded already, without each sample's answer. */
 export async function agreement(...args: Parameters<typeof compareLoaded>): Promise<Agreement> {
-  const { tops: _, ...close } = await compareLoaded(...args);
+  const { tops: _, divergences: __, ...close } = await compareLoaded(...args);
   return close;
 }
 
@@ -125,8 +127,7 @@ class Tally {
   readonly #first: string;
   readonly #sums = new Map<string, Products>();
   readonly #tops: [number, number][] = [];
-  #divergence = 0;
-  #scored = 0;
+  readonly #divergences: number[] = [];
   #samples = 0;
 
   constructor(first: string) {
@@ -157,23 +158,24 @@ class Tally {
     // At places there may be more than scores: boxes beside them.
     if (rows.length !== x[this.#first]!.dims[0]) return;
     rows.forEach((row, i) => {
-      this.#divergence += divergence(row, others[i]!);
+      this.#divergences.push(divergence(row, others[i]!));
     });
-    this.#scored += rows.length;
   }
 
   result(): Compared {
     const outputs = [...this.#sums.values()];
     const rows = this.#tops.length;
+    const scored = this.#divergences.length;
     return {
       cosine: outputs.reduce(
         (least, s) => Math.min(least, s.aa + s.bb === 0 ? 1 : s.ab / Math.sqrt(s.aa * s.bb || 1)),
         1,
       ),
       noise: outputs.reduce((most, { dd, aa }) => Math.max(most, aa === 0 ? 0 : dd / aa), 0),
-      ...(this.#scored > 0 && { divergence: this.#divergence / this.#scored }),
+      ...(scored > 0 && { divergence: this.#divergences.reduce((a, b) => a + b) / scored }),
       ...(rows > 0 && { sameTop: this.#tops.filter(([a, b]) => a === b).length / rows }),
       tops: this.#tops,
+      divergences: this.#divergences,
       samples: this.#samples,
     };
   }

@@ -24,12 +24,13 @@ const CONTEXT = 64;
 const STEP = 512;
 const STATE = [2, 128] as const;
 
-/** Steps of 32 ms, each with the state that the network itself had come to. */
-export async function steps(model: Model, folder: string, lab: Lab): Promise<Splits> {
+/** Steps of 32 ms, each with the state that the network itself had come to; `speaks` is what it said at each, 0 to 1. */
+export async function steps(model: Model, folder: string, lab: Lab): Promise<Splits & { speaks: Float32Array }> {
   const sound = speech(folder);
   const count = Math.floor(sound.length / STEP);
   const [width, size] = [CONTEXT + STEP, STATE[0] * STATE[1]];
   const [inputs, states] = [new Float32Array(count * width), new Float32Array(count * size)];
+  const speaks = new Float32Array(count);
   using session = await loadModel(lab.engine, model, { threads: 1 });
   let state = new Float32Array(size);
   for (let i = 0; i < count; i++) {
@@ -42,6 +43,7 @@ export async function steps(model: Model, folder: string, lab: Lab): Promise<Spl
       sr: int64([], [RATE]),
     });
     state = Float32Array.from(floats(answers['stateN']!));
+    speaks[i] = floats(answers['output']!)[0]!;
   }
   const part = (name: string, from: number, to: number): Dataset =>
     inMemory({
@@ -52,7 +54,7 @@ export async function steps(model: Model, folder: string, lab: Lab): Promise<Spl
       },
     });
   const at = split(count);
-  return { train: part('speech', 0, at), test: part('speech, later', at, count) };
+  return { train: part('speech', 0, at), test: part('speech, later', at, count), speaks };
 }
 
 const MEL = { size: 1024, hop: 512, bands: 128, frames: 5 };
