@@ -12,13 +12,12 @@
 import { parseArgs } from 'node:util';
 import { random } from '../../src/base/random.ts';
 import { type Dataset, subset } from '../../src/data/index.ts';
-import { valueInfo } from '../../src/graph/edit.ts';
-import { type Model, tensorType } from '../../src/graph/model.ts';
+import type { Model } from '../../src/graph/model.ts';
 import { readModelFile } from '../../src/onnx/index.ts';
 import { against, record } from '../../src/quantize/agreement.ts';
 import { type QuantizeOptions, quantize } from '../../src/quantize/index.ts';
 import { openEngine } from '../../src/runtime/index.ts';
-import { load, MODELS, type Preparation } from './models.ts';
+import { load, MODELS, ofOne, type Preparation } from './models.ts';
 import { isBeyondChance, type Paired, paired } from './paired.ts';
 import { openRivals, RIVALS } from './rivals.ts';
 import { type Judge, Scores } from './scores.ts';
@@ -52,15 +51,6 @@ const rivals = new Map(opened.rivals.map((rival) => [rival.name, rival]));
 
 const mean = (x: readonly number[]): number | undefined =>
   x.length === 0 ? undefined : x.reduce((a, b) => a + b, 0) / x.length;
-
-/** One image at a time: files of peers hold shapes that they saw one image have. */
-function ofOne({ graph, ...model }: Model): Model {
-  const inputs = graph.inputs.map((info) => {
-    const { dtype, dims } = tensorType(info)!;
-    return valueInfo(info.name, dtype, dims!.with(0, 1));
-  });
-  return { ...model, graph: { ...graph, inputs, values: new Map() } };
-}
 
 const judgeOf = async (name: string, model: Model, data: Dataset, samples: Int32Array): Promise<Judge> => ({
   name,

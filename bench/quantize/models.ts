@@ -3,6 +3,8 @@
 import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import { type Dataset, inMemory, readIdx, type Stored } from '../../src/data/index.ts';
+import { valueInfo } from '../../src/graph/edit.ts';
+import { type Model, tensorType } from '../../src/graph/model.ts';
 
 export interface Preparation {
   readonly images: string;
@@ -88,4 +90,13 @@ export function load(
     inputs: { x },
     ...(classes && { labels: { dtype: 'int32', dims: [], data: classes } }),
   });
+}
+
+/** One image at a time: files of peers hold shapes that they saw one image have. */
+export function ofOne({ graph, ...model }: Model): Model {
+  const inputs = graph.inputs.map((info) => {
+    const { dtype, dims } = tensorType(info)!;
+    return valueInfo(info.name, dtype, dims!.with(0, 1));
+  });
+  return { ...model, graph: { ...graph, inputs, values: new Map() } };
 }

@@ -15,7 +15,7 @@ import { accuracy } from '../../src/quantize/accuracy.ts';
 import { quantize } from '../../src/quantize/index.ts';
 import { feedsFor } from '../../src/quantize/observe.ts';
 import { measure, openEngine, steadyRun } from '../../src/runtime/index.ts';
-import { load, MODELS } from './models.ts';
+import { load, MODELS, ofOne } from './models.ts';
 import { openRivals } from './rivals.ts';
 
 const { values: flags, positionals } = parseArgs({
@@ -56,7 +56,7 @@ for (const [name, preparation] of Object.entries(MODELS)) {
   const times = await measure(cases, { rounds: Number(flags.rounds) });
   for (const held of [...runs, ...sessions]) held[Symbol.dispose]();
   for (const [i, { name: by, model: small, seconds }] of results.entries()) {
-    const judged = await accuracy(model, small, test, { engine }).catch((error: Error) => error);
+    const judged = await accuracy(ofOne(model), small, test, { engine }).catch((error: Error) => error);
     if (judged instanceof Error) {
       console.error(`${by} on ${name}: ${judged.message}`);
       continue;
