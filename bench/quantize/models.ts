@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import { type Dataset, inMemory, readIdx, type Stored } from '../../src/data/index.ts';
 import { valueInfo } from '../../src/graph/edit.ts';
-import { type Model, tensorType } from '../../src/graph/model.ts';
+import { feedsOf, type Model, tensorType } from '../../src/graph/model.ts';
 
 export interface Preparation {
   readonly images: string;
@@ -94,7 +94,7 @@ export function load(
 
 /** One image at a time: files of peers hold shapes that they saw one image have. */
 export function ofOne({ graph, ...model }: Model): Model {
-  const inputs = graph.inputs.map((info) => {
+  const inputs = feedsOf(graph).map((info) => {
     const { dtype, dims } = tensorType(info)!;
     return valueInfo(info.name, dtype, dims!.with(0, 1));
   });
