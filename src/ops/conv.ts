@@ -122,7 +122,7 @@ export const ConvTranspose = op({
       : [tie(Y[0]!, X[0]!, 'samples stay samples')],
 
   cost: ({ X, W }) => ({ macs: product(X.dims) * product(W.dims.slice(1)) }),
-  quant: 'float',
+  quant: { kind: 'float', stores: { slots: ['W'], axis: CHANNEL } },
   samples: [
     { X: [1, 3, 4, 4], W: [3, 2, 3, 3] },
     {

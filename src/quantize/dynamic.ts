@@ -53,7 +53,7 @@ export async function quantizeDynamic(
   options: DynamicOptions,
   lab: Pick<Lab, 'engine'>,
 ): Promise<{ model: Model; report: WeightReport }> {
-  const model = inFloat32(given);
+  const model = await settleWeights(inFloat32(given), lab);
   const { perChannel = true, weights = 's8' } = options;
   const pairSafe = options.pairSafe ?? (await saturates(lab.engine));
   const integers = new Map<Pen, Map<string, readonly [string, string, string]>>();
@@ -94,7 +94,7 @@ export async function quantizeDynamic(
     },
     options,
   );
-  const recurrent = quantizeLstms(await settleWeights(done.model, lab), { ...options, pairSafe });
+  const recurrent = quantizeLstms(done.model, { ...options, pairSafe });
   const written = storedAsBefore(storeWeights(recurrent.model, readBy(recurrent.model.graph, options.exclude)), given);
   return {
     model: written,

@@ -8,6 +8,7 @@ import { writeModel } from '../onnx/index.ts';
 import { draft } from '../ops/builder.ts';
 import { modelFrom } from '../ops/model-of.ts';
 import { type Engine, openEngine } from '../runtime/index.ts';
+import { scaleInputs } from './input-scales.ts';
 import { NF4, toNormalFloat } from './normal-float.ts';
 import { quantize } from './quantize.ts';
 import { smooth } from './smooth.ts';
@@ -117,3 +118,25 @@ function rounded(w: Float32Array, rows: number, columns: number): Float32Array {
   }
   return Float32Array.from(w, (_, i) => turned[(i % columns) * rows + Math.floor(i / columns)]!);
 }
+
+it('factors move behind gates, ReLUs and biases, and into root mean square normalisations', async () => {
+  const { g, finish } = draft();
+  const matrix = (name: string, rows: number, columns: number) =>
+    g.constant(float32([rows, columns], noise(rows * columns, 0.2)), name);
+  const x = g.input('x', 'float32', [2, 3, K]);
+  const h = g.emit('RMSNormalization', [x, g.constant(float32([K], noise(K)))])[0]!;
+  const gated = g.Mul(g.Sigmoid(g.MatMul(h, matrix('gate', K, N))), g.MatMul(h, matrix('up', K, N)));
+  const hidden = g.Relu(g.Add(g.MatMul(gated, matrix('down', N, K)), g.constant(float32([K], noise(K)))));
+  const y = g.MatMul(hidden, matrix('out', K, 8));
+  const graph = { ...finish([valueInfo(y.name, 'float32', [2, 3, 8])]), values: new Map() };
+  const model = { ...modelFrom(graph), opsets: { '': 23 } };
+  const run = async (each: Model): Promise<Float32Array> => {
+    using session = await engine.load(writeModel(each));
+    return floats(Object.values(await session.run({ x: float32([2, 3, K], samples.subarray(0, 6 * K)) }))[0]!);
+  };
+  const factors = ({ K: width }: { K: number }) => Float32Array.from({ length: width }, (_, k) => 0.5 + (k % 5));
+  const { model: scaled, scaled: inputs } = scaleInputs(model, factors);
+  expect(inputs).toHaveLength(3);
+  expect(scaled.graph.nodes.filter(({ op }) => op === 'Mul')).toHaveLength(1);
+  expect(errorOf(await run(scaled), await run(model))).toBeLessThan(1e-5);
+});

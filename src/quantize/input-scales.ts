@@ -3,10 +3,9 @@
  *
  *   x · W = (x ⊘ s) · (s ⊙ W)        s > 0, one for each input channel
  *
- * 1 / s goes into what makes x (a normalisation's scale, a layer's weights); where it cannot, x stays as it is.
+ * 1 / s goes into what makes x (a normalisation's scale, a layer's weights, behind a gate or a ReLU too); where it cannot, x stays as it is.
  */
 
-import { producers } from '../graph/edit.ts';
 import type { Model } from '../graph/model.ts';
 import { float32 } from '../graph/tensor.ts';
 import { applyRules, rules } from '../rewrite/index.ts';
@@ -19,7 +18,12 @@ export interface Siblings {
   readonly layers: readonly MatrixLayer[];
 }
 
-const ABSORBING = [rules['fold-scale'], rules['scale-into-layer-normalization']];
+const ABSORBING = [
+  rules['fold-scale'],
+  rules['merge-scales'],
+  rules['scale-into-layer-normalization'],
+  rules['scale-ahead'],
+];
 
 /** The model with the factors [K] that `factorsOf` gives for each input, as far as they can be absorbed. */
 export function scaleInputs(
@@ -43,8 +47,8 @@ export function scaleInputs(
   }
   // Who cannot absorb shows only when it is tried; the matrices themselves have no part in that.
   const tried = written(model, factors, { ...options, keepsWeights: true });
-  const makers = producers(tried.model.graph);
-  for (const [input, name] of tried.scaledNames) if (makers.get(name)?.inputs.includes(input)) factors.delete(input);
+  const left = new Set(tried.model.graph.nodes.flatMap(({ op, inputs }) => (op === 'Mul' ? inputs : [])));
+  for (const [input, { inverse }] of tried.scaledNames) if (left.has(inverse)) factors.delete(input);
   if (factors.size === 0) return { model, scaled: [] };
   return { model: written(model, factors, options).model, scaled: [...factors.keys()] };
 }
@@ -54,16 +58,16 @@ function written(
   factors: ReadonlyMap<string, Float32Array>,
   { keepsWeights = false, ...options }: MatrixOptions & { keepsWeights?: boolean },
 ) {
-  const scaledNames = new Map<string, string>();
+  const scaledNames = new Map<string, { readonly scaled: string; readonly inverse: string }>();
   const done = replaceMatrixLayers(
     model,
     (layer, pen) => {
       const { node, input, weight, K, N } = layer;
       const s = factors.get(input);
       if (!s || layer.isInside) return false;
-      let scaled = scaledNames.get(input);
-      if (scaled === undefined) {
-        scaled = pen.fresh(`${input}_scaled`);
+      let names = scaledNames.get(input);
+      if (names === undefined) {
+        const scaled = pen.fresh(`${input}_scaled`);
         const inverse = pen.constant(
           `${input}_inverse`,
           float32(
@@ -72,8 +76,10 @@ function written(
           ),
         );
         pen.add({ op: 'Mul', inputs: [input, inverse], outputs: [scaled] });
-        scaledNames.set(input, scaled);
+        names = { scaled, inverse };
+        scaledNames.set(input, names);
       }
+      const { scaled } = names;
       const name = keepsWeights ? weight : pen.shared(weight, () => float32([K, N], scaledRows(layer.w, s, N)));
       pen.add({ ...node, inputs: node.inputs.map((own) => (own === input ? scaled : own === weight ? name : own)) });
       return true;

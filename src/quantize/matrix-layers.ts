@@ -10,6 +10,7 @@ import { finite } from './finite.ts';
 import { type Kept, labelOf } from './plan.ts';
 import { prepareWeights } from './prepare.ts';
 import { roleOf } from './role.ts';
+import { storesWeights } from './store.ts';
 
 /** A dense layer: Y [..., N] = X [..., K] · W [K, N]. */
 export interface MatrixLayer {
@@ -114,7 +115,10 @@ export function replaceMatrixLayers(
               ? 'its matrix stands on the left'
               : 'both operands are computed',
           );
-        else nodes.push(inNode(node, graph, facts));
+        else {
+          if (storesWeights(node)) kept.push({ node: label, op: node.op, why: 'it is no product with a matrix' });
+          nodes.push(inNode(node, graph, facts));
+        }
         continue;
       }
       const weight = node.inputs[role.weight]!;

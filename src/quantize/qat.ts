@@ -19,12 +19,16 @@ import { adam } from '../train/optim/adam.ts';
 import type { Optimizer } from '../train/optim/transform.ts';
 import { predictAll } from '../train/predict.ts';
 import { cosine } from '../train/schedule/cosine.ts';
-import { type Calibrated, calibrate, calibratorOf, chooseSamples, write } from './calibrated.ts';
+import { type Calibrated, calibrate, calibratorOf, chooseSamples } from './calibrated.ts';
 import { checkLayers } from './finite.ts';
-import { inFloat32 } from './in-float32.ts';
+import { inFloat32, storedAsBefore } from './in-float32.ts';
 import { columnsOf } from './observe.ts';
+import type { Plan } from './plan.ts';
 import { prepare } from './prepare.ts';
+import { settleWeights } from './settle-weights.ts';
 import { type SimulateOptions, simulate } from './simulate.ts';
+import { mixture } from './slow-layers.ts';
+import { readBy, storeTables } from './store.ts';
 import { kernelFormFor } from './target.ts';
 
 export interface QatOptions extends SimulateOptions {
@@ -65,10 +69,10 @@ export async function quantizeAware(
   calibrated: Calibrated;
   simulated: Model;
   report: QatReport;
-  plan: ReturnType<typeof write>['plan'];
+  plan: Plan;
 }> {
   const { data, samples = 300, epochs = 3, batch = 64, weightBits = 8, activationBits = 8 } = options;
-  const ready = prepare(inFloat32(model));
+  const ready = prepare(await settleWeights(inFloat32(model), lab));
   checkLayers(ready.graph, options.exclude);
   const named = asFed(ready, data);
   // Without VNNI sums may overflow: weights of 7 bits cannot, and training makes up for the lost one.
@@ -97,7 +101,8 @@ export async function quantizeAware(
     lab,
   );
   const done = settle(learnt);
-  const { written, plan } = write(done.calibrated, done.options);
+  const { plan, model: mixed } = mixture(done.calibrated, done.options, []);
+  const written = storedAsBefore(storeTables(mixed, readBy(mixed.graph, options.exclude)), model);
   return {
     model: written,
     calibrated: done.calibrated,

@@ -21,10 +21,11 @@ import { type Kept, NOT_FASTER, type Plan, type PlanOptions, planOf, SENSITIVE }
 import { type Quickened, quicken } from './quicken.ts';
 import { type Rounding, type RoundingName, roundings } from './round/index.ts';
 import type { LayerSensitivity } from './sensitivity.ts';
+import { settleWeights } from './settle-weights.ts';
 import { parametersOf, type Size } from './size.ts';
 import { mixture, type Speed, slowLayers, timedOn } from './slow-layers.ts';
 import { smooth } from './smooth.ts';
-import { readBy, storeTables } from './store.ts';
+import { readBy, storeTables, storingLayers } from './store.ts';
 import { kernelFormFor } from './target.ts';
 
 export interface QuantizeOptions extends PlanOptions {
@@ -154,7 +155,7 @@ const CLEARLY = 0.8;
  *          data/port when the samples do not fit the inputs; option/unknown; work/aborted.
  */
 export async function quantize(original: Model, options: QuantizeOptions, lab: Lab): Promise<Quantized> {
-  const model = inFloat32(original);
+  const model = await settleWeights(inFloat32(original), lab);
   const { data, samples = 300, perChannel = true, equalize: evens = false } = options;
   const calibrator = calibratorOf(options.calibrate);
   const rounding: Rounding = pick(roundings, options.round ?? 'nearest', 'rounding');
@@ -212,8 +213,9 @@ export async function quantize(original: Model, options: QuantizeOptions, lab: L
   const stored = [...(again?.slow ?? slow), ...(escalated?.report.stored ?? [])];
   const { plan, model: mixed } = mixture(calibrated, escalated?.options ?? chosenKernels, stored);
   const isFloat = plan.kernels.size === 0;
-  if (isFloat && stored.length === 0 && !escalated?.report.reverted.length) throw nothing(original, plan);
-  const isAsItWas = isFloat && stored.length === 0;
+  const isAsItWas =
+    isFloat && stored.length === 0 && storingLayers(calibrated.model.graph, options.exclude).length === 0;
+  if (isAsItWas && !escalated?.report.reverted.length) throw nothing(original, plan);
   const written = isAsItWas
     ? original
     : storedAsBefore(storeTables(mixed, readBy(mixed.graph, options.exclude)), original);
@@ -226,7 +228,7 @@ export async function quantize(original: Model, options: QuantizeOptions, lab: L
       before: { bytes: modelBytes(original), parameters: parametersOf(original) },
       after: { bytes: modelBytes(written), parameters: parametersOf(calibrated.model) },
       scheme: isFloat
-        ? `${isAsItWas ? '' : 'int8 weights, '}float arithmetic: ${plan.kept.find(({ why }) => why === SENSITIVE)?.why ?? (quickened ? FAST_ENOUGH : NOT_FASTER)}`
+        ? `${isAsItWas ? '' : 'int8 weights, '}float arithmetic: ${whyFloat(plan, quickened)}`
         : `int8 static, u8 activations (${calibrator.name}), s8 weights of ${weightBits} bits${narrowed?.report.layers.length ? ` (${narrowed.report.layers.length} layers: ${NARROW_BITS})` : ''}${form.pairSafe && weightBits === 8 ? ', pairs checked,' : ''} per ${perChannel ? 'channel' : 'tensor'}`,
       rounding: options.round ?? 'nearest',
       biasCorrection: correctionName,
@@ -256,6 +258,13 @@ const nothing = (original: Model, { kept: [first] }: Plan): PareError =>
       hint: 'its weights are integers already; quantise the float model that it came from',
     }),
   });
+
+/** Why all layers compute in floats. */
+function whyFloat({ kept }: Plan, quickened: Quickened | undefined): string {
+  if (quickened) return FAST_ENOUGH;
+  const known = [SENSITIVE, NOT_FASTER].find((reason) => kept.some(({ why }) => why === reason));
+  return known ?? 'its layers have no integer kernels';
+}
 
 /** What is lost now that more layers compute in floats. */
 async function judgedAgain({ report, dropWith }: Escalated, { slow }: Speed, maxDrop: number): Promise<Escalation> {

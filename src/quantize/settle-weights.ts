@@ -1,21 +1,39 @@
 /**
- * Weights of recurrent layers that a graph or sub-graph puts together from constants (exporters reorder gates with Slice and Concat, inside an If at
- * that) become constants of the model, computed by the engine. What is computed twice is kept once.
+ * Weights that a graph or sub-graph puts together from constants (exporters reorder the gates of recurrent layers with Slice and Concat, inside an If
+ * at that; weight normalisation divides by a norm) become constants of the model, computed by the engine. What is computed twice is kept once.
  */
 
-import { freshNames, namesOf, removeDead, valueInfo } from '../graph/edit.ts';
+import { isStatic } from '../graph/dim.ts';
+import { consumers, freshNames, namesOf, removeDead, sortNodes, valueInfo } from '../graph/edit.ts';
 import type { Attr, Graph, Model, Node } from '../graph/model.ts';
-import { isSameTensor, type Tensor } from '../graph/tensor.ts';
+import { isSameTensor, sizeOf, type Tensor } from '../graph/tensor.ts';
 import { writeModel } from '../onnx/write.ts';
+import { rowOf } from '../ops/index.ts';
+import { infer, slotAt } from '../ops/infer.ts';
+import { modernize } from '../ops/modern.ts';
 import { constantOf } from '../rewrite/constant-of.ts';
 import type { Lab } from '../runtime/index.ts';
 
-/** W, R and B of LSTM, GRU and RNN. */
-const SLOTS = [1, 2, 3];
-const RECURRENT = new Set(['LSTM', 'GRU', 'RNN']);
+/** The places of a layer's weights and biases among its inputs. */
+function weightSlots(node: Node): number[] {
+  const row = rowOf(node);
+  if (!row) return [];
+  const { quant } = row;
+  const names =
+    quant.kind === 'weighted'
+      ? [quant.weight, quant.bias]
+      : quant.kind === 'float' && quant.stores
+        ? [...quant.stores.slots, 'B']
+        : [];
+  return node.inputs.flatMap((_, i) => (names.includes(slotAt(row.inputs, i)) ? [i] : []));
+}
+
+/** Weights that are integers in the file stay so. */
+const isStored = ({ dtype, dims }: Tensor): boolean => /^u?int[48]$/.test(dtype) && dims.length > 1;
 
 /** The model with such weights as initialisers; the model itself where there are none. */
-export async function settleWeights(model: Model, { engine }: Pick<Lab, 'engine'>): Promise<Model> {
+export async function settleWeights(given: Model, { engine }: Pick<Lab, 'engine'>): Promise<Model> {
+  const model = modernize(given);
   const fresh = freshNames(namesOf(model.graph));
   const initializers = new Map(model.graph.initializers);
   const settled: { readonly name: string; readonly value: Tensor }[] = [];
@@ -30,6 +48,7 @@ export async function settleWeights(model: Model, { engine }: Pick<Lab, 'engine'
   };
   const inGraph = async (graph: Graph, outer: ReadonlyMap<string, Tensor>): Promise<Graph> => {
     const constants = new Map([...outer, ...graph.initializers]);
+    const readers = consumers(graph);
     const makers = new Map<string, Node>();
     for (const node of graph.nodes) {
       const constant = constantOf(node);
@@ -40,13 +59,14 @@ export async function settleWeights(model: Model, { engine }: Pick<Lab, 'engine'
       }
     }
     const nodes: Node[] = [];
-    for (const node of graph.nodes) nodes.push(await inNode(node, constants, makers));
+    for (const node of graph.nodes) nodes.push(await inNode(node, constants, makers, readers));
     return nodes.every((node, i) => node === graph.nodes[i]) ? graph : removeDead({ ...graph, nodes });
   };
   const inNode = async (
     node: Node,
     constants: ReadonlyMap<string, Tensor>,
     makers: ReadonlyMap<string, Node>,
+    readers: ReadonlyMap<string, readonly Node[]>,
   ): Promise<Node> => {
     const attrs: Record<string, Attr> = {};
     for (const [key, attr] of Object.entries(node.attrs)) {
@@ -54,9 +74,13 @@ export async function settleWeights(model: Model, { engine }: Pick<Lab, 'engine'
     }
     const inner = Object.entries(attrs).some(([key, attr]) => attr.value !== node.attrs[key]!.value);
     const same = inner ? { ...node, attrs } : node;
-    if (!RECURRENT.has(node.op) || node.domain !== '') return same;
-    const parts = SLOTS.map((slot) => partFor(node.inputs[slot] ?? '', constants, makers));
-    const wanted = SLOTS.filter((_, i) => parts[i]);
+    const slots = weightSlots(node);
+    const parts = slots.map((slot) => {
+      const name = node.inputs[slot] ?? '';
+      const part = partFor(name, constants, makers);
+      return part && isFresh(name, part, constants, readers) ? part : undefined;
+    });
+    const wanted = slots.filter((_, i) => parts[i]);
     if (wanted.length === 0) return same;
     const together = new Set(parts.flatMap((part) => [...(part ?? [])]));
     const names = wanted.map((slot) => node.inputs[slot]!);
@@ -74,22 +98,45 @@ export async function settleWeights(model: Model, { engine }: Pick<Lab, 'engine'
     names: readonly string[],
     constants: ReadonlyMap<string, Tensor>,
   ): Promise<Readonly<Record<string, Tensor>>> => {
-    const read = new Set(nodes.flatMap(({ inputs }) => inputs));
-    const graph: Graph = {
-      name: 'weights',
-      nodes: [...new Set(nodes)],
-      inputs: [],
-      outputs: [...new Set(names)].map((name) => valueInfo(name, 'float32')),
-      initializers: new Map([...constants].filter(([name]) => read.has(name))),
-      values: new Map(),
-    };
+    const drawn = drawnOf(nodes, constants);
+    const facts = infer(drawn);
+    const outputs = [...new Set(names)].map((name) => valueInfo(name, facts.get(name)?.dtype ?? 'float32'));
+    const graph = { ...drawn, outputs };
     const part: Model = { ir, opsets, producer: { name: 'pare', version: '' }, metadata: {}, graph };
     using session = await engine.load(writeModel(part), { optimize: 'none', threads: 1 });
     return await session.run({});
   };
 
   const graph = await inGraph(model.graph, new Map());
-  return settled.length === 0 ? model : { ...model, graph: removeDead({ ...graph, initializers }) };
+  return settled.length === 0 ? given : { ...model, graph: removeDead({ ...graph, initializers }) };
+}
+
+/** What these nodes make of constants, as a graph of its own. */
+function drawnOf(nodes: Iterable<Node>, constants: ReadonlyMap<string, Tensor>): Graph {
+  const all = [...new Set(nodes)];
+  const read = new Set(all.flatMap(({ inputs }) => inputs));
+  const initializers = new Map([...constants].filter(([name]) => read.has(name)));
+  return sortNodes({ name: 'weights', nodes: all, inputs: [], outputs: [], initializers, values: new Map() });
+}
+
+/** Whether all that it is made of is floats that nobody else reads, or that it is a slice of: else there would be a copy, or floats for integers. */
+function isFresh(
+  made: string,
+  part: ReadonlySet<Node>,
+  constants: ReadonlyMap<string, Tensor>,
+  readers: ReadonlyMap<string, readonly Node[]>,
+): boolean {
+  const read = new Set([...part].flatMap(({ inputs }) => inputs));
+  const size = (): number => {
+    const dims = infer(drawnOf(part, constants)).get(made)?.dims;
+    return dims && isStatic(dims) ? sizeOf(dims) : Number.POSITIVE_INFINITY;
+  };
+  return [...read].every((name) => {
+    const constant = constants.get(name);
+    if (!constant || constant.dims.length < 2) return true;
+    if (isStored(constant)) return false;
+    return (readers.get(name) ?? []).every((reader) => part.has(reader)) || size() < sizeOf(constant.dims);
+  });
 }
 
 /** The nodes that make a value out of constants; undefined when it is a constant, or depends on something else. */

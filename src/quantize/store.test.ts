@@ -2,12 +2,13 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { random } from '../base/random.ts';
 import { valueInfo } from '../graph/edit.ts';
 import type { Model } from '../graph/model.ts';
-import { float32, floats, sizeOf, type Tensor, tensor } from '../graph/tensor.ts';
+import { float32, floats, int64, sizeOf, type Tensor, tensor } from '../graph/tensor.ts';
 import { writeModel } from '../onnx/index.ts';
 import { type Builder, draft } from '../ops/builder.ts';
 import { modelFrom } from '../ops/model-of.ts';
 import type { StaticValue } from '../ops/op.ts';
 import { type Engine, openEngine } from '../runtime/index.ts';
+import { quantizeDynamic } from './dynamic.ts';
 import { storeWeights, storingLayers } from './store.ts';
 
 let engine: Engine;
@@ -62,5 +63,29 @@ describe.each(['LSTM', 'GRU', 'RNN'] as const)('the weights of %s', (op) => {
     a.forEach((value, i) => {
       expect(Math.abs(value - b[i]!)).toBeLessThan(0.01);
     });
+  });
+});
+
+it('stores a transposed convolution, and a weight that the graph divides by its norm', async () => {
+  const { g, finish } = draft();
+  const image = g.input('x', 'float32', [1, 8, 6, 6]);
+  const direction = g.constant(noise([16, 8, 3, 3]), 'direction');
+  const weight = g.Mul(g.Div(direction, g.emit('ReduceL2', [direction, g.constant(int64([3], [1, 2, 3]))])[0]!), 2);
+  const y = g.ConvTranspose(g.Conv(image, weight), g.constant(noise([16, 8, 4, 4]), 'up'));
+  const model = modelFrom({ ...finish([valueInfo(y.name, 'float32', y.dims)]), values: new Map() });
+  const { model: written, report } = await quantizeDynamic(model, { exclude: [] }, { engine });
+  const large = [...written.graph.initializers.values()].filter(({ dims }) => sizeOf(dims) > 64);
+  expect(large.map(({ dtype }) => dtype)).toEqual(['int8', 'int8']);
+  expect(report.after.bytes).toBeLessThan(0.4 * report.before.bytes);
+  const feeds = { x: noise([1, 8, 6, 6]) };
+  const [a, b] = await Promise.all(
+    [model, written].map(async (each) => {
+      using session = await engine.load(writeModel(each));
+      return floats(Object.values(await session.run(feeds))[0]!);
+    }),
+  );
+  const peak = a!.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+  a!.forEach((value, i) => {
+    expect(Math.abs(value - b![i]!)).toBeLessThan(0.02 * peak);
   });
 });

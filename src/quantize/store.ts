@@ -106,13 +106,18 @@ const within = ({ attrs }: Node): Node[] =>
     attr.kind === 'graph' ? attr.value.nodes.flatMap((node) => [node, ...within(node)]) : [],
   );
 
-/** Labels of the layers that compute in floats in any case and whose weights can be stored all the same. */
+/** A layer that computes in floats in any case and whose weights can be stored all the same. */
+export function storesWeights(node: Node): boolean {
+  const quant = rowOf(node)?.quant;
+  return quant?.kind === 'float' && quant.stores !== undefined;
+}
+
+/** Labels of such layers, by themselves or in sub-graphs. */
 export const storingLayers = ({ nodes }: Graph, exclude: readonly string[] = []): string[] =>
   nodes.flatMap((node) => {
     const stores = [node, ...within(node)].some((each) => {
-      const quant = rowOf(each)?.quant;
       const isLeft = [each.name, each.op, each.outputs[0] ?? ''].some((label) => exclude.includes(label));
-      return quant?.kind === 'float' && quant.stores !== undefined && !isLeft;
+      return storesWeights(each) && !isLeft;
     });
     return stores ? [labelOf(node)] : [];
   });

@@ -26,6 +26,7 @@ import {
   replaceMatrixLayers,
 } from './matrix-layers.ts';
 import { secondMoments } from './moments.ts';
+import { settleWeights } from './settle-weights.ts';
 import { parametersOf } from './size.ts';
 
 export interface WeightOnlyOptions extends MatrixOptions {
@@ -92,7 +93,7 @@ export async function quantizeWeights(
       hint: 'give data, or take nearest or hqq',
     });
   }
-  const prepared = prepareMatrices(inFloat32(original));
+  const prepared = prepareMatrices(await settleWeights(inFloat32(original), lab));
   const model = by.scalesInputs
     ? scaleForBlocks(prepared, await squaresFor(prepared, options, lab), { bits, size, symmetric }, options)
     : prepared;

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { node } from '../../test/node.ts';
 import { inMemory, openData, portsOf, take } from '../data/index.ts';
 import type { Model } from '../graph/model.ts';
 import { tensor } from '../graph/tensor.ts';
@@ -54,6 +55,25 @@ describe('evaluate', () => {
     expect([score.samples, score.metric]).toEqual([7, { name: 'accuracy', value: 5 / 7 }]);
     // softmax of (5, 0, 0): −log p is log(1 + 2e⁻⁵) when right, 5 more when wrong
     expect(score.loss).toBeCloseTo(Math.log(1 + 2 * Math.exp(-5)) + (2 * 5) / 7, 5);
+  });
+
+  it('scores a model that says axes in attributes, as files before opset 13 do', async () => {
+    const { graph, ...rest } = product(SAME, 'N');
+    const axes = { axes: { kind: 'ints', value: [1] } } as const;
+    const nodes = [
+      ...graph.nodes.map((each) => ({ ...each, inputs: ['apart', each.inputs[1]!] })),
+      { ...node('Unsqueeze', ['x'], 'apart'), attrs: axes },
+      { ...node('Squeeze', [graph.outputs[0]!.name], 'scores'), attrs: axes },
+    ];
+    const outputs = [{ ...graph.outputs[0]!, name: 'scores' }];
+    const model = {
+      ...rest,
+      ir: 7,
+      opsets: { '': 12 },
+      graph: { ...graph, nodes: [nodes[1]!, nodes[0]!, nodes[2]!], outputs },
+    };
+    const score = await evaluate({ name: 'old', model }, rows, { engine });
+    expect([...score.answers]).toEqual(CLASSES);
   });
 
   it('takes integers as the class itself', async () => {

@@ -173,7 +173,7 @@ async function eachBatch(
   take: (outputs: Float64Array, indices: Int32Array, dims: readonly number[]) => void,
 ): Promise<void> {
   const fixed = fixedBatch(subject.model.graph);
-  const size = fixed ?? batch ?? comfortableBatch(dataset, subject.model.graph);
+  const size = fixed ?? batch ?? comfortableBatch(dataset, subject.model);
   const { hands, threads } = lanesOf(lab);
   using session: Session = await loadSubject(subject, { ...lab, ...(threads !== undefined && { threads }) });
   const first = answerOf(subject.model.graph);

@@ -3,8 +3,9 @@
 import { batchDims, bind, type Dataset, LABELS, portsOf, sampleDimsOf } from '../data/index.ts';
 import { bytesPerSample } from '../data/sample-bytes.ts';
 import { byteLength } from '../graph/dtype.ts';
-import type { Graph } from '../graph/model.ts';
+import type { Graph, Model } from '../graph/model.ts';
 import { elements, sizeOf, type Tensor } from '../graph/tensor.ts';
+import { modernize } from '../ops/modern.ts';
 
 /** The samples with these numbers as one batch: a tensor [N, …] for each input. */
 export function feedsOf(dataset: Dataset, indices: ArrayLike<number>): Record<string, Tensor> {
@@ -24,11 +25,12 @@ function columnOf(dataset: Dataset, name: string, indices: ArrayLike<number>): T
 }
 
 /** Samples per run: as many as keep a batch of the inputs, and of each value that the model makes of them, under 32 MB; at most 128. */
-export function comfortableBatch(dataset: Dataset, graph: Graph): number {
+export function comfortableBatch(dataset: Dataset, model: Model): number {
   const inputs = Object.values(dataset.inputs).reduce(
     (sum, { dtype, dims }) => sum + byteLength(dtype, sizeOf(dims)),
     0,
   );
+  const { graph } = modernize(model);
   const bytes = bytesPerSample(graph);
   const most = graph.nodes.flatMap(({ outputs }) => outputs).reduce((max, name) => Math.max(max, bytes(name)), inputs);
   return Math.max(1, Math.min(128, dataset.size, Math.floor(2 ** 25 / Math.max(1, most))));

@@ -22,6 +22,7 @@ const SPECIAL: readonly RuleName[] = [
   'split-max-pool',
   'flatten-channels-last',
   'pad-to-projection',
+  'scale-ahead',
   'attention',
   'packed-attention',
 ];

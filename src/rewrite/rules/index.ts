@@ -42,6 +42,7 @@ import { reduceBeforeTranspose } from './reduce-before-transpose.ts';
 import { reduceMeanToGlobalAveragePool } from './reduce-mean-to-global-average-pool.ts';
 import { reshapeByConstant } from './reshape-by-constant.ts';
 import { rmsNormalization } from './rms-normalization.ts';
+import { scaleAhead } from './scale-ahead.ts';
 import { scaleIntoLayerNormalization } from './scale-into-layer-normalization.ts';
 import { splitMaxPool } from './split-max-pool.ts';
 
@@ -83,6 +84,7 @@ export const rules = {
   'reduce-mean-to-global-average-pool': reduceMeanToGlobalAveragePool,
   'dead-code': deadCode,
   'split-max-pool': splitMaxPool,
+  'scale-ahead': scaleAhead,
   'pad-to-projection': padToProjection,
   'batch-norm-to-conv': batchNormToConv,
   'gemm-to-matmul-add': gemmToMatmulAdd,

@@ -1,4 +1,4 @@
-/** Mul and Add with constants after LayerNormalization become its Scale and B. */
+/** Mul and Add with constants after LayerNormalization become its Scale and B; RMSNormalization has no B. */
 
 import { isStatic } from '../../graph/dim.ts';
 import { sizeOf } from '../../graph/tensor.ts';
@@ -11,14 +11,18 @@ import { values } from '../sample.ts';
 
 export const scaleIntoLayerNormalization = rule({
   name: 'scale-into-layer-normalization',
-  about: 'Mul and Add with constants after LayerNormalization become its Scale and B.',
+  about: 'Mul and Add with constants after LayerNormalization become its Scale and B, Mul that of RMSNormalization.',
   pattern: node(
     ['Mul', 'Add'],
-    [node('LayerNormalization', [any('x'), constant('scale')], { as: 'norm', once: true }), constant('c')],
+    [
+      node(['LayerNormalization', 'RMSNormalization'], [any('x'), constant('scale')], { as: 'norm', once: true }),
+      constant('c'),
+    ],
     { as: 'next', commutes: true },
   ),
 
-  check: ({ nodes: { norm }, values: { x, scale, c } }, net) => {
+  check: ({ nodes: { norm, next }, values: { x, scale, c } }, net) => {
+    if (norm!.op === 'RMSNormalization' && next!.op === 'Add') return 'it has no bias';
     const dims = net.dims(x!);
     if (!dims) return `the rank of "${x}" is not known`;
     const axis = numberAttr(norm!, 'axis', -1);
@@ -53,7 +57,7 @@ export const scaleIntoLayerNormalization = rule({
       : scale!;
     const moved = isScale ? B && spread(B, (a, b) => a * b) : spread(B ?? mapElements(S, () => 0), (a, b) => a + b);
     const b = moved && edit.reweigh(isScale ? bias! : bias || c!, moved, norm!, next!);
-    const output = edit.emit('LayerNormalization', b ? [x!, s, b] : [x!, s], norm!.attrs, { like: norm! });
+    const output = edit.emit(norm!.op, b ? [x!, s, b] : [x!, s], norm!.attrs, { like: norm! });
     return { outputs: [output], why: `as the ${isScale ? 'scale' : 'bias'} of "${norm!.name}"` };
   },
 
