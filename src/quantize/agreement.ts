@@ -38,7 +38,8 @@ export interface Recorded {
   readonly first: string;
 }
 
-const BATCH = 8;
+/** Samples of a run. */
+export const AT_ONCE = 8;
 
 /** Runs a model on these samples and keeps inputs and outputs: few samples, please. Outputs that are no floats are left out. */
 export async function record(model: Model, data: Dataset, samples: ArrayLike<number>, lab: Lab): Promise<Recorded> {
@@ -60,7 +61,7 @@ export async function record(model: Model, data: Dataset, samples: ArrayLike<num
 /** Numbers of the samples of each run; a model with a fixed batch gets no others than fill it. */
 function listsFor({ graph }: Model, samples: ArrayLike<number>): number[][] {
   const fixed = fixedBatch(graph);
-  const batch = fixed ?? BATCH;
+  const batch = fixed ?? AT_ONCE;
   const lists: number[][] = [];
   for (let at = 0; at + (fixed ?? 1) <= samples.length; at += batch)
     lists.push(Array.from({ length: Math.min(batch, samples.length - at) }, (_, i) => samples[at + i]!));
@@ -68,10 +69,16 @@ function listsFor({ graph }: Model, samples: ArrayLike<number>): number[][] {
 }
 
 /** Holds a model against a record. It must take the same inputs. */
-export async function against({ batches, first }: Recorded, other: Model, lab: Lab): Promise<Compared> {
-  const tally = new Tally(first);
-  const { hands, ...how } = lanesOf(lab);
+export async function against(recorded: Recorded, other: Model, lab: Lab): Promise<Compared> {
+  const { hands: _, ...how } = lanesOf(lab);
   using session = await loadModel(lab.engine, other, { ...how, config: CALM });
+  return await againstLoaded(recorded, session, lab);
+}
+
+/** As `against` with a model that is loaded already. */
+async function againstLoaded({ batches, first }: Recorded, session: Session, lab: Lab): Promise<Compared> {
+  const tally = new Tally(first);
+  const { hands } = lanesOf(lab);
   const answers = inOrder(batches.entries(), hands, {
     async work([i, { feeds }]) {
       stopIfAborted(lab.signal);
@@ -117,9 +124,20 @@ async function compareLoaded(
   return tally.result();
 }
 
-/** As `compare` with a model that is loaded already, without each sample's answer. */
-export async function agreement(...args: Parameters<typeof compareLoaded>): Promise<Agreement> {
-  const { tops: _, divergences: __, ...close } = await compareLoaded(...args);
+/** As `compare` with a model that is loaded already, without each sample's answer; what was recorded of the reference is not run again. */
+export async function agreement(
+  reference: Model,
+  two: Session,
+  data: Dataset,
+  samples: ArrayLike<number>,
+  lab: Lab,
+  recorded?: Recorded,
+): Promise<Agreement> {
+  const {
+    tops: _,
+    divergences: __,
+    ...close
+  } = recorded ? await againstLoaded(recorded, two, lab) : await compareLoaded(reference, two, data, samples, lab);
   return close;
 }
 

@@ -18,6 +18,7 @@ import { candidatesOf, type Plan, type PlanOptions, planOf } from './plan.ts';
 import { prepare, restore } from './prepare.ts';
 import { type Range, rangeOf } from './range.ts';
 import { roleOf } from './role.ts';
+import { sideBySide } from './side-by-side.ts';
 import { type Strips, strippedLayers } from './strips.ts';
 import { inStrips } from './write-strips.ts';
 
@@ -94,8 +95,9 @@ export async function calibrate(
       if (means) sums.set(of, addChannels(sums.get(of), part.values, part.dims, inputs.get(of)!));
     }
   };
-  const how = { samples, task: 'calibrate', batch: batchFor(model.graph, watched) };
-  await observe(shown, [...tells.keys()], data, see, how, lab);
+  const batch = batchFor(model.graph, watched, facts, calibrator.batch);
+  const how = { samples, task: 'calibrate', batch };
+  await observe(shown, [...tells.keys()], data, see, how, sideBySide(model.graph, facts, batch, lab));
   const ranges = new Map([...states].map(([name, seen]) => [name, calibrator.range(seen)]));
   const inputMeans = new Map([...sums].map(([name, state]) => [name, meansOf(state)]));
   return { model, facts, ranges, ...(biasCorrect && { inputMeans }) };

@@ -1,7 +1,7 @@
 /** What the engine makes of a model: the graph as it optimised it, counted by kernel. */
 
 import type { Model } from '../graph/model.ts';
-import { readModel } from '../onnx/read.ts';
+import { nodeOps } from '../onnx/node-ops.ts';
 import { type Lab, lanesOf, type Session } from '../runtime/index.ts';
 import { loadModel } from '../runtime/load-model.ts';
 import { CALM } from './calm.ts';
@@ -35,14 +35,13 @@ export async function openViewed(model: Model, lab: Pick<Lab, 'engine' | 'thread
   const fs = process.getBuiltinModule('node:fs');
   const os = process.getBuiltinModule('node:os');
   const path = process.getBuiltinModule('node:path');
-  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'pare-'));
+  const file = path.join(os.tmpdir(), `.pare-${process.pid}-${Math.random().toString(36).slice(2, 10)}.onnx`);
   try {
-    const file = path.join(folder, 'optimized.onnx');
     const session = await loadModel(lab.engine, model, { ...how, config: CALM, optimizedPath: file });
-    const view = counted(readModel(new Uint8Array(fs.readFileSync(file))));
+    const view = counted(nodeOps(fs.readFileSync(file)));
     return { session, view, [Symbol.dispose]: () => session[Symbol.dispose]() };
   } finally {
-    fs.rmSync(folder, { recursive: true, force: true });
+    fs.rmSync(file, { force: true });
   }
 }
 
@@ -52,9 +51,9 @@ export async function viewOf(model: Model, lab: Pick<Lab, 'engine'>): Promise<En
   return viewed.view;
 }
 
-function counted({ graph }: Model): EngineView {
+function counted(nodes: readonly string[]): EngineView {
   const ops: Record<string, number> = {};
-  for (const { op } of graph.nodes) ops[op] = (ops[op] ?? 0) + 1;
+  for (const op of nodes) ops[op] = (ops[op] ?? 0) + 1;
   const sum = (test: (op: string) => boolean): number =>
     Object.entries(ops).reduce((n, [op, count]) => n + (test(op) ? count : 0), 0);
   return {

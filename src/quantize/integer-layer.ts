@@ -9,7 +9,7 @@ import { widenCodes } from './lanes.ts';
 import { type BitOptions, bitsOf, needsGuard } from './layer-bits.ts';
 import { pairSafe, pairSafeCodes, type Weights } from './pair-safe.ts';
 import type { Role } from './role.ts';
-import { along, dequantizeWeight, limitOf, quantizeWeight, weightScales } from './weight.ts';
+import { along, limitOf, quantizeWeight, roundingOf, weightScales } from './weight.ts';
 
 export interface LayerOptions extends BitOptions {
   /** A weight scale per channel. Default true. */
@@ -114,9 +114,7 @@ function biasShift(
   if (biasShifts) return biasShifts.get(layer.outputs[0]!);
   const means = inputMeans?.get(layer.inputs[input]!);
   if (!means) return undefined;
-  const difference = dequantizeWeight(codes, scales, along(dims, axis));
-  for (let i = 0; i < difference.length; i++) difference[i]! -= w[i]!;
-  return meanShift(difference, dims, axis, means);
+  return meanShift(roundingOf(w, codes, scales, along(dims, axis)), dims, axis, means);
 }
 
 /** A scale that is too small for its bias grows until the bias fits (weights of a dead channel are all nearly 0). */

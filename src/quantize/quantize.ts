@@ -7,7 +7,7 @@ import type { Dataset } from '../data/dataset.ts';
 import type { Model } from '../graph/model.ts';
 import { modelBytes } from '../onnx/write.ts';
 import type { Lab } from '../runtime/index.ts';
-import { type Agreement, agreement } from './agreement.ts';
+import { type Agreement, AT_ONCE, agreement, record } from './agreement.ts';
 import type { Calibrator, CalibratorName } from './calibrate/index.ts';
 import { calibrate, calibratorOf, chooseSamples, readyFor, type WriteOptions } from './calibrated.ts';
 import { type Correction, type CorrectionName, corrections } from './correct/index.ts';
@@ -22,6 +22,7 @@ import { type Quickened, quicken } from './quicken.ts';
 import { type Rounding, type RoundingName, roundings } from './round/index.ts';
 import type { LayerSensitivity } from './sensitivity.ts';
 import { settleWeights } from './settle-weights.ts';
+import { sideBySide } from './side-by-side.ts';
 import { parametersOf, type Size } from './size.ts';
 import { mixture, type Speed, slowLayers, timedOn } from './slow-layers.ts';
 import { smooth } from './smooth.ts';
@@ -163,6 +164,8 @@ export async function quantize(original: Model, options: QuantizeOptions, lab: L
   const correction: Correction = pick(corrections, correctionName, 'bias correction');
   const weightBits = options.weightBits ?? 8;
   const chosen = chooseSamples(data, samples, lab.seed);
+  const coming = kernelFormFor(lab.engine, options);
+  coming.catch(() => undefined); // told below
   const everywhere =
     [options.maxDrop, options.maxBytes, options.maxMs].some((bound) => bound !== undefined) ||
     options.kernels === 'measured';
@@ -171,10 +174,8 @@ export async function quantize(original: Model, options: QuantizeOptions, lab: L
   const ready = await readyFor(calm, evens, data, chosen, lab);
   checkLayers(ready.graph, options.exclude);
   const seeing = { ...options, everywhere, biasCorrect: correctionName === 'fast' };
-  const [form, calibrated] = await Promise.all([
-    kernelFormFor(lab.engine, options),
-    calibrate(ready, calibrator, data, chosen, lab, seeing),
-  ]);
+  const calibrated = await calibrate(ready, calibrator, data, chosen, lab, seeing);
+  const form = await coming;
   const { biasCorrect: _, grids: __, ...asked } = { grids: undefined, ...options };
   const plain: WriteOptions = { ...asked, perChannel, weightBits, ...form };
   const narrowed =
@@ -200,9 +201,9 @@ export async function quantize(original: Model, options: QuantizeOptions, lab: L
     ...(quickened && { slowBecause: FAST_ENOUGH }),
   };
   const isSettled = narrowed?.report.layers.length || quickened;
-  const hasKernels = planOf(ready.graph, calibrated.facts, chosenKernels).kernels.size > 0;
+  const hasKernels = (): boolean => planOf(ready.graph, calibrated.facts, chosenKernels).kernels.size > 0;
   const escalated =
-    options.maxDrop === undefined || isSettled || (speed && !hasKernels)
+    options.maxDrop === undefined || isSettled || (speed && !hasKernels())
       ? undefined
       : await escalate(calibrated, chosenKernels, options.maxDrop, options, lab);
   // What went back to floats changes what else is faster on integers.
@@ -211,6 +212,11 @@ export async function quantize(original: Model, options: QuantizeOptions, lab: L
       ? await slowLayers({ original, calibrated, write: escalated.options, time, enough: CLEARLY }, lab)
       : undefined;
   const stored = [...(again?.slow ?? slow), ...(escalated?.report.stored ?? [])];
+  const checked = chosen.subarray(0, CHECKED);
+  const checking = sideBySide(ready.graph, calibrated.facts, AT_ONCE, lab);
+  // Small answers are had while the file is written.
+  const recording = checking === lab ? undefined : record(original, data, checked, checking);
+  recording?.catch(() => undefined); // told below
   const { plan, model: mixed } = mixture(calibrated, escalated?.options ?? chosenKernels, stored);
   const isFloat = plan.kernels.size === 0;
   const isAsItWas =
@@ -219,9 +225,9 @@ export async function quantize(original: Model, options: QuantizeOptions, lab: L
   const written = isAsItWas
     ? original
     : storedAsBefore(storeTables(mixed, readBy(mixed.graph, options.exclude)), original);
-  using viewed = await openViewed(written, lab);
+  using viewed = await openViewed(written, checking);
   const { view: fused } = viewed;
-  const close = await agreement(original, viewed.session, data, chosen.subarray(0, CHECKED), lab);
+  const close = await agreement(original, viewed.session, data, checked, checking, await recording);
   return {
     model: written,
     report: {

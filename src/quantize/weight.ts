@@ -79,3 +79,18 @@ export function dequantizeWeight(q: Int8Array, scales: Float32Array, { channels,
   }
   return w;
 }
+
+/** What rounding adds to each element: the floats that integers stand for, less those they were made of. */
+export function roundingOf(
+  w: ArrayLike<number>,
+  q: Int8Array,
+  scales: Float32Array,
+  { channels, inner }: Along,
+): Float32Array {
+  const difference = new Float32Array(q.length);
+  for (let i = 0, at = 0; at < q.length; i++) {
+    const scale = scales[i % channels]!;
+    for (const end = at + inner; at < end; at++) difference[at] = Math.fround(q[at]! * scale) - w[at]!;
+  }
+  return difference;
+}

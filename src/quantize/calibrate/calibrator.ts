@@ -8,6 +8,8 @@ export interface Calibrator<S = unknown> {
   readonly name: string;
   /** Does it look at nothing but the least and the largest value of a batch? Then the engine finds them, and `see` gets few values with these ends. */
   readonly endsOnly?: boolean;
+  /** Samples of a batch, where the range depends on it. Default: what is quick. */
+  readonly batch?: number;
   readonly start: () => S;
   /** Looks at the values of one batch. */
   readonly see: (seen: S, x: ArrayLike<number>) => void;

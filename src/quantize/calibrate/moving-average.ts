@@ -1,6 +1,8 @@
 import { NOTHING, type Range, rangeOf } from '../range.ts';
 import type { Calibrator } from './calibrator.ts';
 
+const BATCH = 32;
+
 /**
  * An exponential average of the batches' extremes: one odd batch moves the range by a share of its excess only.
  *
@@ -17,6 +19,7 @@ export const movingAverage = ({ momentum = 0.9 } = {}): Calibrator<Range[]> => {
   return {
     name: `moving-average ${momentum}`,
     endsOnly: true,
+    batch: BATCH,
     start: () => [],
     see: (seen, x) => {
       if (x.length > 0) seen.push(rangeOf(x));

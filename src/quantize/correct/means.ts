@@ -37,10 +37,13 @@ export function addChannels(
   const channels = dims[axis]!;
   const inner = sizeOf(dims.slice(axis + 1));
   const state = into ?? { sums: new Float64Array(channels), count: 0 };
-  for (let i = 0, at = 0; at < x.length; i++) {
-    let sum = 0;
-    for (const end = at + inner; at < end; at++) sum += x[at]!;
-    state.sums[i % channels]! += sum;
+  const { sums } = state;
+  for (let at = 0; at < x.length; ) {
+    for (let c = 0; c < channels; c++) {
+      let sum = 0;
+      for (const end = at + inner; at < end; at++) sum += x[at]!;
+      sums[c]! += sum;
+    }
   }
   state.count += x.length / channels;
   return state;
