@@ -31,3 +31,11 @@ it('does not call outputs alike that are no numbers', () => {
   expect(startsAt).toBe('b');
   expect(sentences.join(' ')).toContain('"y" of one of the two is no number, first seen at Conv "b"');
 });
+
+it('says when nothing tells where the error starts, and gives no advice that contradicts itself', () => {
+  expect(adviceOn({ outputs: [output(1)], layers: [] }).sentences).toEqual([
+    'The outputs differ; no inner value has the same name in both, so where that starts cannot be told.',
+  ]);
+  const [only, ...more] = adviceOn({ outputs: [output(1)], layers: [layer('a', 0.01)] }).sentences;
+  expect([only, more]).toEqual([expect.stringContaining('the last layers make the error'), []]);
+});

@@ -31,17 +31,24 @@ export function adviceOn({ outputs, layers }: Pick<Comparison, 'outputs' | 'laye
     };
   }
   if (worst < USUAL) return { sentences: ['The outputs agree within what 8-bit rounding gives.'] };
+  if (known.length === 0) {
+    return {
+      sentences: ['The outputs differ; no inner value has the same name in both, so where that starts cannot be told.'],
+    };
+  }
   const start = known.find(({ relL2 }) => relL2 >= USUAL);
+  if (!start) {
+    return {
+      sentences: [
+        'No inner value of the same name is far off, but the outputs are: the last layers make the error. Let --max-drop choose among them.',
+      ],
+    };
+  }
   const jumps = known.flatMap((layer, i) => {
     const before = i === 0 ? 0 : known[i - 1]!.relL2;
     return layer.relL2 >= USUAL && layer.relL2 > JUMP * before ? [layer] : [];
   });
-  const sentences: string[] = [];
-  if (!start) {
-    sentences.push('No inner value of the same name is far off, but the outputs are: the last layers make the error.');
-  } else {
-    sentences.push(`The error starts at ${start.op} "${start.name}" (relative L2 ${share(start)}).`);
-  }
+  const sentences = [`The error starts at ${start.op} "${start.name}" (relative L2 ${share(start)}).`];
   if (jumps.length > 1) {
     const named = jumps.slice(0, 3).map(({ name, relL2 }) => `"${name}" (${share({ relL2 })})`);
     sentences.push(`It jumps at ${named.join(', ')}${jumps.length > 3 ? ` and ${jumps.length - 3} more` : ''}.`);
@@ -54,7 +61,7 @@ export function adviceOn({ outputs, layers }: Pick<Comparison, 'outputs' | 'laye
         ? `Few layers make it: try ${jumps.map(({ name }) => `--exclude ${name}`).join(' ')}, or let --max-drop choose.`
         : 'Many layers make it: try --equalize, --calibrate percentile or mse, then --bias-correct full.',
   );
-  return { ...(start && { startsAt: start.name }), sentences };
+  return { startsAt: start.name, sentences };
 }
 
 const share = ({ relL2 }: Pick<Distance, 'relL2'>): string => `${(100 * relL2).toFixed(1)} %`;
