@@ -218,3 +218,13 @@ it('entropy cuts long tails, and keeps a range that is full to its ends', () => 
   );
   expect(entropy().range(even).hi).toBeGreaterThan(0.97);
 });
+
+it('entropy keeps the few values that count among many about 0: gates', () => {
+  // Nearly all decay from 0 on, within one level of a grid; one in fifty lies between 0.5 and 1.
+  const gates = draws((p) => (p < 0.98 ? -0.0005 * Math.log(1 - p) : 0.5 + 25 * (p - 0.98)));
+  const seen = entropy().start();
+  entropy().see(seen, gates);
+  const { hi } = entropy().range(seen);
+  const squares = (of: (x: number) => number): number => gates.reduce((sum, x) => sum + of(x) ** 2, 0);
+  expect(squares((x) => Math.max(0, x - hi))).toBeLessThan(0.011 * squares((x) => x));
+});

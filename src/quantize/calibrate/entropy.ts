@@ -3,6 +3,11 @@ import type { Calibrator } from './calibrator.ts';
 
 /** Candidates are this many bins apart. */
 const STEP = 4;
+/**
+ * The share of Σ x² that may be cut off. Of values that lie nearly all about 0 (the gates of squeeze-and-excitation), information is kept by fine steps
+ * there, and the few that count are lost.
+ */
+const MOST_CUT = 0.01;
 
 /**
  * The threshold on |x| that loses the least information:  argmin over t of  KL(P ‖ Q)
@@ -33,13 +38,29 @@ export function thresholdOf(counts: Float64Array, levels: number): number {
   if (used <= levels) return used;
   const beyond = new Float64Array(used + 1); // beyond[i]: values in bin i or above
   for (let i = used - 1; i >= 0; i--) beyond[i] = beyond[i + 1]! + counts[i]!;
+  const cut = cutOff(counts.subarray(0, used));
   let best = used;
   let least = Number.POSITIVE_INFINITY;
   for (let bins = used; bins >= levels; bins -= STEP) {
+    if (cut[bins]! > MOST_CUT) break;
     const loss = divergence(counts, bins, beyond[bins]!, levels);
     if (loss < least) [best, least] = [bins, loss];
   }
   return best;
+}
+
+/** By the number of bins below a threshold t: Σ (|x| − t)² of what lies beyond it, over Σ x². */
+function cutOff(counts: Float64Array): Float64Array {
+  const cut = new Float64Array(counts.length + 1);
+  let [sum, weighted, squares] = [0, 0, 0];
+  for (let i = counts.length - 1; i >= 0; i--) {
+    const x = i + 0.5;
+    sum += counts[i]!;
+    weighted += counts[i]! * x;
+    squares += counts[i]! * x * x;
+    cut[i] = squares - 2 * i * weighted + i * i * sum;
+  }
+  return cut.map((value) => value / squares);
 }
 
 /** KL(P ‖ Q) for a threshold after `bins` bins; `excess` values lie beyond it. */
