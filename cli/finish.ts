@@ -1,7 +1,7 @@
 /** The end of every method: write the model, read it back, measure both, and say what came out. */
 
 import { basename, dirname, join, resolve } from 'node:path';
-import { PareError } from '../src/base/error.ts';
+import { asPareError, PareError } from '../src/base/error.ts';
 import { isWithin, showShare } from '../src/base/unit.ts';
 import type { Dataset } from '../src/data/index.ts';
 import type { Model } from '../src/graph/model.ts';
@@ -127,7 +127,15 @@ async function withWritten<T>(
   look: (written: Subject) => Promise<T>,
 ): Promise<T> {
   const isInPlace = before.file !== undefined && resolve(before.file) === resolve(out);
-  if (!isInPlace) return look(await desk.read((await desk.write(out, model)).out));
+  if (!isInPlace) {
+    const written = await desk.read((await desk.write(out, model)).out);
+    try {
+      return await look(written);
+    } catch (thrown) {
+      if (asPareError(thrown).code === 'work/aborted') desk.note(`${out} is written; it was not measured`);
+      throw thrown;
+    }
+  }
   const beside = join(dirname(out), `.${basename(out, '.onnx')}-${process.pid}.onnx`);
   try {
     await desk.write(beside, model);

@@ -29,6 +29,8 @@ describe('pare quantize', () => {
     ['--data random --embeddings', '--embeddings', '--scheme weight-only'],
     ['--data random --iterations 9', '--iterations', '--round adaround or --round brecq'],
     ['--scheme weight-only --samples 9', '--samples', '--round gptq or --round awq'],
+    ['--data random --round gptq', '--round gptq', '--scheme weight-only'],
+    ['--scheme weight-only --round brecq', '--round brecq', '--scheme static'],
     ['--dtype q8 --scheme dynamic', '--scheme', '--scheme'],
     ['--dtype q4 --per-tensor', '--per-tensor', '--scheme'],
     ['--data random --target-size 1MB --bits 4', '--bits', 'one of the two'],

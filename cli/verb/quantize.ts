@@ -91,6 +91,7 @@ export const quantize = verb({
     if (dtype.length > 0) refuseForeign({ scheme: asked, maxDrop, report: page, ...wishes }, '--dtype', DTYPE_TAKES);
     else {
       refuseForeign(wishes, `--scheme ${name}`, SCHEME_TAKES);
+      refuseForeign({ [roundingOf(request.round)]: request.round }, `--scheme ${name}`, SCHEME_ROUNDS);
       refuseForeign(wishes, `--round ${request.round ?? 'nearest'}`, ROUND_TAKES[name] ?? {});
       refuseBoth(wishes, SETTLED);
     }
@@ -190,6 +191,16 @@ const ROUND_TAKES: Partial<Record<SchemeName, Takes>> = {
     ]),
   ),
 };
+
+const roundingOf = (round: string | undefined): string => `round ${round}`;
+
+/** The roundings of each scheme, written as a flag with its value. */
+const SCHEME_ROUNDS: Takes = Object.fromEntries(
+  Object.entries(ROUND_TAKES).map(([name, takes]) => [
+    `--scheme ${name}`,
+    Object.keys(takes).map((flagged) => flagged.slice('--'.length)),
+  ]),
+);
 
 /** Flags, and what settles what they say. */
 const SETTLED = [
