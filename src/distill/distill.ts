@@ -6,6 +6,7 @@ import { bind, type Dataset, portsOf } from '../data/index.ts';
 import { beside } from '../graph/beside.ts';
 import type { Graph, Model } from '../graph/model.ts';
 import { sizeOf } from '../graph/tensor.ts';
+import { openMaps } from '../nn/open-maps.ts';
 import { modernize } from '../ops/modern.ts';
 import type { Lab } from '../runtime/index.ts';
 import { type FitOptions, type FitReport, fit } from '../train/fit.ts';
@@ -69,19 +70,21 @@ export interface DistillOptions extends Omit<FitOptions, 'loss'> {
  * Throws what `fit` throws; option/unknown for a loss that does not exist; distill/… from recording.
  */
 export async function distill(
-  student: Model,
-  teacher: Teacher | readonly Teacher[],
+  given: Model,
+  teachers: Teacher | readonly Teacher[],
   data: Dataset,
   options: DistillOptions,
   lab: Lab,
 ): Promise<{ model: Model; report: FitReport }> {
+  const { model: student, close } = openMaps(given);
+  const teacher = listOf(teachers).map(({ model, weight }) => ({ model: openMaps(model).model, weight }));
   const { loss: asked = 'auto', labels = 0.1, features = [], recorded, cache, live: isLive, ...rest } = options;
   const changes = data.atEpoch !== undefined && !recorded;
   const live = isLive ?? changes;
   if (changes && isLive === undefined)
     lab.onNote?.('samples change from epoch to epoch, so the teacher runs beside the student');
   const inner = (Array.isArray(features) ? features : [features]) as readonly FeatureOptions[];
-  const first = listOf(teacher)[0]!.model;
+  const first = teacher[0]!.model;
   const terms = outputTerms(asked, labels, student, first, data, lab);
   const adapted = new Map<string, Pair>();
   const wanted = new Set<string>();
@@ -101,7 +104,7 @@ export async function distill(
   const { model, report } = live
     ? await besideTeacher(learner, teacher, [...wanted], data, { ...rest, loss }, lab)
     : await fit(learner, withTeacher(data, answering(student, data, await recordedBy())), { ...rest, loss }, lab);
-  return { model: onlyStudent(learner === student ? student : modernize(student), model), report };
+  return { model: close(onlyStudent(learner === student ? student : modernize(student), model)), report };
 
   async function recordedBy(): Promise<Recorded | Recording> {
     if (recorded) return recorded;

@@ -12,6 +12,7 @@ import type { TypedArray } from '../graph/dtype.ts';
 import type { Model } from '../graph/model.ts';
 import { sizeOf } from '../graph/tensor.ts';
 import { logitsOf } from '../nn/logits.ts';
+import { openMaps } from '../nn/open-maps.ts';
 import type { Lab } from '../runtime/index.ts';
 import { type EpochReport, fit } from '../train/fit.ts';
 import type { Loss } from '../train/loss/loss.ts';
@@ -72,7 +73,8 @@ export async function quantizeAware(
   plan: Plan;
 }> {
   const { data, samples = 300, epochs = 3, batch = 64, weightBits = 8, activationBits = 8 } = options;
-  const ready = prepare(await settleWeights(inFloat32(model), lab));
+  const { model: open, close } = openMaps(model);
+  const ready = prepare(await settleWeights(inFloat32(open), lab));
   checkLayers(ready.graph, options.exclude);
   const named = asFed(ready, data);
   // Without VNNI sums may overflow: weights of 7 bits cannot, and training makes up for the lost one.
@@ -102,7 +104,7 @@ export async function quantizeAware(
   );
   const done = settle(learnt);
   const { plan, model: mixed } = mixture(done.calibrated, done.options, []);
-  const written = storedAsBefore(storeTables(mixed, readBy(mixed.graph, options.exclude)), model);
+  const written = close(storedAsBefore(storeTables(mixed, readBy(mixed.graph, options.exclude)), open));
   return {
     model: written,
     calibrated: done.calibrated,

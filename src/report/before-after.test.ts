@@ -42,3 +42,16 @@ it('leaves times out, and says so, where no length is known at which the origina
   const { layers } = await beforeAfter(subject, subject, lab, { batches: [], dims: { T: 37 } });
   expect(layers[0]!.before!.macs).toBe(111);
 });
+
+it('leaves times out, and says so, where an input takes texts', async () => {
+  const { g, finish } = draft();
+  const y = g.Relu(g.input('x', 'float32', ['N', 3]));
+  const graph = finish([valueInfo(y.name, 'float32', ['N', 3])]);
+  const inputs = [...graph.inputs, valueInfo('words', 'string', ['N', 1])];
+  const subject = { name: 'texts', model: modelFrom({ ...graph, inputs }) };
+  const notes: string[] = [];
+  const lab = { engine, seed: 0, onNote: (text: string) => void notes.push(text) };
+  const { before } = await beforeAfter(subject, subject, lab, { batches: [1] });
+  expect(before.latencyMs).toEqual({});
+  expect(notes).toEqual(['random samples cannot feed the input "words": it is not timed']);
+});

@@ -78,7 +78,7 @@ export async function beforeAfter(
   };
 }
 
-/** Sizes and times; sizes alone where not even the original runs on random inputs. */
+/** Sizes and times; sizes alone where not even the original runs on random inputs, or an input takes texts. */
 async function measured(
   before: Subject,
   after: Subject,
@@ -88,14 +88,19 @@ async function measured(
   try {
     return await measureModels([before, after], lab, options);
   } catch (thrown) {
-    if (asPareError(thrown).code !== 'engine/run' || options.data) throw thrown;
+    const { code, detail } = asPareError(thrown);
+    const untimed = (why: string): Promise<readonly Measured[]> => {
+      lab.onNote?.(`${why}: it is not timed`);
+      return measureModels([before, after], lab, { ...options, batches: [] });
+    };
+    if (code === 'data/port' && !options.data) return untimed(`random samples cannot feed the input "${detail.where}"`);
+    if (code !== 'engine/run' || options.data) throw thrown;
     const runs = await lengthsThatRun(before, lab, options.dims).then(
       () => true,
       () => false,
     );
     if (runs) throw thrown;
-    lab.onNote?.('no lengths of its open axes are known at which the model runs: it is not timed (--dim sets them)');
-    return measureModels([before, after], lab, { ...options, batches: [] });
+    return untimed('no lengths of its open axes are known at which the model runs (--dim sets them)');
   }
 }
 

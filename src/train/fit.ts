@@ -6,6 +6,7 @@ import type { Dataset } from '../data/dataset.ts';
 import { bind, portsOf } from '../data/port.ts';
 import type { Model } from '../graph/model.ts';
 import type { Tensor } from '../graph/tensor.ts';
+import { openMaps } from '../nn/open-maps.ts';
 import type { Lab } from '../runtime/index.ts';
 import {
   type Checkpoint,
@@ -119,8 +120,9 @@ export async function fit(
   options: FitOptions,
   { among: _, ...lab }: Lab, // who shares a training is for `workers` to say
 ): Promise<{ model: Model; report: FitReport }> {
-  const { model, settle } = withMasters(given);
-  const asFed = (set: Dataset): Dataset => (model === given ? set : bind(set, portsOf(model.graph)));
+  const { model: open, close } = openMaps(given);
+  const { model, settle } = withMasters(open);
+  const asFed = (set: Dataset): Dataset => (model === open ? set : bind(set, portsOf(model.graph)));
   const data = asFed(samples);
   const { epochs = 5, validation, checkpoint, logs = [], patience = Number.POSITIVE_INFINITY, plateau } = options;
   const { workers = alone } = options;
@@ -183,7 +185,7 @@ export async function fit(
   const after = await test?.run();
   const { position, best } = await run.result();
   return {
-    model: settle(withWeights(model, best)),
+    model: close(settle(withWeights(model, best))),
     report: {
       epochs: position.epochs,
       kept: position.best!.epoch,

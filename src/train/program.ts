@@ -180,9 +180,18 @@ export interface Program extends Disposable {
   readonly held: ReadonlyMap<string, Tensor>;
 }
 
+/** Ensembles of trees that version 5 of ai.onnx.ml, which is the default, no longer has. */
+const hasTrees = ({ nodes }: Graph): boolean =>
+  nodes.some(({ op }) => op.startsWith('TreeEnsemble') && op !== 'TreeEnsemble');
+
 const modelOf = (graph: Graph): Model => ({
   ir: 10,
-  opsets: { '': opsetOf(graph), 'com.microsoft': 1, 'com.microsoft.nchwc': 1 },
+  opsets: {
+    '': opsetOf(graph),
+    'com.microsoft': 1,
+    'com.microsoft.nchwc': 1,
+    ...(hasTrees(graph) && { 'ai.onnx.ml': 3 }),
+  },
   graph,
   producer: { name: 'pare', version: '' },
   metadata: {},

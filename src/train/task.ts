@@ -8,6 +8,7 @@ import type { DType } from '../graph/dtype.ts';
 import type { Model } from '../graph/model.ts';
 import { sizeOf } from '../graph/tensor.ts';
 import { answerOf } from '../nn/logits.ts';
+import { openMaps } from '../nn/open-maps.ts';
 import { infer } from '../ops/infer.ts';
 import { learningForm } from './learning-form.ts';
 import { binaryCrossEntropy } from './loss/binary-cross-entropy.ts';
@@ -137,7 +138,7 @@ export const outputWidth = (model: Model, data: Dataset): number => {
 function outputDims(model: Model, data: Dataset): readonly number[] {
   const samples = Object.fromEntries(Object.entries(data.inputs).map(([name, { dims }]) => [name, dims]));
   const batch = fixedBatch(model.graph) ?? 1;
-  const { graph } = learningForm(model, { batch, samples, learning: false });
+  const { graph } = learningForm(openMaps(model).model, { batch, samples, learning: false });
   const dims = infer(graph).get(answerOf(graph))?.dims;
   return isStatic(dims) ? dims : [];
 }

@@ -197,3 +197,10 @@ it('ranks: energy and rounding', () => {
   expect(roundRank(3, 8, 64)).toBe(3);
   expect(roundRank(60, 16, 61)).toBe(61);
 });
+
+it('leaves a model without layers as it is, samples or not', async () => {
+  const data = inMemory({ name: 'ones', inputs: { x: { dtype: 'float32', dims: [3], data: drawn([4, 3], 1) } } });
+  const { model, report } = await factorize(sequential([relu()], { input: [3] }), { data }, lab);
+  expect(model.graph.nodes.map(({ op }) => op)).toEqual(['Relu']);
+  expect(report.before).toEqual(report.after);
+});

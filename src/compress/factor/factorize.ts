@@ -66,7 +66,9 @@ export async function factorize(
   const kept: { place: string; why: string }[] = [];
   const found = findLayers(modern.graph, layers, kept);
   const moments =
-    data && chosen.some(({ name }) => name === 'svd') ? await momentsOf(modern, found, data, samples, lab) : undefined;
+    data && found.length > 0 && chosen.some(({ name }) => name === 'svd')
+      ? await momentsOf(modern, found, data, samples, lab)
+      : undefined;
 
   const candidates: Candidate[] = [];
   for (const [i, layer] of found.entries()) {
