@@ -7,7 +7,7 @@ import type { Graph, Model, Node } from '../graph/model.ts';
 import { type Facts, infer } from '../ops/infer.ts';
 import type { Lab } from '../runtime/index.ts';
 import { absorbBiases } from './absorb.ts';
-import { type Calibrator, type CalibratorName, calibrators } from './calibrate/index.ts';
+import { type Calibrator, type CalibratorName, calibrators, minmax } from './calibrate/index.ts';
 import { addChannels, type ChannelSums, layerInputs, meansOf } from './correct/means.ts';
 import { digest, partsOf } from './digest.ts';
 import { equalize } from './equalize.ts';
@@ -53,7 +53,7 @@ export function chooseSamples(data: Dataset, count: number, seed = 0): Int32Arra
 
 /**
  * Runs the samples through the prepared model and notes the range of every value that the plan quantises, or with
- * `everywhere` of every value that any plan with more exclusions could quantise.
+ * `everywhere` of every value that any plan with more exclusions could quantise. Scores keep all of their range, whatever the calibrator.
  */
 export async function calibrate(
   model: Model,
@@ -75,7 +75,9 @@ export async function calibrate(
   const rising = calibrator.endsOnly ? risingFrom(model.graph, facts, looked) : new Map<string, Rising[]>();
   const follow = new Set([...rising.values()].flat().map(({ name }) => name));
   const names = all.filter((name) => !follow.has(name));
-  const states = new Map(all.map((name) => [name, calibrator.start()]));
+  const scores = scoresOf(model.graph, facts);
+  const by = (name: string): Calibrator => (scores.has(name) ? WHOLE : calibrator);
+  const states = new Map(all.map((name) => [name, by(name).start()]));
   const inputs = biasCorrect ? layerInputs(plan) : new Map<string, boolean>();
   const sums = new Map<string, ChannelSums>();
   const watched = [...new Set([...names, ...inputs.keys()])];
@@ -88,9 +90,9 @@ export async function calibrate(
   const { model: shown, tells } = digest(model, facts, wanted, calibrator.endsOnly === true);
   const see = (name: string, x: Float32Array, dims: readonly number[]): void => {
     for (const { of, ends, means, ...part } of partsOf(x, dims, tells.get(name)!)) {
-      if (ends) calibrator.see(states.get(of), part.values);
+      if (ends) by(of).see(states.get(of), part.values);
       for (const { name, rises } of (ends && rising.get(of)) || []) {
-        calibrator.see(states.get(name), endsOf(part.values).map(rises));
+        by(name).see(states.get(name), endsOf(part.values).map(rises));
       }
       if (means) sums.set(of, addChannels(sums.get(of), part.values, part.dims, inputs.get(of)!));
     }
@@ -98,9 +100,22 @@ export async function calibrate(
   const batch = batchFor(model.graph, watched, facts, calibrator.batch);
   const how = { samples, task: 'calibrate', batch };
   await observe(shown, [...tells.keys()], data, see, how, sideBySide(model.graph, facts, batch, lab));
-  const ranges = new Map([...states].map(([name, seen]) => [name, calibrator.range(seen)]));
+  const ranges = new Map([...states].map(([name, seen]) => [name, by(name).range(seen)]));
   const inputMeans = new Map([...sums].map(([name, state]) => [name, meansOf(state)]));
   return { model, facts, ranges, ...(biasCorrect && { inputMeans }) };
+}
+
+const WHOLE = minmax() as Calibrator;
+
+/** What reaches an output with no layer in between. The largest score is the answer: cut off, it is one of several that are equal. */
+function scoresOf(graph: Graph, facts: Facts): Set<string> {
+  const scores = new Set(graph.outputs.map(({ name }) => name));
+  for (const node of graph.nodes.toReversed()) {
+    const { kind } = roleOf(node, graph, facts);
+    if (kind === 'weighted' || kind === 'product' || !node.outputs.some((name) => scores.has(name))) continue;
+    for (const name of node.inputs) scores.add(name);
+  }
+  return scores;
 }
 
 /** A value, and what makes it of another. */

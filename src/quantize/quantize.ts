@@ -34,7 +34,7 @@ export interface QuantizeOptions extends PlanOptions {
   data: Dataset;
   /** How many of them. Default 300, or all there are. */
   samples?: number;
-  /** How ranges of activations are chosen: a name or a calibrator. Default `minmax`. */
+  /** How ranges of activations are chosen: a name or a calibrator. Scores, behind which no layer follows, keep all of theirs. Default `minmax`. */
   calibrate?: CalibratorName | Calibrator;
   /** A weight scale per channel. Default true. */
   perChannel?: boolean;
