@@ -78,7 +78,7 @@ function into(
   return Object.keys(late).length === 0 && inputs.length === node.inputs.length ? node : { ...node, attrs, inputs };
 }
 
-const isSame = (a: AttrValue, b: AttrValue | undefined): boolean =>
+export const isSame = (a: AttrValue, b: AttrValue | undefined): boolean =>
   a === b || (Array.isArray(a) && Array.isArray(b) && a.length === b.length && a.every((x, i) => x === b[i]));
 
 function misfits(

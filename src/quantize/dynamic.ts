@@ -9,6 +9,7 @@
 import type { Model } from '../graph/model.ts';
 import { float32, tensor } from '../graph/tensor.ts';
 import { modelBytes } from '../onnx/write.ts';
+import { withoutSpare } from '../ops/spare-attributes.ts';
 import type { Lab } from '../runtime/index.ts';
 import { quantizeLstms } from './dynamic-lstm.ts';
 import { inFloat32, storedAsBefore } from './in-float32.ts';
@@ -95,7 +96,8 @@ export async function quantizeDynamic(
     options,
   );
   const recurrent = quantizeLstms(done.model, { ...options, pairSafe });
-  const written = storedAsBefore(storeWeights(recurrent.model, readBy(recurrent.model.graph, options.exclude)), given);
+  const stored = storeWeights(recurrent.model, readBy(recurrent.model.graph, options.exclude));
+  const written = withoutSpare(storedAsBefore(stored, given));
   return {
     model: written,
     report: {

@@ -4,6 +4,7 @@ import type { Dataset } from '../data/dataset.ts';
 import type { Graph, Model } from '../graph/model.ts';
 import { sizeOf } from '../graph/tensor.ts';
 import { modelBytes } from '../onnx/write.ts';
+import { withoutSpare } from '../ops/spare-attributes.ts';
 import type { Lab } from '../runtime/index.ts';
 import { type Calibrated, chooseSamples, type WriteOptions, write } from './calibrated.ts';
 import { labelOf } from './plan.ts';
@@ -52,7 +53,7 @@ export async function narrowToSize(
   data: Dataset,
   lab: Lab,
 ): Promise<{ readonly options: WriteOptions; readonly report: Narrowed }> {
-  const bytesOf = (how: WriteOptions): number => modelBytes(write(calibrated, how).written);
+  const bytesOf = (how: WriteOptions): number => modelBytes(withoutSpare(write(calibrated, how).written));
   const wide = bytesOf(options);
   if (wide <= maxBytes) return { options, report: { layers: [], bytes: wide, held: true } };
   const all = { ...options, weightBits: NARROW_BITS };

@@ -12,6 +12,7 @@ import { PareError } from '../base/error.ts';
 import type { Model } from '../graph/model.ts';
 import { float32, tensor } from '../graph/tensor.ts';
 import { modelBytes } from '../onnx/write.ts';
+import { withoutSpare } from '../ops/spare-attributes.ts';
 import { transposed } from './blocks.ts';
 import type { WeightReport } from './dynamic.ts';
 import { inFloat32, storedAsBefore } from './in-float32.ts';
@@ -78,7 +79,7 @@ export function toNormalFloat(
     options,
   );
   const opsets = { ...done.model.opsets, 'com.microsoft': 1 };
-  const written = storedAsBefore({ ...done.model, opsets }, model);
+  const written = withoutSpare(storedAsBefore({ ...done.model, opsets }, model));
   return {
     model: written,
     report: {

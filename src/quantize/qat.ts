@@ -13,6 +13,7 @@ import type { Model } from '../graph/model.ts';
 import { sizeOf } from '../graph/tensor.ts';
 import { logitsOf } from '../nn/logits.ts';
 import { openMaps } from '../nn/open-maps.ts';
+import { withoutSpare } from '../ops/spare-attributes.ts';
 import type { Lab } from '../runtime/index.ts';
 import { type EpochReport, fit } from '../train/fit.ts';
 import type { Loss } from '../train/loss/loss.ts';
@@ -104,7 +105,8 @@ export async function quantizeAware(
   );
   const done = settle(learnt);
   const { plan, model: mixed } = mixture(done.calibrated, done.options, []);
-  const written = close(storedAsBefore(storeTables(mixed, readBy(mixed.graph, options.exclude)), open));
+  const tables = storeTables(mixed, readBy(mixed.graph, options.exclude));
+  const written = withoutSpare(close(storedAsBefore(tables, open)));
   return {
     model: written,
     calibrated: done.calibrated,

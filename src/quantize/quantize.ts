@@ -6,6 +6,7 @@ import { isWithin } from '../base/unit.ts';
 import type { Dataset } from '../data/dataset.ts';
 import type { Model } from '../graph/model.ts';
 import { modelBytes } from '../onnx/write.ts';
+import { withoutSpare } from '../ops/spare-attributes.ts';
 import type { Lab } from '../runtime/index.ts';
 import { type Agreement, AT_ONCE, agreement, record } from './agreement.ts';
 import type { Calibrator, CalibratorName } from './calibrate/index.ts';
@@ -224,7 +225,7 @@ export async function quantize(original: Model, options: QuantizeOptions, lab: L
   if (isAsItWas && !escalated?.report.reverted.length) throw nothing(original, plan);
   const written = isAsItWas
     ? original
-    : storedAsBefore(storeTables(mixed, readBy(mixed.graph, options.exclude)), original);
+    : withoutSpare(storedAsBefore(storeTables(mixed, readBy(mixed.graph, options.exclude)), original));
   using viewed = await openViewed(written, checking);
   const { view: fused } = viewed;
   const close = await agreement(original, viewed.session, data, checked, checking, await recording);

@@ -55,7 +55,7 @@ export function scribeFor(graph: Graph): Scribe {
 }
 
 /** Names of one to three letters: in a small model, names are a good part of the file. */
-function shortNames(graph: Graph): () => string {
+export function shortNames(graph: Graph): () => string {
   const fresh = freshNames(namesOf(graph));
   let count = 0;
   return () => fresh((count++).toString(36));

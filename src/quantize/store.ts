@@ -8,7 +8,7 @@
  */
 
 import { factsOf } from '../graph/dtype.ts';
-import { consumers, freshNames, namesOf } from '../graph/edit.ts';
+import { consumers } from '../graph/edit.ts';
 import type { Graph, Model, Node } from '../graph/model.ts';
 import { floats, sizeOf, type Tensor, tensor } from '../graph/tensor.ts';
 import { rowOf } from '../ops/index.ts';
@@ -16,10 +16,15 @@ import { attrsOf, slotAt } from '../ops/infer.ts';
 import { looksUp } from './embeddings.ts';
 import { finite } from './finite.ts';
 import { labelOf } from './plan.ts';
+import { shortNames } from './scribe.ts';
 import { along, channelMaxima, quantizeWeight } from './weight.ts';
 
-/** Weights below this many elements stay floats: two nodes cost more bytes than they save. */
-const WORTHWHILE = 512;
+/** Bytes of the two nodes and of what is named twice. */
+const OVERHEAD = 96;
+
+/** Do so many integers, with a scale for each channel on the axis, take fewer bytes than floats? */
+const pays = ({ dims }: Tensor, axis: number | undefined): axis is number =>
+  axis !== undefined && 3 * sizeOf(dims) > 4 * dims[axis]! + OVERHEAD;
 
 /**
  * The model with its float weights stored as int8: those of layers that multiply, a scale per output channel, and tables that are looked up, a
@@ -47,15 +52,15 @@ type AxisOf = (name: string, weight: Tensor, readers: readonly Node[]) => number
 function stored(model: Model, except: ReadonlySet<string>, axisOf: AxisOf): Model {
   const { graph } = model;
   const readers = consumers(graph);
-  const fresh = freshNames(namesOf(graph));
+  const fresh = shortNames(graph);
   const listed = new Set(graph.inputs.map(({ name }) => name));
   const initializers = new Map(graph.initializers);
   const unpacked: Node[] = [];
   for (const [name, weight] of graph.initializers) {
     const axis = listed.has(name) || except.has(name) ? undefined : axisOf(name, weight, readers.get(name) ?? []);
-    if (axis === undefined) continue;
+    if (!pays(weight, axis)) continue;
     const { integers, scales } = pack(name, weight, axis);
-    const [q, s, f] = [fresh(`${name}_q`), fresh(`${name}_s`), fresh(`${name}_f`)];
+    const [q, s, f] = [fresh(), fresh(), fresh()];
     initializers.delete(name);
     initializers.set(q, integers);
     initializers.set(s, scales);
@@ -63,12 +68,12 @@ function stored(model: Model, except: ReadonlySet<string>, axisOf: AxisOf): Mode
       {
         op: 'Cast',
         domain: '',
-        name: f,
+        name: '',
         inputs: [q],
         outputs: [f],
         attrs: { to: { kind: 'int', value: factsOf('float32').code } },
       },
-      { op: 'Mul', domain: '', name: fresh(`${name}_w`), inputs: [f, s], outputs: [name], attrs: {} },
+      { op: 'Mul', domain: '', name: '', inputs: [f, s], outputs: [name], attrs: {} },
     );
   }
   const next: Graph = { ...graph, initializers, nodes: [...unpacked, ...graph.nodes] };
@@ -79,13 +84,13 @@ function stored(model: Model, except: ReadonlySet<string>, axisOf: AxisOf): Mode
 export function floatWeights(graph: Graph): string[] {
   const readers = consumers(graph);
   return [...graph.initializers].flatMap(([name, weight]) =>
-    channelAxis(name, weight, readers.get(name) ?? []) === undefined ? [] : [name],
+    pays(weight, channelAxis(name, weight, readers.get(name) ?? [])) ? [name] : [],
   );
 }
 
-/** The output-channel axis of a weight that some layer multiplies with, or undefined where packing is not worthwhile or not known. */
+/** The output-channel axis of a weight that some layer multiplies with, or undefined where it is not known. */
 function channelAxis(name: string, weight: Tensor, readers: readonly Node[]): number | undefined {
-  if (weight.dtype !== 'float32' || weight.dims.length < 2 || sizeOf(weight.dims) < WORTHWHILE) return undefined;
+  if (weight.dtype !== 'float32' || weight.dims.length < 2) return undefined;
   for (const node of readers.flatMap((reader) => [reader, ...within(reader)])) {
     const at = node.inputs.indexOf(name);
     const row = at < 0 ? undefined : rowOf(node);
@@ -124,7 +129,7 @@ export const storingLayers = ({ nodes }: Graph, exclude: readonly string[] = [])
 
 /** The axis of the rows of a table that is looked up, or undefined. */
 function rowAxis(name: string, weight: Tensor, readers: readonly Node[]): number | undefined {
-  if (weight.dtype !== 'float32' || weight.dims.length !== 2 || sizeOf(weight.dims) < WORTHWHILE) return undefined;
+  if (weight.dtype !== 'float32' || weight.dims.length !== 2) return undefined;
   return readers.some((reader) => [reader, ...within(reader)].some((node) => looksUp(node, name))) ? 0 : undefined;
 }
 

@@ -9,6 +9,7 @@ import type { Dataset } from '../data/dataset.ts';
 import type { Model } from '../graph/model.ts';
 import { type Tensor, tensorBytes } from '../graph/tensor.ts';
 import { modelBytes } from '../onnx/write.ts';
+import { withoutSpare } from '../ops/spare-attributes.ts';
 import { type Lab, openProduct, stopIfAborted } from '../runtime/index.ts';
 import { scaleForBlocks } from './awq.ts';
 import { type BlockForm, blockForms, type StoredBlocks } from './block-forms.ts';
@@ -125,7 +126,7 @@ export async function quantizeWeights(
   const tables = options.embeddings
     ? quantizeEmbeddings(dense, { ...options, block: size })
     : { model: dense, replaced: [] };
-  const written = storedAsBefore(tables.model, original);
+  const written = withoutSpare(storedAsBefore(tables.model, original));
   return {
     model: written,
     report: {
