@@ -39,7 +39,8 @@ export const prepare = (model: Model): Model => prepareBy(FOR_INTEGERS, model);
 export const prepareWeights = (model: Model): Model => prepareBy(RULES, model);
 
 /** What stayed in floats after all, in the form that is fastest there: activations put together again, slices of the image taken into the first layer. */
-export const restore = (model: Model): Model => rewrite(model, ['hard-swish', 'merge-interleaved']).model;
+export const restore = (model: Model): Model =>
+  rewrite(model, ['hard-swish', 'hard-swish-times-six', 'fold-scale-ahead', 'merge-interleaved']).model;
 
 function prepareBy(names: readonly RuleName[], model: Model): Model {
   const prepared = rewrite(model, names).model;

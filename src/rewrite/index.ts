@@ -19,6 +19,7 @@ const SPECIAL: readonly RuleName[] = [
   'merge-interleaved',
   'gemm-to-matmul-add',
   'hard-swish-to-clip',
+  'hard-swish-times-six',
   'split-max-pool',
   'flatten-channels-last',
   'pad-to-projection',

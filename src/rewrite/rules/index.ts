@@ -22,6 +22,7 @@ import { foldScaleAhead } from './fold-scale-ahead.ts';
 import { gelu } from './gelu.ts';
 import { gemmToMatmulAdd } from './gemm-to-matmul-add.ts';
 import { hardSwish } from './hard-swish.ts';
+import { hardSwishTimesSix } from './hard-swish-times-six.ts';
 import { hardSwishToClip } from './hard-swish-to-clip.ts';
 import { intoTable } from './into-table.ts';
 import { layerNormalization } from './layer-normalization.ts';
@@ -89,6 +90,7 @@ export const rules = {
   'batch-norm-to-conv': batchNormToConv,
   'gemm-to-matmul-add': gemmToMatmulAdd,
   'hard-swish-to-clip': hardSwishToClip,
+  'hard-swish-times-six': hardSwishTimesSix,
   'flatten-channels-last': flattenChannelsLast,
   attention,
   'packed-attention': packedAttention,
