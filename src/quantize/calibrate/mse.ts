@@ -23,8 +23,7 @@ export const mse = ({ bins = 2048 } = {}): Calibrator<Histogram> => ({
   range: (seen) => {
     const full: Range = { lo: Math.min(0, seen.lo), hi: Math.max(0, seen.hi) };
     if (!Number.isFinite(full.lo) || !Number.isFinite(full.hi)) return { lo: seen.lo, hi: seen.hi };
-    const { above, below, width, count } = seen;
-    const sides: Sides = { above, below, width, count };
+    const sides: Sides = { above: sumsOf(seen.above), below: sumsOf(seen.below), width: seen.width };
     let best = full;
     for (let round = 0; round < ROUNDS; round++) {
       const before = best;
@@ -56,31 +55,46 @@ function least(seen: Sides, candidates: readonly Range[], start: Range): Range {
   return best;
 }
 
-/** A histogram's counts, taken once. */
-type Sides = Pick<Histogram, 'above' | 'below' | 'width' | 'count'>;
+/** Of a histogram's side, and of what lies in bin i or further out: how many there are, and their Σ x and Σ x² in widths of a bin. */
+interface Sums {
+  readonly counts: Float64Array;
+  readonly first: Float64Array;
+  readonly second: Float64Array;
+}
+
+interface Sides {
+  readonly above: Sums;
+  readonly below: Sums;
+  readonly width: number;
+}
+
+function sumsOf(bins: Float64Array): Sums {
+  const [counts, first, second] = [0, 1, 2].map(() => new Float64Array(bins.length + 1)) as [
+    Float64Array,
+    Float64Array,
+    Float64Array,
+  ];
+  for (let i = bins.length - 1; i >= 0; i--) {
+    const [n, x] = [bins[i]!, i + 0.5];
+    counts[i] = counts[i + 1]! + n;
+    first[i] = first[i + 1]! + n * x;
+    second[i] = second[i + 1]! + n * x * x;
+  }
+  return { counts, first, second };
+}
 
 /**
- * Mean squared error of the u8 grid over this range, as far as it depends on the range: rounding costs s²/12 within, and
+ * Summed squared error of the u8 grid over this range, as far as it depends on the range: rounding costs s²/12 within, and
  * the squared distance to the end without.
  */
-function squaredError(seen: Sides, range: Range): number {
+function squaredError({ above, below, width }: Sides, range: Range): number {
   const { scale, zeroPoint } = gridOf(range);
-  const hi = (255.5 - zeroPoint) * scale;
-  const lo = (-0.5 - zeroPoint) * scale;
-  const rounding = (scale * scale) / 12;
-  let sum = 0;
-  const side = (counts: Float64Array, edge: number): void => {
-    const { width } = seen;
-    const end = edge - scale / 2;
-    for (let i = 0; i < counts.length; i++) {
-      const n = counts[i]!;
-      if (n === 0) continue;
-      const x = (i + 0.5) * width;
-      const over = x - end;
-      sum += n * (x > edge ? over * over : rounding);
-    }
+  const side = ({ counts, first, second }: Sums, edge: number): number => {
+    // Bins whose middle lies beyond the edge.
+    const from = Math.min(counts.length - 1, Math.max(0, Math.floor(edge / width + 0.5)));
+    const end = (edge - scale / 2) / width;
+    const without = second[from]! - 2 * end * first[from]! + end * end * counts[from]!;
+    return ((counts[0]! - counts[from]!) * scale * scale) / 12 + without * width * width;
   };
-  side(seen.above, hi);
-  side(seen.below, -lo);
-  return seen.count === 0 ? 0 : sum / seen.count;
+  return side(above, (255.5 - zeroPoint) * scale) + side(below, (zeroPoint + 0.5) * scale);
 }
