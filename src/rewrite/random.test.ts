@@ -114,7 +114,7 @@ async function keeps(
 }
 
 /** Rules that put together what special rules spell out: both at once never end. */
-const OPPOSITES = new Set(['matmul-add-to-gemm', 'fold-scale', 'hard-swish']);
+const OPPOSITES = new Set(['matmul-add-to-gemm', 'fold-scale', 'hard-swish', 'hard-swish-times-six']);
 
 it('keeps the outputs of random networks over images', { timeout: 120_000 }, () =>
   fc.assert(
