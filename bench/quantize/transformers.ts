@@ -42,9 +42,10 @@ const blocks =
     (await quantizeWeights(model, { method, data, samples: rows, embeddings: true }, lab)).model;
 const METHODS: Readonly<Record<string, Method>> = {
   'dynamic int8': async (model) => (await quantizeDynamic(model, {}, lab)).model,
-  'static int8': async (model, { data }) => (await quantize(model, { data, samples: 64 }, lab)).model,
+  'static int8': async (model, { data }) =>
+    (await quantize(model, { data, samples: 64, kernels: 'measured' }, lab)).model,
   'static smooth 0.5': async (model, { data }) =>
-    (await quantize(model, { data, samples: 64, smooth: 0.5 }, lab)).model,
+    (await quantize(model, { data, samples: 64, smooth: 0.5, kernels: 'measured' }, lab)).model,
   'q4 nearest': blocks('nearest'),
   'q4 hqq': blocks('hqq'),
   'q4 gptq': blocks('gptq'),

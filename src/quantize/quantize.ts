@@ -23,7 +23,7 @@ import { type Quickened, quicken } from './quicken.ts';
 import { type Rounding, type RoundingName, roundings } from './round/index.ts';
 import type { LayerSensitivity } from './sensitivity.ts';
 import { settleWeights } from './settle-weights.ts';
-import { sideBySide } from './side-by-side.ts';
+import { areBrief, sideBySide } from './side-by-side.ts';
 import { parametersOf, type Size } from './size.ts';
 import { mixture, type Speed, slowLayers, timedOn } from './slow-layers.ts';
 import { smooth } from './smooth.ts';
@@ -216,7 +216,8 @@ export async function quantize(original: Model, options: QuantizeOptions, lab: L
   const checked = chosen.subarray(0, CHECKED);
   const checking = sideBySide(ready.graph, calibrated.facts, AT_ONCE, lab);
   // Small answers are had while the file is written.
-  const recording = checking === lab ? undefined : record(original, data, checked, checking);
+  const isKept = checking !== lab && areBrief(ready.graph, calibrated.facts, checked.length);
+  const recording = isKept ? record(original, data, checked, checking) : undefined;
   recording?.catch(() => undefined); // told below
   const { plan, model: mixed } = mixture(calibrated, escalated?.options ?? chosenKernels, stored);
   const isFloat = plan.kernels.size === 0;

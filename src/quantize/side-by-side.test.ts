@@ -8,7 +8,7 @@ import { type Engine, type Lab, openEngine } from '../runtime/index.ts';
 import { batchFor } from './observe.ts';
 import { quantize } from './quantize.ts';
 import { saturates } from './saturate.ts';
-import { sideBySide } from './side-by-side.ts';
+import { areBrief, sideBySide } from './side-by-side.ts';
 
 let engine: Engine;
 beforeAll(async () => {
@@ -35,6 +35,12 @@ describe('runs side by side', () => {
     expect(chosen(16, { engine, threads: 1 })).toBeUndefined();
     const wasm: Engine = { ...engine, name: 'wasm' };
     expect(chosen(16, { engine: wasm })).toBeUndefined();
+  });
+
+  it('are kept where the answers are few', () => {
+    const { graph } = net(16);
+    expect(areBrief(graph, infer(graph), 32)).toBe(true);
+    expect(areBrief(graph, infer(graph), 10_000)).toBe(false);
   });
 
   it('give the same file as one run after the other', async () => {

@@ -11,6 +11,8 @@ import type { Lab } from '../runtime/index.ts';
 
 /** Bytes of the largest value over all runs in flight: above, they would take memory, and share their threads well. */
 const ROOM = 2 ** 27;
+/** Bytes of answers that are kept until another model has answered too. */
+const BRIEF = 2 ** 24;
 /** Runs that a process has in flight at the most, unless it was started with more (UV_THREADPOOL_SIZE). */
 const POOL = 4;
 
@@ -25,4 +27,10 @@ export function sideBySide(graph: Graph, facts: Facts, batch: number, lab: Lab):
   const largest = made.map(bytesPerSample(graph, facts)).reduce((a, b) => Math.max(a, b), 0);
   const isSmall = isKnown && largest * (fixedBatch(graph) ?? batch) * replicas <= ROOM;
   return isSmall ? { ...lab, replicas } : lab;
+}
+
+/** Do so many samples and the answers to them fit into little memory? */
+export function areBrief(graph: Graph, facts: Facts, samples: number): boolean {
+  const bytes = bytesPerSample(graph, facts);
+  return samples * [...graph.inputs, ...graph.outputs].reduce((sum, { name }) => sum + bytes(name), 0) <= BRIEF;
 }
