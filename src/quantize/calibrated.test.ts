@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { random } from '../base/random.ts';
 import { inMemory } from '../data/index.ts';
+import { valueInfo } from '../graph/edit.ts';
 import { conv2d, globalAveragePool, relu, sequential } from '../nn/index.ts';
 import { type Engine, openEngine } from '../runtime/index.ts';
 import { type Calibrator, type CalibratorName, calibrators, percentile } from './calibrate/index.ts';
@@ -45,4 +46,13 @@ it('cuts off what layers read', async () => {
   const within = [...ranges].filter(([name, { hi }]) => hi < 0.9 * whole.get(name)!.hi).map(([name]) => name);
   expect(within.length).toBeGreaterThanOrEqual(2);
   expect(within).not.toContain(scores);
+});
+
+it('averages batches of as many samples where the model takes one at a time', async () => {
+  const { graph } = model;
+  const one = { ...model, graph: { ...graph, inputs: [valueInfo(graph.inputs[0]!.name, 'float32', [1, 3, 8, 8])] } };
+  const { ranges: whole } = await calibrate(model, calibrators['moving-average'](), data, samples, { engine });
+  const { ranges } = await calibrate(one, calibrators['moving-average'](), data, samples, { engine });
+  expect(ranges.size).toBeGreaterThanOrEqual(3);
+  for (const [name, { hi }] of ranges) expect(hi).toBeCloseTo(whole.get(name)!.hi, 4);
 });

@@ -57,7 +57,7 @@ export function chooseSamples(data: Dataset, count: number, seed = 0): Int32Arra
  */
 export async function calibrate(
   model: Model,
-  calibrator: Calibrator,
+  asked: Calibrator,
   data: Dataset,
   samples: Int32Array,
   lab: Lab,
@@ -72,15 +72,17 @@ export async function calibrate(
   const all = [...new Set([...plan.watch.values(), ...(everywhere ? candidatesOf(model.graph, facts, plan) : [])])];
   const above = nonNegative(model.graph, facts);
   const looked = new Set(all.filter((name) => !above.has(name)));
-  const rising = calibrator.endsOnly ? risingFrom(model.graph, facts, looked) : new Map<string, Rising[]>();
+  const rising = asked.endsOnly ? risingFrom(model.graph, facts, looked) : new Map<string, Rising[]>();
   const follow = new Set([...rising.values()].flat().map(({ name }) => name));
   const names = all.filter((name) => !follow.has(name));
+  const inputs = biasCorrect ? layerInputs(plan) : new Map<string, boolean>();
+  const watched = [...new Set([...names, ...inputs.keys()])];
+  const batch = batchFor(model.graph, watched, facts, asked.batch);
+  const calibrator = asked.inParts?.(batch) ?? asked;
   const scores = scoresOf(model.graph, facts);
   const by = (name: string): Calibrator => (scores.has(name) ? WHOLE : calibrator);
   const states = new Map(all.map((name) => [name, by(name).start()]));
-  const inputs = biasCorrect ? layerInputs(plan) : new Map<string, boolean>();
   const sums = new Map<string, ChannelSums>();
-  const watched = [...new Set([...names, ...inputs.keys()])];
   const wanted = watched.map((name) => ({
     name,
     ends: states.has(name) && !follow.has(name),
@@ -97,7 +99,6 @@ export async function calibrate(
       if (means) sums.set(of, addChannels(sums.get(of), part.values, part.dims, inputs.get(of)!));
     }
   };
-  const batch = batchFor(model.graph, watched, facts, calibrator.batch);
   const how = { samples, task: 'calibrate', batch };
   await observe(shown, [...tells.keys()], data, see, how, sideBySide(model.graph, facts, batch, lab));
   const ranges = new Map([...states].map(([name, seen]) => [name, by(name).range(seen)]));

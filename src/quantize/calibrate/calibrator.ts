@@ -10,6 +10,8 @@ export interface Calibrator<S = unknown> {
   readonly endsOnly?: boolean;
   /** Samples of a batch, where the range depends on it. Default: what is quick. */
   readonly batch?: number;
+  /** The same for a model that takes fewer samples at a time than `batch`: what `see` is shown is then a part of a batch. */
+  readonly inParts?: (samples: number) => Calibrator<S>;
   readonly start: () => S;
   /** Looks at the values of one batch. */
   readonly see: (seen: S, x: ArrayLike<number>) => void;

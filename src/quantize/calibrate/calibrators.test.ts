@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { random } from '../../base/random.ts';
 import { gridOf } from '../grid.ts';
 import { thresholdOf } from './entropy.ts';
-import { calibrators, entropy, mse, percentile } from './index.ts';
+import { calibrators, entropy, movingAverage, mse, percentile } from './index.ts';
 
 const batch = fc.array(fc.float({ noNaN: true, min: Math.fround(-1e6), max: Math.fround(1e6) }), {
   minLength: 1,
@@ -50,6 +50,19 @@ describe.each(Object.entries(calibrators))('%s', (_, make) => {
       }),
     );
   });
+});
+
+it('moving-average gives the range of whole batches when it is shown them in parts', () => {
+  fc.assert(
+    fc.property(fc.array(batch, { minLength: 1, maxLength: 20 }), (parts) => {
+      const inParts = movingAverage({ parts: 3 });
+      const whole = movingAverage();
+      const [a, b] = [inParts.start(), whole.start()];
+      for (const x of parts) inParts.see(a, x);
+      for (let at = 0; at < parts.length; at += 3) whole.see(b, parts.slice(at, at + 3).flat());
+      expect(inParts.range(a)).toEqual(whole.range(b));
+    }),
+  );
 });
 
 /** Draws of a distribution by its inverse, at even steps: as smooth as the distribution itself. */
