@@ -13,7 +13,7 @@ import { withoutSpare } from '../ops/spare-attributes.ts';
 import type { Lab } from '../runtime/index.ts';
 import { quantizeLstms } from './dynamic-lstm.ts';
 import { inFloat32, storedAsBefore } from './in-float32.ts';
-import { type MatrixOptions, type Pen, replaceMatrixLayers } from './matrix-layers.ts';
+import { joined, type MatrixOptions, type Pen, replaceMatrixLayers } from './matrix-layers.ts';
 import { pairSafe as pairSafeWeights, type Weights } from './pair-safe.ts';
 import type { Kept } from './plan.ts';
 import { saturates } from './saturate.ts';
@@ -95,7 +95,7 @@ export async function quantizeDynamic(
     },
     options,
   );
-  const recurrent = quantizeLstms(done.model, { ...options, pairSafe });
+  const recurrent = quantizeLstms(joined(done.model), { ...options, pairSafe });
   const stored = storeWeights(recurrent.model, readBy(recurrent.model.graph, options.exclude));
   const written = withoutSpare(storedAsBefore(stored, given));
   return {

@@ -16,7 +16,7 @@ import { withoutSpare } from '../ops/spare-attributes.ts';
 import { transposed } from './blocks.ts';
 import type { WeightReport } from './dynamic.ts';
 import { inFloat32, storedAsBefore } from './in-float32.ts';
-import { type MatrixOptions, replaceMatrixLayers } from './matrix-layers.ts';
+import { joined, type MatrixOptions, replaceMatrixLayers } from './matrix-layers.ts';
 import { parametersOf } from './size.ts';
 
 export const NF4: readonly number[] = [
@@ -79,7 +79,7 @@ export function toNormalFloat(
     options,
   );
   const opsets = { ...done.model.opsets, 'com.microsoft': 1 };
-  const written = withoutSpare(storedAsBefore({ ...done.model, opsets }, model));
+  const written = withoutSpare(storedAsBefore(joined({ ...done.model, opsets }), model));
   return {
     model: written,
     report: {

@@ -21,12 +21,15 @@ import { adam } from '../train/optim/adam.ts';
 import type { Optimizer } from '../train/optim/transform.ts';
 import { predictAll } from '../train/predict.ts';
 import { cosine } from '../train/schedule/cosine.ts';
+import { against, record } from './agreement.ts';
 import { type Calibrated, calibrate, calibratorOf, chooseSamples } from './calibrated.ts';
 import { checkLayers } from './finite.ts';
 import { inFloat32, storedAsBefore } from './in-float32.ts';
 import { columnsOf } from './observe.ts';
 import type { Plan } from './plan.ts';
 import { prepare } from './prepare.ts';
+import { nearest } from './round/nearest.ts';
+import { lossOf } from './sensitivity.ts';
 import { settleWeights } from './settle-weights.ts';
 import { type SimulateOptions, simulate } from './simulate.ts';
 import { mixture } from './slow-layers.ts';
@@ -53,7 +56,12 @@ export interface QatReport {
   readonly epochs: readonly EpochReport[];
   readonly weightBits: number;
   readonly activationBits: number;
+  /** Are the answers closer to the float network's than without learning? Else the weights are rounded to nearest, as they were. */
+  readonly helped: boolean;
 }
+
+/** Samples on which that is told. */
+const JUDGED_ON = 128;
 
 const TARGET = 'float answers';
 
@@ -103,16 +111,25 @@ export async function quantizeAware(
     },
     lab,
   );
-  const done = settle(learnt);
+  const taught = settle(learnt);
+  const truth = await record(ready, named, chosen.subarray(0, JUDGED_ON), lab);
+  const lossBy = async ({ calibrated: by, options: how }: typeof taught): Promise<number> =>
+    lossOf(await against(truth, mixture(by, how, []).model, lab));
+  const weights = await nearest.run({ calibrated, options: settled, data: named, samples: chosen }, lab);
+  const untaught = { calibrated, options: { ...settled, weights, biasShifts: new Map() } };
+  const helped = (await lossBy(taught)) <= (await lossBy(untaught));
+  if (!helped)
+    lab.onNote?.('learning brought the answers no closer to the float model: weights are rounded to nearest');
+  const done = helped ? taught : untaught;
   const { plan, model: mixed } = mixture(done.calibrated, done.options, []);
   const tables = storeTables(mixed, readBy(mixed.graph, options.exclude));
   const written = withoutSpare(close(storedAsBefore(tables, open)));
   return {
     model: written,
     calibrated: done.calibrated,
-    simulated: learnt,
+    simulated: helped ? learnt : learner,
     plan,
-    report: { epochs: report.epochs, weightBits: bits, activationBits },
+    report: { epochs: report.epochs, weightBits: bits, activationBits, helped },
   };
 }
 

@@ -143,3 +143,20 @@ it('learns on a network made for one sample at a time as on the open one', async
   };
   expect(await learn(fixed)).toEqual(await learn(open));
 });
+
+it('keeps rounding to nearest where learning does harm', async () => {
+  const data = images(128);
+  const float = net();
+  const notes: string[] = [];
+  const lab = { engine, onNote: (text: string) => void notes.push(text) };
+  const wild = { data, weightBits: 4, epochs: 1, batch: 16, lr: 10, pairSafe: false } as const;
+  const { model, report } = await quantizeAware(float, wild, lab);
+  expect(report.helped).toBe(false);
+  expect(notes).toContainEqual(expect.stringContaining('rounded to nearest'));
+  const all = Int32Array.from({ length: 128 }, (_, i) => i);
+  const { compare } = await import('./agreement.ts');
+  const nearest = (await quantize(float, { data, weightBits: 4, pairSafe: false, biasCorrect: false }, { engine }))
+    .model;
+  const divergence = async (of: Model) => (await compare(float, of, data, all, { engine })).divergence!;
+  expect(await divergence(model)).toBeCloseTo(await divergence(nearest), 6);
+});

@@ -20,6 +20,7 @@ import type { WeightReport } from './dynamic.ts';
 import { quantizeEmbeddings } from './embeddings.ts';
 import { inFloat32, storedAsBefore } from './in-float32.ts';
 import {
+  joined,
   type MatrixLayer,
   type MatrixOptions,
   matrixLayersOf,
@@ -126,7 +127,7 @@ export async function quantizeWeights(
   const tables = options.embeddings
     ? quantizeEmbeddings(dense, { ...options, block: size })
     : { model: dense, replaced: [] };
-  const written = withoutSpare(storedAsBefore(tables.model, original));
+  const written = withoutSpare(storedAsBefore(joined(tables.model), original));
   return {
     model: written,
     report: {
