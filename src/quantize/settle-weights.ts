@@ -10,8 +10,8 @@ import { isSameTensor, sizeOf, type Tensor } from '../graph/tensor.ts';
 import { writeModel } from '../onnx/write.ts';
 import { rowOf } from '../ops/index.ts';
 import { infer, slotAt } from '../ops/infer.ts';
-import { modernize } from '../ops/modern.ts';
 import { constantOf } from '../rewrite/constant-of.ts';
+import { rewrite } from '../rewrite/index.ts';
 import type { Lab } from '../runtime/index.ts';
 
 /** The places of a layer's weights and biases among its inputs. */
@@ -33,7 +33,8 @@ const isStored = ({ dtype, dims }: Tensor): boolean => /^u?int[48]$/.test(dtype)
 
 /** The model with such weights as initialisers; the model itself where there are none. */
 export async function settleWeights(given: Model, { engine }: Pick<Lab, 'engine'>): Promise<Model> {
-  const model = modernize(given);
+  // Where a weight is cut may be worked out from dimensions that are known.
+  const { model } = rewrite(given, ['drop-identity', 'fold-known-integers']);
   const fresh = freshNames(namesOf(model.graph));
   const initializers = new Map(model.graph.initializers);
   const settled: { readonly name: string; readonly value: Tensor }[] = [];

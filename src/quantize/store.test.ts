@@ -89,3 +89,24 @@ it('stores a transposed convolution, and a weight that the graph divides by its 
     expect(Math.abs(value - b![i]!)).toBeLessThan(0.02 * peak);
   });
 });
+
+it('takes the parts of a matrix that a graph cuts at places worked out from dimensions, each as a weight', async () => {
+  const { g, finish } = draft();
+  const x = g.input('x', 'float32', [2, 24]);
+  const packed = g.constant(noise([48, 24]), 'in_proj');
+  const [zero, axis] = [g.constant(int64([1], [0])), g.constant(int64([1], [0]))];
+  const width = g.emit('Slice', [
+    g.emit('Shape', [x])[0]!,
+    g.constant(int64([1], [1])),
+    g.constant(int64([1], [2])),
+    axis,
+  ])[0]!;
+  const part = (from: StaticValue, to: StaticValue): StaticValue =>
+    g.Transpose(g.emit('Slice', [packed, from, to, axis])[0]!, { perm: [1, 0] });
+  const y = g.Add(g.MatMul(x, part(zero, width)), g.MatMul(x, part(width, g.Add(width, width))));
+  const graph = { ...finish([valueInfo(y.name, 'float32', [2, 24])]), values: new Map() };
+  const { model: written, report } = await quantizeDynamic(modelFrom(graph), {}, { engine });
+  expect(report.quantized).toHaveLength(2);
+  const large = [...written.graph.initializers.values()].filter(({ dims }) => sizeOf(dims) >= 24 * 24);
+  expect(large.map(({ dtype }) => dtype)).toEqual(['int8', 'int8']);
+});
