@@ -90,8 +90,13 @@ export async function calibrate(
     isNonNegative: above.has(name),
   }));
   const { model: shown, tells } = digest(model, facts, wanted, calibrator.endsOnly === true);
+  let memory = new Float32Array(0);
+  const room = (length: number): Float32Array => {
+    if (memory.length < length) memory = new Float32Array(length);
+    return memory.subarray(0, length);
+  };
   const see = (name: string, x: Float32Array, dims: readonly number[]): void => {
-    for (const { of, ends, means, ...part } of partsOf(x, dims, tells.get(name)!)) {
+    for (const { of, ends, means, ...part } of partsOf(x, dims, tells.get(name)!, room)) {
       if (ends) by(of).see(states.get(of), part.values);
       for (const { name, rises } of (ends && rising.get(of)) || []) {
         by(name).see(states.get(name), endsOf(part.values).map(rises));

@@ -183,7 +183,7 @@ it.each(Object.entries(calibrators))('reads samples into the same memory again a
   };
   const samples = Int32Array.from({ length: 200 }, (_, i) => i);
   await calibrate(model, watching as never, data as never, samples, { engine });
-  // Seven batches: six of 32 samples, and the last.
-  expect(memory.size).toBe(2);
-  expect(given.size).toBeLessThanOrEqual(4);
+  // Seven batches: six of 32 samples, and the last, which takes the beginning of theirs.
+  expect(memory.size).toBe(1);
+  expect(given.size).toBeLessThanOrEqual(2);
 });

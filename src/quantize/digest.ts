@@ -99,11 +99,14 @@ export function digest(model: Model, facts: Facts, wanted: readonly Wanted[], is
   return { model: { ...model, graph: building.finish([...outputs]) }, tells };
 }
 
-/** The numbers of each part of an output, in turn: those of one part are a tensor of their own. */
+/**
+ * The numbers of each part of an output, in turn: those of one part are a tensor of their own, in memory that `room` gives (default: fresh).
+ */
 export function* partsOf(
   x: Float32Array,
   dims: readonly number[],
   { axis, parts }: { readonly axis: number; readonly parts: readonly Part[] },
+  room = (length: number): Float32Array => new Float32Array(length),
 ): Generator<Part & { readonly values: Float32Array; readonly dims: readonly number[] }> {
   if (parts.length === 1) {
     yield { ...parts[0]!, values: x, dims };
@@ -114,7 +117,7 @@ export function* partsOf(
   let from = 0;
   for (const part of parts) {
     const width = part.channels! * inner;
-    const values = new Float32Array((x.length / row) * width);
+    const values = room((x.length / row) * width);
     for (let i = 0; i * row < x.length; i++) values.set(x.subarray(i * row + from, i * row + from + width), i * width);
     from += width;
     yield { ...part, values, dims: dims.with(axis, part.channels!) };

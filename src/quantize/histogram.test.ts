@@ -12,8 +12,8 @@ const facts = (h: Histogram) => ({
   width: h.width,
   count: h.count,
   zeros: h.zeros,
-  lo: h.lo,
-  hi: h.hi,
+  lo: h.lo + 0, // −0 is 0
+  hi: h.hi + 0,
   above: [...h.above],
   below: [...h.below],
 });
@@ -46,6 +46,32 @@ it('counts every value once, at most 2048 bins a side', () => {
   expect([h.lo, h.hi]).toEqual([-1, 5e6]);
   expect(h.width * 2048).toBeGreaterThan(5e6);
   expect(h.width * 1024).toBeLessThanOrEqual(5e6);
+});
+
+it('counts many values as it counts few, whatever they are', () => {
+  const odd = [0, -0, 1e-45, -1e-45, 3e-20, -3e-20, 1, -1, 2047, -2048, 65536, -1e9, 3e38];
+  const special = [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+  const floats = fc.oneof(fc.float({ noNaN: true, noDefaultInfinity: true }), fc.constantFrom(...odd), fc.constant(0));
+  fc.assert(
+    fc.property(
+      fc.array(floats, { minLength: 1, maxLength: 300 }),
+      fc.option(fc.constantFrom(...special)),
+      fc.integer({ min: 16_384, max: 100_000 }),
+      fc.constantFrom(1, 1e-30, 1e-38),
+      (pattern, guest, length, scale) => {
+        const x = Float32Array.from({ length }, (_, i) => pattern[(i * 7) % pattern.length]! * scale);
+        if (guest !== null) x.set([guest, 3 * scale, 9e9 * scale], length - 5);
+        const [many, few] = [new Histogram(64), new Histogram(64)];
+        many.add(x);
+        few.add(Array.from(x));
+        expect(facts(many)).toEqual(facts(few));
+        many.add(x.subarray(3));
+        few.add(Array.from(x.subarray(3)));
+        expect(facts(many)).toEqual(facts(few));
+      },
+    ),
+    { numRuns: 30 },
+  );
 });
 
 it('finds the quantiles of evenly spread values', () => {

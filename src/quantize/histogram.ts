@@ -6,10 +6,18 @@
  * by themselves.
  */
 
+import { type Counter, openCounter } from './counting.ts';
 import { type Range, rangeOf } from './range.ts';
 
 /** Exponents below this would make a width that is no normal float64. */
 const LEAST_EXPONENT = -1000;
+/** Exponents below this would make 1 / width more than a float32 holds. */
+const LEAST_COUNTED = -126;
+/** Of fewer values the loop is quicker than what goes before and after the counter. */
+const MANY = 2 ** 14;
+
+/** By bins: compiled once, empty between calls. */
+const counters = new Map<number, Counter>();
 
 export class Histogram {
   /** Bins on each side of 0. */
@@ -50,6 +58,37 @@ export class Histogram {
 
   /** Counts these values; NaN and infinite ones are not counted, the latter stretch `lo` and `hi`. */
   add(x: ArrayLike<number>): void {
+    if (x instanceof Float32Array && x.length >= MANY) this.#addMany(x);
+    else this.#addFew(x);
+  }
+
+  #addMany(x: Float32Array): void {
+    const counter = counters.get(this.bins) ?? openCounter(this.bins);
+    counters.set(this.bins, counter);
+    for (let at = 0; at < x.length; at += counter.most) {
+      const some = x.subarray(at, at + counter.most);
+      const { lo, hi } = counter.hold(some);
+      const most = Math.max(-lo, hi);
+      const exponent = most > 0 ? exponentFor(most, this.bins) : this.#exponent;
+      if (!Number.isFinite(most) || exponent < LEAST_COUNTED) {
+        counter.empty(this.#counts);
+        this.#addFew(some);
+        continue;
+      }
+      if (exponent > this.#exponent) {
+        counter.empty(this.#counts);
+        this.#widen(exponent);
+      }
+      this.lo = Math.min(this.lo, lo);
+      this.hi = Math.max(this.hi, hi);
+      const zeros = counter.count(1 / this.width);
+      this.#counts[this.bins]! -= zeros;
+      this.zeros += zeros;
+    }
+    counter.empty(this.#counts);
+  }
+
+  #addFew(x: ArrayLike<number>): void {
     const { lo, hi } = rangeOf(x);
     if (lo > hi) return;
     this.lo = Math.min(this.lo, lo);
@@ -58,7 +97,7 @@ export class Histogram {
     const inside = values === x ? { lo, hi } : rangeOf(values);
     const most = Math.max(-inside.lo, inside.hi);
     if (most > 0) this.#widen(exponentFor(most, this.bins));
-    // No branches: this loop sees every value of every activation. NaN is no index, and writing there does nothing.
+    // NaN is no index, and writing there does nothing.
     const counts = this.#counts;
     const { bins } = this;
     const perWidth = 1 / this.width;

@@ -44,7 +44,7 @@ export function columnsOf(graph: Graph, data: Dataset): Map<string, string> {
   );
 }
 
-/** The samples with these numbers as the model's inputs; in the memory of feeds of as many others where those are given. */
+/** The samples with these numbers as the model's inputs; in the memory of feeds of as many others, or more, where those are given. */
 export function feedsFor(
   graph: Graph,
   data: Dataset,
@@ -55,12 +55,9 @@ export function feedsFor(
   for (const [input, column] of columnsOf(graph, data)) {
     const { dtype, dims, whole, batchAxis } = data.inputs[column]!;
     const known = memory[input];
-    const into = known ? elements(known) : emptyOf(dtype, (whole ? 1 : indices.length) * sizeOf(dims));
-    data.fill(column, indices, into as Float32Array);
-    if (known) {
-      feeds[input] = known;
-      continue;
-    }
+    const size = (whole ? 1 : indices.length) * sizeOf(dims);
+    const into = known ? (elements(known) as Float32Array).subarray(0, size) : emptyOf(dtype, size);
+    data.fill(column, indices, into);
     const port = tensorType(graph.inputs.find(({ name }) => name === input))?.dims;
     const shape =
       whole || batchAxis !== undefined
@@ -68,7 +65,7 @@ export function feedsFor(
         : port && fits(port, [indices.length, ...dims])
           ? [indices.length, ...dims]
           : shaped(port, indices.length, dims);
-    feeds[input] = { dtype, dims: shape, bytes: new Uint8Array(into.buffer) };
+    feeds[input] = { dtype, dims: shape, bytes: new Uint8Array(into.buffer, into.byteOffset, into.byteLength) };
   }
   return feeds;
 }
@@ -138,6 +135,7 @@ export async function observe(
     const shown: Model = { ...model, graph: { ...graph, outputs: outputs.length > 0 ? outputs : graph.outputs } };
     using session = await loadModel(lab.engine, shown, {
       ...(threads !== undefined && { threads }),
+      plansMemory: false,
       config: { ...CALM, ...UNSEARCHED },
     });
     // A model with a fixed batch sees the samples that fill it; what is left over is left out.
@@ -169,18 +167,20 @@ export async function observe(
   }
 }
 
-/** What a lane's runs of so many samples read and write. */
+/** What a lane's runs read and write. */
 interface Memory {
   readonly feeds: Record<string, Tensor>;
   /** Where sizes of what comes out follow from those of what goes in. */
   readonly results?: Record<string, Tensor>;
-  /** Ties both to the session, once there is a second run. */
-  binding?: Binding;
+  readonly samples: number;
+  /** Ties both to the session, by the number of samples, once there is a second run. */
+  readonly bindings: Map<number, { readonly binding: Binding; readonly results: Record<string, Tensor> }>;
 }
 
 /**
- * Runs that read and write the memory of the same lane's last run of as many samples: fresh memory takes longer than the copy, and the collector
- * does not see how much of it there is. Results whose sizes turn out to follow from the numbers that are fed get fresh memory after all.
+ * Runs that read and write the memory of the same lane's first run: fresh memory takes longer than the copy, and the collector
+ * does not see how much of it there is. A run of fewer samples takes the beginning of it. Results whose sizes turn out not to follow from
+ * the number of samples get fresh memory after all.
  */
 function answering(
   session: Session,
@@ -189,27 +189,45 @@ function answering(
   fill: (indices: readonly number[], memory?: Record<string, Tensor>) => Record<string, Tensor>,
   signal: AbortSignal | undefined,
 ) {
-  const memories = new Map<string, Memory>();
+  const memories: Memory[] = [];
   return async (
     indices: readonly number[],
     lane: number,
   ): Promise<{ feeds: Feeds; results: Record<string, Tensor> }> => {
-    const key = `${lane} ${indices.length}`;
-    const own = memories.get(key);
-    const feeds = fill(indices, own?.feeds);
-    if (own?.results) {
+    const count = indices.length;
+    const own = memories[lane];
+    const feeds = fill(indices, own && count <= own.samples ? own.feeds : {});
+    if (own?.results && count <= own.samples) {
       try {
-        own.binding ??= session.bind(feeds, own.results);
-        await own.binding.run(signal);
-        return { feeds, results: own.results };
+        const bound = own.bindings.get(count) ?? bind(session, feeds, own.results, [count, own.samples]);
+        own.bindings.set(count, bound);
+        await bound.binding.run(signal);
+        return { feeds, results: bound.results };
       } catch (thrown) {
         if (asPareError(thrown).code !== 'engine/run') throw thrown;
       }
     }
     const results = names.length === 0 ? {} : await session.run(feeds, names, signal);
-    if (!own) memories.set(key, { feeds, ...(isSteady && names.length > 0 && { results }) });
+    memories[lane] ??= { feeds, samples: count, bindings: new Map(), ...(isSteady && names.length > 0 && { results }) };
     return { feeds, results };
   };
+}
+
+/** Some samples of all those that memory is there for. */
+type Share = readonly [some: number, all: number];
+
+/** Ties feeds, and this share of the results' memory, to the session. Where that is no room for its results, the run says so. */
+function bind(session: Session, feeds: Feeds, all: Record<string, Tensor>, share: Share) {
+  const results = Object.fromEntries(Object.entries(all).map(([name, whole]) => [name, beginning(whole, share)]));
+  return { binding: session.bind(feeds, results), results };
+}
+
+/** This share of a tensor, along its first axis; the whole tensor where that is no number of rows. */
+function beginning(whole: Tensor, [some, all]: Share): Tensor {
+  const [rows = 1, ...rest] = whole.dims;
+  if (some === all || (rows * some) % all !== 0) return whole;
+  const end = (whole.bytes.length * some) / all;
+  return { ...whole, dims: [(rows * some) / all, ...rest], bytes: whole.bytes.subarray(0, end) };
 }
 
 /** Values in parts that fit into the room; at least one part. */

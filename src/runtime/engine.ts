@@ -33,6 +33,11 @@ export interface SessionOptions {
    * after the other. Default: each session keeps its own.
    */
   sharesMemory?: boolean;
+  /**
+   * From its second run on the engine keeps one block of memory for all that a run of these sizes computes, beside what the first run took.
+   * False: less memory, and no slower where runs are long. Default true.
+   */
+  plansMemory?: boolean;
   /** Where the engine writes the graph as it optimised it (native only). */
   optimizedPath?: string;
   /** Turn on the engine's per-node profile; `profile()` then returns it (native only). */

@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { inOrder } from './in-order.ts';
@@ -60,6 +62,19 @@ describe('inOrder', () => {
     await expect(go()).rejects.toThrow('one');
     expect(results).toEqual([0]);
     expect(ended).toBe(4);
+  });
+
+  it('lets go of what it has told', async () => {
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as () => void;
+    const told: WeakRef<object>[] = [];
+    const pieces = Array.from({ length: 20 }, (_, i) => i);
+    for await (const result of inOrder(pieces, { lanes: 2 }, { work: async (i) => ({ i }) })) {
+      told.push(new WeakRef(result));
+      await new Promise((resolve) => setTimeout(resolve));
+      collect();
+      expect(told.slice(0, -4).filter((one) => one.deref() !== undefined)).toEqual([]);
+    }
   });
 
   it('tells of a failure ahead once it is needed', async () => {

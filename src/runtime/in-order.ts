@@ -98,14 +98,14 @@ async function* inLanes<T, R>(
   { ahead, ready, work }: Work<T, R>,
 ): AsyncGenerator<R, void, void> {
   const all = [...pieces];
+  /** Those whose results nobody has asked for yet; what was told is let go. */
   const atWork: Promise<R>[] = [];
-  let taken = 0;
   let coming = all.length > 0 ? ahead?.(all[0]!) : undefined;
   try {
     for (const [i, piece] of all.entries()) {
       if (i >= lanes) {
-        yield await atWork[taken]!;
-        taken += 1;
+        yield await atWork[0]!;
+        atWork.shift();
       }
       await coming;
       await ready?.(piece, i % lanes);
@@ -115,8 +115,8 @@ async function* inLanes<T, R>(
       coming = i + 1 < all.length ? ahead?.(all[i + 1]!) : undefined;
       coming?.catch(() => undefined);
     }
-    for (; taken < atWork.length; taken++) yield await atWork[taken]!;
+    for (; atWork.length > 0; atWork.shift()) yield await atWork[0]!;
   } finally {
-    await Promise.allSettled([...atWork.slice(taken), coming]);
+    await Promise.allSettled([...atWork, coming]);
   }
 }

@@ -35,11 +35,13 @@ export async function withOptions<T>(
     api.SetSessionGraphOptimizationLevel(options, LEVEL[settings.optimize ?? 'all']);
     for (const [key, value] of Object.entries({ ...CONFIG, ...settings.config }))
       api.AddSessionConfigEntry(options, key, value);
-    if (settings.sharesMemory && settings.device === 'cpu') {
+    const sharesMemory = settings.sharesMemory && settings.device === 'cpu';
+    if (sharesMemory) {
       env.shareMemory();
       api.AddSessionConfigEntry(options, 'session.use_env_allocators', '1');
-      api.DisableMemPattern(options); // a block of its own for each session's pattern would leave little to share
     }
+    // A block of its own for each session's plan would leave little to share.
+    if (sharesMemory || settings.plansMemory === false) api.DisableMemPattern(options);
     if (settings.optimizedPath !== undefined) api.SetOptimizedModelFilePath(options, settings.optimizedPath);
     if (settings.tracePrefix !== undefined) api.EnableProfiling(options, settings.tracePrefix);
     appendDevice(env, options, settings);

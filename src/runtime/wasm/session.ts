@@ -24,7 +24,7 @@ export async function loadSession(
   ort: typeof Ort,
   source: Uint8Array | string,
   device: Device,
-  { optimize = 'all', config = {}, optimizedPath }: SessionOptions,
+  { optimize = 'all', config = {}, optimizedPath, plansMemory = true }: SessionOptions,
 ): Promise<Session> {
   if (optimizedPath !== undefined) {
     throw new PareError('engine/option', 'The WASM engine cannot write the optimised graph.', {
@@ -37,6 +37,7 @@ export async function loadSession(
     const session = await ort.InferenceSession.create(model, {
       executionProviders: [device === 'webgpu' ? 'webgpu' : 'wasm'],
       graphOptimizationLevel: LEVEL[optimize],
+      enableMemPattern: plansMemory,
       logSeverityLevel: LOG_FATAL_ONLY,
       extra: { 'session.force_spinning_stop': '1', ...config },
       ...(external.length > 0 && { externalData: external }),

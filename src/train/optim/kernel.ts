@@ -7,8 +7,8 @@
  */
 
 import { internal } from '../../base/error.ts';
+import { type Code, F32, I32, moduleOf, op, V128 } from '../../base/wasm.ts';
 import { type Expression, evaluator, walk } from './expression.ts';
-import { type Code, F32, I32, moduleOf, op, V128 } from './wasm.ts';
 
 /** What a kernel computes: new values of slots, and sums over the weights. */
 export interface KernelSpec {

@@ -43,6 +43,9 @@ export const op = {
   i32Sub: [0x6b] as Code,
   i32And: [0x71] as Code,
   i32GeU: [0x4f] as Code,
+  i32LtU: [0x49] as Code,
+  i32Load: (offset: number): Code => [0x28, 2, unsigned(offset)],
+  i32Store: (offset: number): Code => [0x36, 2, unsigned(offset)],
   /** `body` again and again while `condition` leaves something other than 0. */
   loopWhile: (condition: Code, body: Code): Code => [
     ...[0x02, 0x40, 0x03, 0x40],
@@ -61,9 +64,20 @@ export const op = {
   f32x4Splat: simd(0x13) as Code,
   i32x4Splat: simd(0x11) as Code,
   i32x4GtS: simd(0x3b) as Code,
+  i32x4Eq: simd(0x37) as Code,
+  i32x4Add: simd(0xae) as Code,
+  i32x4Sub: simd(0xb1) as Code,
+  /** By the i32 on top of the stack. */
+  i32x4Shl: simd(0xab) as Code,
+  i32x4Lane: (lane: number): Code => [simd(0x1b), lane],
+  /** What no i32 can be becomes the nearest one, NaN 0. */
+  i32x4FromF32x4: simd(0xf8) as Code,
   /** The four lane numbers 0, 1, 2, 3. */
   i32x4Lanes: [simd(12), [0, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0]] as Code,
   f32x4Gt: simd(0x44) as Code,
+  f32x4Lt: simd(0x43) as Code,
+  f32x4Eq: simd(0x41) as Code,
+  f32x4Floor: simd(0x68) as Code,
   v128And: simd(0x4e) as Code,
   v128Select: simd(0x52) as Code,
   f64x2PromoteLow: simd(0x5f) as Code,
