@@ -11,10 +11,11 @@ import type { StaticValue } from '../ops/op.ts';
 import { type Engine, openEngine } from '../runtime/index.ts';
 import { addChannels, meanShift, meansOf } from './correct/means.ts';
 import { equalize } from './equalize.ts';
+import { roundEven } from './grid.ts';
 import { observe } from './observe.ts';
 import { quantize } from './quantize.ts';
 import { saturates } from './saturate.ts';
-import { channelMaxima } from './weight.ts';
+import { along, channelMaxima, dequantizeWeight, quantizeWeight, roundingOf } from './weight.ts';
 
 let engine: Engine;
 beforeAll(async () => {
@@ -95,6 +96,16 @@ describe('equalize', () => {
     expect(report.pairs).toHaveLength(1);
     expect(open.graph.nodes.find(({ op }) => op === 'Clip')!.inputs).toHaveLength(2);
   });
+});
+
+it('rounds weights to the nearest integer, halves to even, and tells what that adds', () => {
+  const w = Float32Array.of(0.5, 1.5, -0.5, -2.5, 3.49, -3.51, 1e9, -1e9, 126.5, -126.5, 0, -0.2);
+  const [scales, lie] = [Float32Array.of(1, 0.3), along([2, 6], 0)];
+  const codes = quantizeWeight(w, scales, lie, 127);
+  const nearest = Array.from(w, (x, i) => Math.min(127, Math.max(-127, roundEven(x / scales[Math.floor(i / 6)]!))));
+  expect([...codes]).toEqual(nearest.map((code) => code + 0));
+  const back = dequantizeWeight(codes, scales, lie);
+  expect(roundingOf(w, codes, scales, lie)).toEqual(back.map((value, i) => value - w[i]!));
 });
 
 describe('bias correction', () => {

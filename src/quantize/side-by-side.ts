@@ -12,7 +12,7 @@ import type { Lab } from '../runtime/index.ts';
 /** Bytes of the largest value over all runs in flight: above, they would take memory, and share their threads well. */
 const ROOM = 2 ** 27;
 /** Bytes of answers that are kept until another model has answered too. */
-const BRIEF = 2 ** 24;
+const BRIEF = 2 ** 25;
 /** Runs that a process has in flight at the most, unless it was started with more (UV_THREADPOOL_SIZE). */
 const POOL = 4;
 

@@ -1,7 +1,7 @@
 /** Weights as integers: symmetric, one scale per channel or one for all. */
 
 import { sizeOf, type Tensor } from '../graph/tensor.ts';
-import { roundEven, symmetricScale } from './grid.ts';
+import { symmetricScale } from './grid.ts';
 
 /** How a tensor's elements lie along one axis: element = (outer · channels + channel) · inner + place. */
 export interface Along {
@@ -49,6 +49,9 @@ export function weightScales(w: ArrayLike<number>, lie: Along, limit: number, pe
   return Float32Array.from(most, (size) => symmetricScale(size, limit));
 }
 
+/** What this is added to, and taken off again, is a whole number: the nearest, halves to even. */
+const WHOLE = 1.5 * 2 ** 52;
+
 /**
  * round(w / s) of each element, within ±limit.
  *
@@ -64,7 +67,8 @@ export function quantizeWeight(
   for (let i = 0, at = 0; at < w.length; i++) {
     const scale = scales[i % channels]!;
     for (const end = at + inner; at < end; at++) {
-      q[at] = Math.min(limit, Math.max(-limit, roundEven(w[at]! / scale)));
+      const code = w[at]! / scale + WHOLE - WHOLE;
+      q[at] = Math.min(limit, Math.max(-limit, code));
     }
   }
   return q;

@@ -23,7 +23,10 @@ const LARGE = 2 ** 27;
 export async function loadModel(engine: Engine, value: Model, given: SessionOptions = {}): Promise<Session> {
   const model = withBiases(inOwnOpset(value).model);
   const options = { ...given, config: withQuirks(given.config, quirksOf(model)) };
-  if (engine.name !== 'native' || weightBytes(model.graph) <= LARGE) return engine.load(writeModel(model), options);
+  if (engine.name !== 'native' || weightBytes(model.graph) <= LARGE) {
+    // A model that is as it was read needs no second copy of its bytes.
+    return engine.load(originOf(model)?.bytes ?? writeModel(model), options);
+  }
   const { file, remove } = await throughFile(model);
   try {
     const config = { 'session.disable_prepacking': '1', ...options.config };

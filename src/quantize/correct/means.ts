@@ -68,18 +68,20 @@ export function meanShift(
   const own = dims[lane]!;
   const groups = means.length / own;
   const perGroup = outputs / groups;
-  const strides = dims.map((_, i) => sizeOf(dims.slice(i + 1)));
+  const [outer, inner] = [axis, lane].map((i) => sizeOf(dims.slice(i + 1))) as [number, number];
   const places = difference.length / outputs / own;
   const shift = new Float64Array(outputs);
   for (let o = 0; o < outputs; o++) {
     const first = Math.floor(o / perGroup) * own;
+    let total = 0;
     for (let c = 0; c < own; c++) {
-      const base = o * strides[axis]! + c * strides[lane]!;
+      const base = o * outer + c * inner;
       let sum = 0;
       // Taps, where there are any, lie innermost.
       for (let p = 0; p < places; p++) sum += difference[base + p]!;
-      shift[o]! += sum * means[first + c]!;
+      total += sum * means[first + c]!;
     }
+    shift[o] = total;
   }
   return shift;
 }
