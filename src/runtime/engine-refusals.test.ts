@@ -50,6 +50,7 @@ onBothEngines((name, open) => {
     expect(error.message).toContain('Input shape:{3}, requested shape:{2}');
     expect(error.message).not.toMatch(/\.h:|onnxruntime::|ERROR_CODE/);
     expect(error.detail.where).toBe(name === 'native' ? 'fold' : undefined); // WASM does not say
+    expect(error.detail.hint).toContain('dynamic axes');
   });
 
   it('explains why a model does not load', async () => {

@@ -19,6 +19,10 @@ const NOISE = [
   /(?:[\w:<>]+ )?onnxruntime::[\w:~<>]+\([^()]*\)(?: const)? /g,
 ];
 
+const SHAPES = /\bshapes?\b|\bdimensions?\b/i;
+const FIXED_INSIDE =
+  'the file may fix a batch or a length inside that its inputs leave open: export it with dynamic axes, or feed what it was made for';
+
 /** The node that an engine message names, if it names one. */
 export function nodeIn(message: string): string | undefined {
   for (const pattern of NODE_NAMES) {
@@ -36,6 +40,7 @@ export function engineError(code: 'engine/load' | 'engine/run' | 'engine/device'
   const node = nodeIn(raw);
   return new PareError(code, words || 'The engine failed and gave no reason.', {
     ...(node && { where: node }),
+    ...(code === 'engine/run' && SHAPES.test(words) && { hint: FIXED_INSIDE }),
     cause: thrown,
   });
 }
