@@ -9,6 +9,7 @@ import { calibrators } from '../../src/quantize/calibrate/index.ts';
 import { corrections } from '../../src/quantize/correct/index.ts';
 import { dtypes } from '../../src/quantize/dtype.ts';
 import { given } from '../../src/quantize/given.ts';
+import { type Kept, NOT_FASTER } from '../../src/quantize/plan.ts';
 import type { Escalation } from '../../src/quantize/quantize.ts';
 import type { Quickened } from '../../src/quantize/quicken.ts';
 import { type Rounding, roundings } from '../../src/quantize/round/index.ts';
@@ -268,11 +269,9 @@ const HARDLY = 0.9;
 
 /** A result that is as it was, larger or slower is called so. */
 function noteWorse({ result }: Outcome, quantized: number, desk: Desk): void {
-  const { before, after, escalation } = result as { before: Figures; after: Figures; escalation?: Escalation };
+  const { before, after, kept, escalation } = result as unknown as Quantised;
   if (quantized === 0 && after.bytes > HARDLY * before.bytes) {
-    desk.note(
-      `nothing was quantised: ${escalation?.reverted.length ? 'integers lose more than --max-drop allows' : 'no layer of this model holds weights that the scheme takes'}`,
-    );
+    desk.note(`nothing was quantised: ${whyNothing(kept, escalation)}`);
   }
   if (after.bytes >= before.bytes) {
     desk.note(`not smaller: ${showBytes(before.bytes)} became ${showBytes(after.bytes)}`);
@@ -281,6 +280,20 @@ function noteWorse({ result }: Outcome, quantized: number, desk: Desk): void {
     if (ratio < 1 - NOISE || before.latencyRatio?.[batch] === undefined) continue;
     desk.note(`not faster on this machine (${batch}): ${showTimes(ratio)} the time of the original`);
   }
+}
+
+function whyNothing(kept: readonly Kept[], escalation: Escalation | undefined): string {
+  if (escalation?.reverted.length) return 'integers lose more than --max-drop allows';
+  if (kept.some(({ why }) => why === NOT_FASTER))
+    return `${NOT_FASTER}, and no weight is so large that its file would shrink by 8 bits`;
+  return 'no layer of this model holds weights that the scheme takes';
+}
+
+interface Quantised {
+  readonly before: Figures;
+  readonly after: Figures;
+  readonly kept: readonly Kept[];
+  readonly escalation?: Escalation;
 }
 
 interface Figures {
