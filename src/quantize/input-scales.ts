@@ -23,6 +23,7 @@ const ABSORBING = [
   rules['merge-scales'],
   rules['scale-into-layer-normalization'],
   rules['scale-ahead'],
+  rules['scale-through-attention'],
 ];
 
 /** The model with the factors [K] that `factorsOf` gives for each input, as far as they can be absorbed. */

@@ -24,6 +24,7 @@ const SPECIAL: readonly RuleName[] = [
   'flatten-channels-last',
   'pad-to-projection',
   'scale-ahead',
+  'scale-through-attention',
   'attention',
   'packed-attention',
 ];

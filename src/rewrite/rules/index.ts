@@ -45,6 +45,7 @@ import { reshapeByConstant } from './reshape-by-constant.ts';
 import { rmsNormalization } from './rms-normalization.ts';
 import { scaleAhead } from './scale-ahead.ts';
 import { scaleIntoLayerNormalization } from './scale-into-layer-normalization.ts';
+import { scaleThroughAttention } from './scale-through-attention.ts';
 import { splitMaxPool } from './split-max-pool.ts';
 
 /** Every rule, by name, in the order in which they are tried: first what clears the view, then what saves arithmetic. */
@@ -86,6 +87,7 @@ export const rules = {
   'dead-code': deadCode,
   'split-max-pool': splitMaxPool,
   'scale-ahead': scaleAhead,
+  'scale-through-attention': scaleThroughAttention,
   'pad-to-projection': padToProjection,
   'batch-norm-to-conv': batchNormToConv,
   'gemm-to-matmul-add': gemmToMatmulAdd,

@@ -5,7 +5,7 @@
  */
 
 import type { Node } from '../../graph/model.ts';
-import { numbers, sizeOf } from '../../graph/tensor.ts';
+import { numbers, sizeOf, type Tensor } from '../../graph/tensor.ts';
 import { AFFINE, affineOf } from '../affine.ts';
 import { isCalculable } from '../arithmetic.ts';
 import { combine } from '../broadcast.ts';
@@ -19,7 +19,7 @@ const NORMALIZING = new Set(['LayerNormalization', 'RMSNormalization']);
 const FARTHEST = 8;
 
 /** Whether a factor in front of this value's only reader gets to something that takes it in. */
-function leads(name: string, net: Net, steps = FARTHEST): boolean {
+export function leads(name: string, net: Net, steps = FARTHEST): boolean {
   const maker = net.maker(name);
   if (!maker || steps === 0 || net.isOutput(name) || net.readers(name).length !== 1) return false;
   if (NORMALIZING.has(maker.op)) return net.constant(maker.inputs[1]!) !== undefined;
@@ -38,6 +38,9 @@ function ahead({ op, inputs }: Node, net: Net, steps = FARTHEST): number | undef
   const at = inputs.findIndex((name) => leads(name, net, steps));
   return at < 0 ? undefined : at;
 }
+
+/** Are all of its numbers above 0? */
+export const isPositive = (t: Tensor): boolean => numbers(t).every((value) => value > 0);
 
 /** The factor has one number for each place of the last axis of what it moves to, or a single one. */
 function suits({ nodes: { f }, values: { c } }: Match, at: number, net: Net): boolean {
@@ -58,7 +61,7 @@ export const scaleAhead = rule({
   check: (match, net) => {
     const { f } = match.nodes;
     const C = net.constant(match.values['c']!)!;
-    if (!isCalculable(C) || numbers(C).some((value) => !(value > 0))) return 'the factor is not positive';
+    if (!isCalculable(C) || !isPositive(C)) return 'the factor is not positive';
     const at = ahead(f!, net);
     if (at === undefined) return `nothing in front of ${f!.op} takes it in`;
     return suits(match, at, net) ? undefined : 'the factor does not vary by the last axis only';
