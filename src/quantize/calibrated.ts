@@ -9,7 +9,7 @@ import type { Lab } from '../runtime/index.ts';
 import { absorbBiases } from './absorb.ts';
 import { type Calibrator, type CalibratorName, calibrators, minmax } from './calibrate/index.ts';
 import { addChannels, type ChannelSums, layerInputs, meansOf } from './correct/means.ts';
-import { digest, partsOf } from './digest.ts';
+import { digest, eachPart, type Part, type PartMemory } from './digest.ts';
 import { equalize } from './equalize.ts';
 import { type Grid, gridOf } from './grid.ts';
 import { type Inserted, type InsertOptions, insertPairs } from './insert.ts';
@@ -90,20 +90,14 @@ export async function calibrate(
     isNonNegative: above.has(name),
   }));
   const { model: shown, tells } = digest(model, facts, wanted, calibrator.endsOnly === true);
-  let memory = new Float32Array(0);
-  const room = (length: number): Float32Array => {
-    if (memory.length < length) memory = new Float32Array(length);
-    return memory.subarray(0, length);
+  const seePart = ({ of, ends, means }: Part, x: Float32Array, dims: readonly number[]): void => {
+    if (ends) by(of).see(states.get(of), x);
+    for (const { name, rises } of (ends && rising.get(of)) || []) by(name).see(states.get(name), endsOf(x).map(rises));
+    if (means) sums.set(of, addChannels(sums.get(of), x, dims, inputs.get(of)!));
   };
-  const see = (name: string, x: Float32Array, dims: readonly number[]): void => {
-    for (const { of, ends, means, ...part } of partsOf(x, dims, tells.get(name)!, room)) {
-      if (ends) by(of).see(states.get(of), part.values);
-      for (const { name, rises } of (ends && rising.get(of)) || []) {
-        by(name).see(states.get(name), endsOf(part.values).map(rises));
-      }
-      if (means) sums.set(of, addChannels(sums.get(of), part.values, part.dims, inputs.get(of)!));
-    }
-  };
+  const memory: PartMemory = new Map();
+  const see = (name: string, x: Float32Array, dims: readonly number[]): void =>
+    eachPart(x, dims, tells.get(name)!, memory, seePart);
   const how = { samples, task: 'calibrate', batch };
   await observe(shown, [...tells.keys()], data, see, how, sideBySide(model.graph, facts, batch, lab));
   const ranges = new Map([...states].map(([name, seen]) => [name, by(name).range(seen)]));

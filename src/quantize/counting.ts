@@ -4,7 +4,7 @@ import { type Code, F32, I32, moduleOf, op, V128 } from '../base/wasm.ts';
 import type { Range } from './range.ts';
 
 /** Values that are held at a time. */
-const MOST = 2 ** 16;
+const MOST = 2 ** 17;
 const LANES = 4;
 
 export interface Counter {

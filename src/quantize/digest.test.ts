@@ -9,7 +9,7 @@ import { modelFrom } from '../ops/model-of.ts';
 import { type Engine, openEngine } from '../runtime/index.ts';
 import { calibrators } from './calibrate/index.ts';
 import { calibrate } from './calibrated.ts';
-import { digest, partsOf } from './digest.ts';
+import { digest, eachPart } from './digest.ts';
 import { observe } from './observe.ts';
 import { prepare } from './prepare.ts';
 import { rangeOf } from './range.ts';
@@ -61,10 +61,10 @@ it.each([[[5, 4, 3]], [[16, 7, 7]], [[6, 5]], [[9]], [[4, 3, 2, 5]]])(
       const { model: shown, tells } = digest(model, infer(model.graph), wanted, true);
       const seen = new Map<string, { x: Float32Array; dims: readonly number[] }>();
       const see = (name: string, value: Float32Array, at: readonly number[]): void => {
-        for (const { of, ends, means: isMean, values, dims } of partsOf(value, at, tells.get(name)!)) {
-          if (ends) seen.set(`${of} ends`, { x: values.slice(), dims });
-          if (isMean) seen.set(`${of} means`, { x: values.slice(), dims });
-        }
+        eachPart(value, at, tells.get(name)!, new Map(), ({ of, ends, means: isMean }, x, dims) => {
+          if (ends) seen.set(`${of} ends`, { x: x.slice(), dims });
+          if (isMean) seen.set(`${of} means`, { x: x.slice(), dims });
+        });
       };
       await observe(shown, [...tells.keys()], data, see, { samples: [0, 1, 2, 3, 4, 5], task: 'see' }, { engine });
       expect(rangeOf(seen.get(`${first} ends`)!.x)).toEqual(rangeOf(y));
@@ -127,10 +127,22 @@ it('lays what is alike side by side, and tells it apart again', () => {
   expect(ends!.parts.map(({ channels }) => channels)).toEqual([4, 4]);
   // Two rows of 4 + 4 channels.
   const rows = Float32Array.from({ length: 16 }, (_, i) => i);
-  const [one, two] = [...partsOf(rows, [2, 8, 1, 1], ends!)];
-  expect([...one!.values]).toEqual([0, 1, 2, 3, 8, 9, 10, 11]);
-  expect([...two!.values]).toEqual([4, 5, 6, 7, 12, 13, 14, 15]);
-  expect(two!.dims).toEqual([2, 4, 1, 1]);
+  const parts: unknown[] = [];
+  const memory = new Map();
+  for (const shift of [0, 100]) {
+    eachPart(
+      rows.map((value) => value + shift),
+      [2, 8, 1, 1],
+      ends!,
+      memory,
+      (_, x, dims) => parts.push([[...x], dims]),
+    );
+  }
+  const one = [0, 1, 2, 3, 8, 9, 10, 11];
+  const two = [4, 5, 6, 7, 12, 13, 14, 15];
+  const all = [one, two, one.map((value) => value + 100), two.map((value) => value + 100)];
+  expect(parts).toEqual(all.map((values) => [values, [2, 4, 1, 1]]));
+  expect(memory.size).toBe(2);
 });
 
 it('finds the range behind what never falls from the range before it', async () => {

@@ -23,7 +23,7 @@ export interface Wanted {
 }
 
 /** What a stretch of an output tells of a value. */
-interface Part {
+export interface Part {
   readonly of: string;
   readonly ends: boolean;
   readonly means: boolean;
@@ -99,17 +99,22 @@ export function digest(model: Model, facts: Facts, wanted: readonly Wanted[], is
   return { model: { ...model, graph: building.finish([...outputs]) }, tells };
 }
 
+/** Where the numbers of a part are laid out, by the part. */
+export type PartMemory = Map<Part, Float32Array>;
+
 /**
- * The numbers of each part of an output, in turn: those of one part are a tensor of their own, in memory that `room` gives (default: fresh).
+ * The numbers of each part of an output, in turn: those of one part are a tensor of their own. `memory` is taken again where as many numbers
+ * come, so that what is taken is read at once.
  */
-export function* partsOf(
+export function eachPart(
   x: Float32Array,
   dims: readonly number[],
   { axis, parts }: { readonly axis: number; readonly parts: readonly Part[] },
-  room = (length: number): Float32Array => new Float32Array(length),
-): Generator<Part & { readonly values: Float32Array; readonly dims: readonly number[] }> {
+  memory: PartMemory,
+  take: (part: Part, values: Float32Array, dims: readonly number[]) => void,
+): void {
   if (parts.length === 1) {
-    yield { ...parts[0]!, values: x, dims };
+    take(parts[0]!, x, dims);
     return;
   }
   const inner = sizeOf(dims.slice(axis + 1));
@@ -117,9 +122,14 @@ export function* partsOf(
   let from = 0;
   for (const part of parts) {
     const width = part.channels! * inner;
-    const values = room((x.length / row) * width);
-    for (let i = 0; i * row < x.length; i++) values.set(x.subarray(i * row + from, i * row + from + width), i * width);
+    const length = (x.length / row) * width;
+    const known = memory.get(part);
+    const values = known?.length === length ? known : new Float32Array(length);
+    if (values !== known) memory.set(part, values);
+    for (let at = 0, start = from; at < length; start += row) {
+      for (let k = 0; k < width; k++) values[at++] = x[start + k]!;
+    }
     from += width;
-    yield { ...part, values, dims: dims.with(axis, part.channels!) };
+    take(part, values, dims.with(axis, part.channels!));
   }
 }
