@@ -6,7 +6,7 @@ import { conv2d, dense, flatten, relu, sequential } from '../nn/index.ts';
 import { type Engine, openEngine } from '../runtime/index.ts';
 import { type Calibrated, calibrate, calibratorOf } from './calibrated.ts';
 import { prepare } from './prepare.ts';
-import { slowLayers } from './slow-layers.ts';
+import { overBatches, slowLayers } from './slow-layers.ts';
 
 let engine: Engine;
 let original: Model;
@@ -52,4 +52,10 @@ describe('a mixture', () => {
     expect(fast).toHaveLength(1);
     expect(ratio).toBe(0.7);
   });
+});
+
+it('counts the mean of the batches, and no gain of one for a loss of the other', () => {
+  expect(overBatches([0.5, 0.98])).toBeCloseTo(0.7, 12);
+  expect(overBatches([1.06, 0.8])).toBe(1.06);
+  expect(overBatches([0.4])).toBe(0.4);
 });

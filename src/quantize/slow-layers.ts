@@ -124,9 +124,11 @@ export function kindsOf(layers: readonly Node[], { initializers }: Graph): strin
 }
 
 const BATCHES = [1, 8];
+/** A batch that takes longer than this beside the first model's is slower, whatever the other gains. */
+const SLOWER = 1.03;
 
 /**
- * Times models in turn on samples, on one thread: geometric mean over the batches, each over the first model's.
+ * Times models in turn on samples, on one thread, each over the first model's: geometric mean over the batches, or a batch that is slower.
  * Of several processes the first does, and all go by what it found.
  */
 export const timedOn =
@@ -134,12 +136,16 @@ export const timedOn =
   (models) =>
     byFirst(lab, async () => {
       const fixed = fixedBatch(models[0]!.graph);
-      const batches = fixed === undefined ? BATCHES : [fixed];
-      const logs = models.map(() => 0);
-      for (const batch of batches) {
-        for (const [i, { ratio }] of (await timeInTurn(models, data, batch, lab)).entries()) {
-          logs[i]! += Math.log(ratio) / batches.length;
-        }
+      const found: number[][] = models.map(() => []);
+      for (const batch of fixed === undefined ? BATCHES : [fixed]) {
+        const latencies = await timeInTurn(models, data, batch, lab);
+        for (const [i, { ratio }] of latencies.entries()) found[i]!.push(ratio);
       }
-      return logs.map(Math.exp);
+      return found.map(overBatches);
     });
+
+/** One ratio for those of all batches. */
+export function overBatches(ratios: readonly number[]): number {
+  const worst = Math.max(...ratios);
+  return worst > SLOWER ? worst : ratios.reduce((product, ratio) => product * ratio, 1) ** (1 / ratios.length);
+}
