@@ -90,6 +90,37 @@ it.each([4, 8] as const)('writes blocks of %i bits in standard ONNX into each br
 });
 
 it.each(['q8', 'q4', 'bnb4'] as const)(
+  'quantises matrices that a branch holds in Constant nodes, as %s',
+  async (dtype) => {
+    const { graph, ...rest } = branches();
+    const [choice, last] = graph.nodes as [Node, Node];
+    const held = (attr: Attr, name: string): Attr => {
+      if (attr.kind !== 'graph') return attr;
+      const value = { value: { kind: 'tensor', value: graph.initializers.get('V')! } } as const;
+      const constant = { ...node('Constant', [], name), attrs: value };
+      const nodes = attr.value.nodes.map((each) => ({
+        ...each,
+        inputs: each.inputs.map((x) => (x === 'V' ? name : x)),
+      }));
+      return { ...attr, value: { ...attr.value, nodes: [constant, ...nodes] } };
+    };
+    const attrs = Object.fromEntries(Object.entries(choice.attrs).map(([key, attr]) => [key, held(attr, `${key}_V`)]));
+    const initializers = new Map([['W', graph.initializers.get('W')!]]);
+    const model: Model = { ...rest, graph: { ...graph, initializers, nodes: [{ ...choice, attrs }, last] } };
+    const { model: small, kept } = await dtypes[dtype].run(model, {}, { engine });
+    expect(kept).toEqual([]);
+    checkGraph(small);
+    const x = float32([3, 64], noise(3 * 64));
+    for (const cached of [0, 1]) {
+      const feeds = { x, cached: tensor('bool', [], [cached]) };
+      expect(cosine(await answer(engine, small, feeds), await answer(engine, model, feeds))).toBeGreaterThan(
+        dtype === 'q8' ? 0.999 : 0.97,
+      );
+    }
+  },
+);
+
+it.each(['q8', 'q4', 'bnb4'] as const)(
   'quantises a table that is turned to be multiplied with, as %s',
   async (dtype) => {
     const [V, D] = [96, 32];

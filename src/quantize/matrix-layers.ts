@@ -4,6 +4,7 @@ import { freshNames, namesOf, removeDead } from '../graph/edit.ts';
 import type { Attr, Graph, Model, Node } from '../graph/model.ts';
 import { float32, floats, type Tensor } from '../graph/tensor.ts';
 import { type Facts, infer } from '../ops/infer.ts';
+import { constantOf } from '../rewrite/constant-of.ts';
 import { rewrite } from '../rewrite/index.ts';
 import { transposed } from './blocks.ts';
 import { finite } from './finite.ts';
@@ -101,7 +102,8 @@ export function replaceMatrixLayers(
 
   /** The nodes that take the place of the graph's; where it lies within another, `own` gets its own constants. */
   const inGraph = (given: Graph, facts: Facts, own?: Map<string, Tensor>): Node[] => {
-    const graph = { ...given, initializers: new Map([...given.initializers, ...turnedTables(given)]) };
+    const known = [...given.initializers, ...constantNodes(given), ...turnedTables(given)];
+    const graph = { ...given, initializers: new Map(known) };
     const nodes: Node[] = [];
     const pen = penFor(nodes, own);
     for (const node of graph.nodes) {
@@ -174,6 +176,13 @@ export function replaceMatrixLayers(
   const graph: Graph = removeDead({ ...prepared.graph, nodes, initializers });
   return { model: { ...prepared, producer: { name: 'pare', version: '' }, graph }, replaced, kept };
 }
+
+/** What the Constant nodes of a branch hold: exporters leave weights there. */
+const constantNodes = ({ nodes }: Graph): [string, Tensor][] =>
+  nodes.flatMap((node): [string, Tensor][] => {
+    const constant = constantOf(node);
+    return constant ? [[node.outputs[0]!, constant]] : [];
+  });
 
 /** What a graph keeps once and turns for products (a table that is looked up, too), as the matrices that the products see. */
 function turnedTables({ nodes, initializers }: Graph): [string, Tensor][] {
