@@ -26,7 +26,7 @@ const chosen = (size: number, lab: Lab): number | undefined => {
 describe('runs side by side', () => {
   it('are chosen for small values, up to what a process has in flight', () => {
     expect(chosen(16, { engine })).toBe(2);
-    expect(chosen(16, { engine, threads: 16 })).toBe(4);
+    expect(chosen(16, { engine, threads: 16 })).toBe(3);
     expect(chosen(1024, { engine })).toBeUndefined();
   });
 

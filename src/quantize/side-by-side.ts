@@ -13,8 +13,8 @@ import type { Lab } from '../runtime/index.ts';
 const ROOM = 2 ** 27;
 /** Bytes of answers that are kept until another model has answered too. */
 const BRIEF = 2 ** 25;
-/** Runs that a process has in flight at the most, unless it was started with more (UV_THREADPOOL_SIZE). */
-const POOL = 4;
+/** Of the four threads on which a process waits for the engine and for files, one is left to files. */
+const POOL = 3;
 
 /** The lab with as many replicas as pay for runs of so many samples; as it is where somebody chose them, or where sizes are not known. */
 export function sideBySide(graph: Graph, facts: Facts, batch: number, lab: Lab): Lab {
