@@ -120,7 +120,10 @@ function drawnOf(nodes: Iterable<Node>, constants: ReadonlyMap<string, Tensor>):
   return sortNodes({ name: 'weights', nodes: all, inputs: [], outputs: [], initializers, values: new Map() });
 }
 
-/** Whether all that it is made of is floats that nobody else reads, or that it is a slice of: else there would be a copy, or floats for integers. */
+/**
+ * Whether all that it is made of is floats that nobody else reads, or that it is a slice of, and it is no larger than they: else there would be a copy,
+ * floats for integers, or a fill written out.
+ */
 function isFresh(
   made: string,
   part: ReadonlySet<Node>,
@@ -132,11 +135,14 @@ function isFresh(
     const dims = infer(drawnOf(part, constants)).get(made)?.dims;
     return dims && isStatic(dims) ? sizeOf(dims) : Number.POSITIVE_INFINITY;
   };
+  const given = [...read].reduce((sum, name) => sum + sizeOf(constants.get(name)?.dims ?? [0]), 0);
+  const own = size();
+  if (Number.isFinite(own) && own > given) return false;
   return [...read].every((name) => {
     const constant = constants.get(name);
     if (!constant || constant.dims.length < 2) return true;
     if (isStored(constant)) return false;
-    return (readers.get(name) ?? []).every((reader) => part.has(reader)) || size() < sizeOf(constant.dims);
+    return (readers.get(name) ?? []).every((reader) => part.has(reader)) || own < sizeOf(constant.dims);
   });
 }
 

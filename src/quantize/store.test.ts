@@ -110,3 +110,14 @@ it('takes the parts of a matrix that a graph cuts at places worked out from dime
   const large = [...written.graph.initializers.values()].filter(({ dims }) => sizeOf(dims) >= 24 * 24);
   expect(large.map(({ dtype }) => dtype)).toEqual(['int8', 'int8']);
 });
+
+it('leaves a weight that is only a fill: written out it would be all of the file', async () => {
+  const { g, finish } = draft();
+  const shape = g.constant(int64([2], [64, 64]));
+  const fill = g.emit('ConstantOfShape', [shape], { value: float32([1], [0.5]) })[0]!;
+  const y = g.MatMul(g.input('x', 'float32', [2, 64]), fill);
+  const model = modelFrom({ ...finish([valueInfo(y.name, 'float32', [2, 64])]), values: new Map() });
+  const { report } = await quantizeDynamic(model, {}, { engine });
+  expect(report.quantized).toEqual([]);
+  expect(report.after.bytes).toBeLessThan(1.1 * report.before.bytes);
+});
