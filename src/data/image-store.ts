@@ -11,6 +11,8 @@ import { streamed } from './streamed.ts';
 
 /** Decoded bytes that stay in memory. */
 const MOST_BYTES = 2 ** 28;
+/** Files that are read at the same time. */
+const AT_ONCE = 8;
 
 export interface Labelling {
   readonly name: string;
@@ -50,8 +52,11 @@ export async function storeImages(
   return {
     ...kept.images,
     async prepare(rows) {
-      const files = missing(rows).map(async (row) => [row, await readBytes(paths[row]!)] as const);
-      for (const [row, bytes] of await Promise.all(files)) keep(row, bytes);
+      const asked = missing(rows);
+      for (let at = 0; at < asked.length; at += AT_ONCE) {
+        const files = asked.slice(at, at + AT_ONCE).map(async (row) => [row, await readBytes(paths[row]!)] as const);
+        for (const [row, bytes] of await Promise.all(files)) keep(row, bytes);
+      }
       await kept.images.prepare?.(rows);
     },
     fill(name, rows, into) {
