@@ -2,15 +2,12 @@
 
 import { PareError } from '../../src/base/error.ts';
 import { nearest } from '../../src/base/suggest.ts';
-import { showBytes, showMs, showTimes } from '../../src/base/unit.ts';
 import type { Model } from '../../src/graph/model.ts';
 import { type BlockedMethod, blockedMethods } from '../../src/quantize/blocked/index.ts';
 import { calibrators } from '../../src/quantize/calibrate/index.ts';
 import { corrections } from '../../src/quantize/correct/index.ts';
 import { dtypes } from '../../src/quantize/dtype.ts';
 import { given } from '../../src/quantize/given.ts';
-import { type Kept, NOT_FASTER } from '../../src/quantize/plan.ts';
-import type { Escalation } from '../../src/quantize/quantize.ts';
 import type { Quickened } from '../../src/quantize/quicken.ts';
 import { type Rounding, roundings } from '../../src/quantize/round/index.ts';
 import { type Scheme, type SchemeName, schemes, type Wish } from '../../src/quantize/scheme/index.ts';
@@ -21,7 +18,8 @@ import { finish, methodArgs, stopwatch } from '../finish.ts';
 import { refuseBoth, refuseForeign, type Takes } from '../foreign.ts';
 import { writeHub } from '../hub.ts';
 import type { Sets } from '../sets.ts';
-import { NOTHING, type Outcome, verb } from '../verb.ts';
+import { missedLatency, missedSize, noteWorse } from '../shortfalls.ts';
+import { NOTHING, verb } from '../verb.ts';
 
 const KERNELS = { measured: true, all: true } as const;
 const FORMATS = { qdq: true, qoperator: true } as const;
@@ -231,22 +229,6 @@ function checkExcluded(exclude: readonly string[], { graph }: Model): void {
   });
 }
 
-/** What is larger than was asked for, in words. */
-function missedSize({ result }: Outcome, most: number | undefined): string[] {
-  const { bytes } = (result as { after: Figures }).after;
-  return most === undefined || bytes <= most
-    ? []
-    : [`--target-size ${showBytes(most)}: the file has ${showBytes(bytes)}`];
-}
-
-/** What is slower than was asked for, in words. */
-const missedLatency = (found: Quickened | undefined, most: number | undefined): string[] =>
-  most === undefined || !found || found.held
-    ? []
-    : [
-        `--target-latency ${showMs(most)}: a sample takes ${showMs(found.ms)} (the original ${showMs(found.originalMs)})`,
-      ];
-
 /** What a scheme that needs samples gets. */
 function samplesFor({ needsData }: Scheme, sets: Sets | undefined, desk: Desk): Sets['train'] {
   const data = sets?.train ?? sets?.evaluation;
@@ -259,44 +241,4 @@ function samplesFor({ needsData }: Scheme, sets: Sets | undefined, desk: Desk): 
   }
   if (!sets?.train) desk.note('calibrated on the samples that are scored: --data names others');
   return data;
-}
-
-/** Gains within this share are noise. */
-const NOISE = 0.03;
-
-/** A file of more than this share of the original's bytes has hardly changed. */
-const HARDLY = 0.9;
-
-/** A result that is as it was, larger or slower is called so. */
-function noteWorse({ result }: Outcome, quantized: number, desk: Desk): void {
-  const { before, after, kept, escalation } = result as unknown as Quantised;
-  if (quantized === 0 && after.bytes > HARDLY * before.bytes) {
-    desk.note(`nothing was quantised: ${whyNothing(kept, escalation)}`);
-  }
-  if (after.bytes >= before.bytes) {
-    desk.note(`not smaller: ${showBytes(before.bytes)} became ${showBytes(after.bytes)}`);
-  }
-  for (const [batch, ratio] of Object.entries(after.latencyRatio ?? {})) {
-    if (ratio < 1 - NOISE || before.latencyRatio?.[batch] === undefined) continue;
-    desk.note(`not faster on this machine (${batch}): ${showTimes(ratio)} the time of the original`);
-  }
-}
-
-function whyNothing(kept: readonly Kept[], escalation: Escalation | undefined): string {
-  if (escalation?.reverted.length) return 'integers lose more than --max-drop allows';
-  if (kept.some(({ why }) => why === NOT_FASTER))
-    return `${NOT_FASTER}, and no weight is so large that its file would shrink by 8 bits`;
-  return 'no layer of this model holds weights that the scheme takes';
-}
-
-interface Quantised {
-  readonly before: Figures;
-  readonly after: Figures;
-  readonly kept: readonly Kept[];
-  readonly escalation?: Escalation;
-}
-
-interface Figures {
-  readonly bytes: number;
-  readonly latencyRatio?: Readonly<Record<string, number>>;
 }

@@ -7,13 +7,29 @@ import { dropOf, judged } from './accuracy.ts';
 import { against, record } from './agreement.ts';
 import { type Calibrated, chooseSamples, type WriteOptions } from './calibrated.ts';
 import { fewest } from './fewest.ts';
-import type { Escalation } from './quantize.ts';
-import { sensitivity } from './sensitivity.ts';
+import { type LayerSensitivity, sensitivity } from './sensitivity.ts';
 import { mixture } from './slow-layers.ts';
 
 /** Samples for ranking layers, and for judging the whole model. */
 const RANKED_ON = 64;
 const JUDGED_ON = 2000;
+
+/** What `maxDrop` did. */
+export interface Escalation {
+  /** Layers that went back to floats, the most sensitive first. */
+  readonly reverted: readonly string[];
+  /** Those of them whose weights are stored in 8 bits all the same. */
+  readonly stored: readonly string[];
+  /** Layers of fewer bits that got 8. */
+  readonly lifted: readonly string[];
+  /** Lost with all layers on integers, and in the end: share of accuracy (or of answers that changed), 0 to 1. */
+  readonly dropBefore: number;
+  readonly drop: number;
+  /** Is the drop within the bound? */
+  readonly held: boolean;
+  /** Every layer alone, the most sensitive first; empty when nothing had to be reverted. */
+  readonly sensitivity: readonly LayerSensitivity[];
+}
 
 export interface Escalated {
   /** How the quantised model is to be written. */

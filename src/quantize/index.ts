@@ -22,6 +22,7 @@ export { type DynamicOptions, quantizeDynamic, type WeightReport } from './dynam
 export type { EngineView } from './engine-view.ts';
 export { viewOf } from './engine-view.ts';
 export { type EqualizeOptions, type EqualizeReport, equalize } from './equalize.ts';
+export type { Escalation } from './escalate.ts';
 export { type FakeGrid, fakeQuantize } from './fake-quantize.ts';
 export { type Grid, gridOf } from './grid.ts';
 export { type HalfOptions, toHalfStorage } from './half.ts';
@@ -31,13 +32,7 @@ export { type NormalFloatOptions, toNormalFloat } from './normal-float.ts';
 export type { Kept } from './plan.ts';
 export { type QatOptions, type QatReport, quantizeAware } from './qat.ts';
 export { toQOperators } from './qoperator.ts';
-export {
-  type Escalation,
-  type Quantized,
-  type QuantizeOptions,
-  type QuantizeReport,
-  quantize,
-} from './quantize.ts';
+export { type Quantized, type QuantizeOptions, type QuantizeReport, quantize } from './quantize.ts';
 export type { Quickened } from './quicken.ts';
 export type { Range } from './range.ts';
 export { type RoundingName, roundings } from './round/index.ts';

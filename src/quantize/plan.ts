@@ -52,6 +52,7 @@ export interface PlanOptions {
 /** Why a layer stays in floats: by timing, and by what it loses. */
 export const NOT_FASTER = 'integers are not faster here';
 export const SENSITIVE = 'integers lose too much here';
+export const FAST_ENOUGH = 'floats are fast enough';
 
 export const labelOf = (node: Node): string => node.name || node.outputs[0] || node.op;
 

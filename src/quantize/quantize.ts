@@ -2,7 +2,6 @@
 
 import { PareError } from '../base/error.ts';
 import { pick } from '../base/suggest.ts';
-import { isWithin } from '../base/unit.ts';
 import type { Dataset } from '../data/dataset.ts';
 import type { Model } from '../graph/model.ts';
 import { modelBytes } from '../onnx/write.ts';
@@ -10,27 +9,25 @@ import { withoutSpare } from '../ops/spare-attributes.ts';
 import type { Lab } from '../runtime/index.ts';
 import { type Agreement, AT_ONCE, agreement, record } from './agreement.ts';
 import type { Calibrator, CalibratorName } from './calibrate/index.ts';
-import { calibrate, calibratorOf, chooseSamples, readyFor, type WriteOptions } from './calibrated.ts';
+import { type Calibrated, calibrate, calibratorOf, chooseSamples, readyFor, type WriteOptions } from './calibrated.ts';
+import { chooseKernels, type KernelBounds, type KernelChoice } from './choose-kernels.ts';
 import { type Correction, type CorrectionName, corrections } from './correct/index.ts';
 import { type EngineView, openViewed } from './engine-view.ts';
-import { type Escalated, escalate } from './escalate.ts';
 import { checkLayers } from './finite.ts';
 import { given } from './given.ts';
 import { inFloat32, storedAsBefore } from './in-float32.ts';
 import { NARROW_BITS, type Narrowed, narrowToSize } from './narrow.ts';
-import { type Kept, NOT_FASTER, type Plan, type PlanOptions, planOf, SENSITIVE } from './plan.ts';
-import { type Quickened, quicken } from './quicken.ts';
+import { FAST_ENOUGH, type Kept, NOT_FASTER, type Plan, type PlanOptions, SENSITIVE } from './plan.ts';
 import { type Rounding, type RoundingName, roundings } from './round/index.ts';
-import type { LayerSensitivity } from './sensitivity.ts';
 import { settleWeights } from './settle-weights.ts';
 import { areBrief, sideBySide } from './side-by-side.ts';
 import { parametersOf, type Size } from './size.ts';
-import { mixture, type Speed, slowLayers, timedOn } from './slow-layers.ts';
+import { mixture } from './slow-layers.ts';
 import { smooth } from './smooth.ts';
 import { readBy, storeTables, storingLayers } from './store.ts';
-import { kernelFormFor } from './target.ts';
+import { type KernelForm, kernelFormFor } from './target.ts';
 
-export interface QuantizeOptions extends PlanOptions {
+export interface QuantizeOptions extends PlanOptions, KernelBounds {
   /** Samples to calibrate on, as the model is fed in use. Labels are not needed. */
   data: Dataset;
   /** How many of them. Default 300, or all there are. */
@@ -52,25 +49,10 @@ export interface QuantizeOptions extends PlanOptions {
    */
   strips?: boolean;
   /**
-   * The most accuracy that may be lost, as a share (0.01 is one point); without labels, the share of answers that may
-   * change. The most sensitive layers go back to floats until it holds. Default: no bound.
-   */
-  maxDrop?: number;
-  /**
    * Most bytes of the file: weights of 4 bits for as few layers as bring it there. Where it does, `maxDrop` takes no layer
    * back. Needs `weightBits` 8. Default: no bound.
    */
   maxBytes?: number;
-  /**
-   * Most milliseconds of one sample on one thread of this machine: integers for as few layers as bring it there, and `kernels` says nothing. Where
-   * it does, `maxDrop` takes no layer back. Default: no bound.
-   */
-  maxMs?: number;
-  /**
-   * `all`: integer kernels wherever there is one. `measured`: only where they are faster on this machine; what is not stays in floats, its weights
-   * stored in 8 bits. Default `all`.
-   */
-  kernels?: 'all' | 'measured';
   /** How weights are rounded: a name of the table. Default `nearest`. */
   round?: RoundingName;
   /** Updates for each layer or block, where the rounding is learnt. Default 1000. */
@@ -84,28 +66,9 @@ export interface QuantizeOptions extends PlanOptions {
   equalize?: boolean;
   /** Move outliers of what dense layers read into their weights (SmoothQuant): its α, 0 to 1. Default: not at all. */
   smooth?: number;
-  /** Samples to judge by, best none of those calibrated on. Default: `data`. At most 2000 are used. */
-  judge?: Dataset;
 }
 
-/** What `maxDrop` did. */
-export interface Escalation {
-  /** Layers that went back to floats, the most sensitive first. */
-  readonly reverted: readonly string[];
-  /** Those of them whose weights are stored in 8 bits all the same. */
-  readonly stored: readonly string[];
-  /** Layers of fewer bits that got 8. */
-  readonly lifted: readonly string[];
-  /** Lost with all layers on integers, and in the end: share of accuracy (or of answers that changed), 0 to 1. */
-  readonly dropBefore: number;
-  readonly drop: number;
-  /** Is the drop within the bound? */
-  readonly held: boolean;
-  /** Every layer alone, the most sensitive first; empty when nothing had to be reverted. */
-  readonly sensitivity: readonly LayerSensitivity[];
-}
-
-export interface QuantizeReport {
+export interface QuantizeReport extends Omit<KernelChoice, 'write' | 'stored'> {
   readonly before: Size;
   readonly after: Size;
   /** Such as "int8 static, u8 activations (minmax), s8 weights of 7 bits per channel". */
@@ -123,13 +86,8 @@ export interface QuantizeReport {
   readonly kept: readonly Kept[];
   /** What the engine makes of it; undefined where it cannot show that. */
   readonly fused?: EngineView;
-  readonly escalation?: Escalation;
   /** What `maxBytes` did. */
   readonly narrowed?: Narrowed;
-  /** What `maxMs` did. */
-  readonly quickened?: Quickened;
-  /** What timing found; only where it was asked for. */
-  readonly speed?: Speed;
   /** How close the answers are to the float model's, on up to 32 of the samples. */
   readonly agreement: Agreement;
 }
@@ -141,12 +99,6 @@ export interface Quantized {
 
 const CHECKED = 32;
 
-/** Why layers stay in floats under a bound on time. */
-const FAST_ENOUGH = 'floats are fast enough';
-
-/** Below this share of the original's time, integers are fast enough for all layers. */
-const CLEARLY = 0.8;
-
 /**
  * Quantises weights and activations to 8 bits.
  *
@@ -157,104 +109,135 @@ const CLEARLY = 0.8;
  *          data/port when the samples do not fit the inputs; option/unknown; work/aborted.
  */
 export async function quantize(original: Model, options: QuantizeOptions, lab: Lab): Promise<Quantized> {
-  const model = await settleWeights(inFloat32(original), lab);
-  const { data, samples = 300, perChannel = true, equalize: evens = false } = options;
-  const calibrator = calibratorOf(options.calibrate);
-  const rounding: Rounding = pick(roundings, options.round ?? 'nearest', 'rounding');
-  const correctionName = correctionNameOf(options.biasCorrect, rounding);
-  const correction: Correction = pick(corrections, correctionName, 'bias correction');
-  const weightBits = options.weightBits ?? 8;
-  const chosen = chooseSamples(data, samples, lab.seed);
+  const samples = chooseSamples(options.data, options.samples ?? 300, lab.seed);
   const coming = kernelFormFor(lab.engine, options);
   coming.catch(() => undefined); // told below
-  const everywhere =
-    [options.maxDrop, options.maxBytes, options.maxMs].some((bound) => bound !== undefined) ||
-    options.kernels === 'measured';
-  const calm =
-    options.smooth === undefined ? model : (await smooth(model, data, chosen, { alpha: options.smooth }, lab)).model;
-  const ready = await readyFor(calm, evens, data, chosen, lab);
-  checkLayers(ready.graph, options.exclude);
-  const seeing = { ...options, everywhere, biasCorrect: correctionName === 'fast' };
-  const calibrated = await calibrate(ready, calibrator, data, chosen, lab, seeing);
+  const named = namedIn(options);
+  const { model, calibrated } = await look(original, options, named, samples, lab);
   const form = await coming;
-  const { biasCorrect: _, grids: __, ...asked } = { grids: undefined, ...options };
-  const plain: WriteOptions = { ...asked, perChannel, weightBits, ...form };
-  const narrowed =
-    options.maxBytes === undefined ? undefined : await narrowToSize(calibrated, plain, options.maxBytes, data, lab);
-  const bare = narrowed?.options ?? plain;
-  const task = { calibrated, options: bare, data, samples: chosen };
-  const weights = await rounding.run({ ...task, ...given({ iterations: options.iterations }) }, lab);
-  const rounded: WriteOptions = { ...bare, weights };
-  const settled = { ...rounded, ...(await correction.run({ ...task, options: rounded, original: model }, lab)) };
-  const quickened =
-    options.maxMs === undefined
-      ? undefined
-      : await quicken({ original, calibrated, write: settled, data, maxMs: options.maxMs }, lab);
-  const time = timedOn(data, lab);
-  const speed =
-    options.kernels === 'measured' && !quickened
-      ? await slowLayers({ original, calibrated, write: settled, time, enough: CLEARLY }, lab)
-      : undefined;
-  const slow = quickened?.slow ?? speed?.slow ?? [];
-  const chosenKernels: WriteOptions = {
-    ...settled,
-    ...(slow.length > 0 && { slow }),
-    ...(quickened && { slowBecause: FAST_ENOUGH }),
-  };
-  const isSettled = narrowed?.report.layers.length || quickened;
-  const hasKernels = (): boolean => planOf(ready.graph, calibrated.facts, chosenKernels).kernels.size > 0;
-  const escalated =
-    options.maxDrop === undefined || isSettled || (speed && !hasKernels())
-      ? undefined
-      : await escalate(calibrated, chosenKernels, options.maxDrop, options, lab);
-  // What went back to floats changes what else is faster on integers.
-  const again =
-    speed && escalated?.report.reverted.length
-      ? await slowLayers({ original, calibrated, write: escalated.options, time, enough: CLEARLY }, lab)
-      : undefined;
-  const stored = [...(again?.slow ?? slow), ...(escalated?.report.stored ?? [])];
-  const checked = chosen.subarray(0, CHECKED);
-  const checking = sideBySide(ready.graph, calibrated.facts, AT_ONCE, lab);
+  const { write, narrowed } = await roundWeights({ model, calibrated, form, samples }, options, named, lab);
+  const isNarrowed = narrowed !== undefined && narrowed.layers.length > 0;
+  const choice = await chooseKernels({ original, calibrated, write, isNarrowed }, options, lab);
+  const checked = samples.subarray(0, CHECKED);
+  const { graph } = calibrated.model;
+  const checking = sideBySide(graph, calibrated.facts, AT_ONCE, lab);
   // Small answers are had while the file is written.
-  const isKept = checking !== lab && areBrief(ready.graph, calibrated.facts, checked.length);
-  const recording = isKept ? record(original, data, checked, checking) : undefined;
+  const isKept = checking !== lab && areBrief(graph, calibrated.facts, checked.length);
+  const recording = isKept ? record(original, options.data, checked, checking) : undefined;
   recording?.catch(() => undefined); // told below
-  const { plan, model: mixed } = mixture(calibrated, escalated?.options ?? chosenKernels, stored);
-  const isFloat = plan.kernels.size === 0;
-  const isAsItWas =
-    isFloat && stored.length === 0 && storingLayers(calibrated.model.graph, options.exclude).length === 0;
-  if (isAsItWas && !escalated?.report.reverted.length) throw nothing(original, plan);
-  const written = isAsItWas
-    ? original
-    : withoutSpare(storedAsBefore(storeTables(mixed, readBy(mixed.graph, options.exclude)), original));
+  const { written, plan } = writeChoice(original, calibrated, choice, options.exclude);
   using viewed = await openViewed(written, checking);
-  const { view: fused } = viewed;
-  const close = await agreement(original, viewed.session, data, checked, checking, await recording);
+  const close = await agreement(original, viewed.session, options.data, checked, checking, await recording);
+  const { write: _, stored: __, ...grounds } = choice;
   return {
     model: written,
     report: {
       before: { bytes: modelBytes(original), parameters: parametersOf(original) },
       after: { bytes: modelBytes(written), parameters: parametersOf(calibrated.model) },
-      scheme: isFloat
-        ? `${isAsItWas ? '' : 'int8 weights, '}float arithmetic: ${whyFloat(plan, quickened)}`
-        : `int8 static, u8 activations (${calibrator.name}), s8 weights of ${weightBits} bits${narrowed?.report.layers.length ? ` (${narrowed.report.layers.length} layers: ${NARROW_BITS})` : ''}${form.pairSafe && weightBits === 8 ? ', pairs checked,' : ''} per ${perChannel ? 'channel' : 'tensor'}`,
-      rounding: options.round ?? 'nearest',
-      biasCorrection: correctionName,
-      weightBits,
+      scheme:
+        plan.kernels.size === 0
+          ? floatScheme(plan, written === original)
+          : integerScheme(options, form, named, narrowed),
+      rounding: named.roundingName,
+      biasCorrection: named.correctionName,
+      weightBits: options.weightBits ?? 8,
       pairSafe: form.pairSafe,
-      samples: chosen.length,
+      samples: samples.length,
       quantized: plan.kernels.size,
       kept: plan.kept,
-      ...(fused && { fused }),
-      ...(escalated && {
-        escalation: again ? await judgedAgain(escalated, again, options.maxDrop!) : escalated.report,
-      }),
-      ...(narrowed && { narrowed: narrowed.report }),
-      ...(quickened && { quickened }),
-      ...(speed && { speed: again ?? speed }),
+      ...(viewed.view && { fused: viewed.view }),
+      ...(narrowed && { narrowed }),
+      ...grounds,
       agreement: close,
     },
   };
+}
+
+/** The methods that the options name. Throws option/unknown. */
+function namedIn({ calibrate: by, round: roundingName = 'nearest', biasCorrect }: QuantizeOptions) {
+  const rounding: Rounding = pick(roundings, roundingName, 'rounding');
+  const correctionName = correctionNameOf(biasCorrect, rounding);
+  const correction: Correction = pick(corrections, correctionName, 'bias correction');
+  return { calibrator: calibratorOf(by), rounding, roundingName, correction, correctionName };
+}
+type Named = ReturnType<typeof namedIn>;
+
+/** Makes the model ready to be quantised, and looks at what it computes. */
+async function look(
+  original: Model,
+  options: QuantizeOptions,
+  { calibrator, correctionName }: Named,
+  samples: Int32Array,
+  lab: Lab,
+): Promise<{ model: Model; calibrated: Calibrated }> {
+  const { data, smooth: alpha, equalize: evens = false, maxDrop, maxBytes, maxMs, kernels } = options;
+  const model = await settleWeights(inFloat32(original), lab);
+  const calm = alpha === undefined ? model : (await smooth(model, data, samples, { alpha }, lab)).model;
+  const ready = await readyFor(calm, evens, data, samples, lab);
+  checkLayers(ready.graph, options.exclude);
+  const hasBound = [maxDrop, maxBytes, maxMs].some((bound) => bound !== undefined);
+  const everywhere = hasBound || kernels === 'measured';
+  const seeing = { ...options, everywhere, biasCorrect: correctionName === 'fast' };
+  return { model, calibrated: await calibrate(ready, calibrator, data, samples, lab, seeing) };
+}
+
+interface Seen {
+  readonly model: Model;
+  readonly calibrated: Calibrated;
+  readonly form: KernelForm;
+  readonly samples: Int32Array;
+}
+
+/** How the layers are written: with fewer bits where the file must be small, with weights rounded and biases corrected. */
+async function roundWeights(
+  { model, calibrated, form, samples }: Seen,
+  options: QuantizeOptions,
+  { rounding, correction }: Named,
+  lab: Lab,
+): Promise<{ write: WriteOptions; narrowed?: Narrowed }> {
+  const { data, maxBytes, iterations, perChannel = true, weightBits = 8 } = options;
+  const { biasCorrect: _, grids: __, ...asked } = { grids: undefined, ...options };
+  const plain: WriteOptions = { ...asked, perChannel, weightBits, ...form };
+  const narrowed = maxBytes === undefined ? undefined : await narrowToSize(calibrated, plain, maxBytes, data, lab);
+  const bare = narrowed?.options ?? plain;
+  const task = { calibrated, options: bare, data, samples };
+  const weights = await rounding.run({ ...task, ...given({ iterations }) }, lab);
+  const rounded: WriteOptions = { ...bare, weights };
+  const corrected = await correction.run({ ...task, options: rounded, original: model }, lab);
+  return { write: { ...rounded, ...corrected }, ...(narrowed && { narrowed: narrowed.report }) };
+}
+
+/** The file of what was chosen; the model itself where nothing of it changes. Throws quantize/nothing where nothing could. */
+function writeChoice(
+  original: Model,
+  calibrated: Calibrated,
+  { write, stored, escalation }: KernelChoice,
+  exclude: readonly string[] | undefined,
+): { written: Model; plan: Plan } {
+  const { plan, model: mixed } = mixture(calibrated, write, stored);
+  const isFloat = plan.kernels.size === 0 && stored.length === 0;
+  if (isFloat && storingLayers(calibrated.model.graph, exclude).length === 0) {
+    if (!escalation?.reverted.length) throw nothing(original, plan);
+    return { written: original, plan };
+  }
+  return { written: withoutSpare(storedAsBefore(storeTables(mixed, readBy(mixed.graph, exclude)), original)), plan };
+}
+
+/** What the model is where all layers compute in floats, and why they do. */
+function floatScheme({ kept }: Plan, isAsItWas: boolean): string {
+  const why = [FAST_ENOUGH, SENSITIVE, NOT_FASTER].find((reason) => kept.some((one) => one.why === reason));
+  return `${isAsItWas ? '' : 'int8 weights, '}float arithmetic: ${why ?? 'its layers have no integer kernels'}`;
+}
+
+function integerScheme(
+  { weightBits = 8, perChannel = true }: QuantizeOptions,
+  { pairSafe }: KernelForm,
+  { calibrator }: Named,
+  narrowed: Narrowed | undefined,
+): string {
+  const narrow = narrowed?.layers.length ? ` (${narrowed.layers.length} layers: ${NARROW_BITS})` : '';
+  const weights = `s8 weights of ${weightBits} bits${narrow}${pairSafe && weightBits === 8 ? ', pairs checked,' : ''}`;
+  return `int8 static, u8 activations (${calibrator.name}), ${weights} per ${perChannel ? 'channel' : 'tensor'}`;
 }
 
 const nothing = (original: Model, { kept: [first] }: Plan): PareError =>
@@ -266,19 +249,6 @@ const nothing = (original: Model, { kept: [first] }: Plan): PareError =>
       hint: 'its weights are integers already; quantise the float model that it came from',
     }),
   });
-
-/** Why all layers compute in floats. */
-function whyFloat({ kept }: Plan, quickened: Quickened | undefined): string {
-  if (quickened) return FAST_ENOUGH;
-  const known = [SENSITIVE, NOT_FASTER].find((reason) => kept.some(({ why }) => why === reason));
-  return known ?? 'its layers have no integer kernels';
-}
-
-/** What is lost now that more layers compute in floats. */
-async function judgedAgain({ report, dropWith }: Escalated, { slow }: Speed, maxDrop: number): Promise<Escalation> {
-  const drop = await dropWith(slow);
-  return { ...report, drop, held: isWithin(drop, maxDrop) };
-}
 
 const holdsIntegers = ({ graph }: Model): boolean =>
   [...graph.initializers.values()].some(({ dtype, dims }) => /^u?int[48]$/.test(dtype) && dims.length > 1);
