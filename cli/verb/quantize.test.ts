@@ -22,6 +22,7 @@ describe('pare quantize', () => {
     ['--scheme fp16 --bits 8', '--bits', '--scheme static or --scheme weight-only or --scheme qat'],
     ['--scheme fp16 --portable', '--portable', '--scheme static or --scheme dynamic or --scheme qat'],
     ['--scheme dynamic --calibrate minmax', '--calibrate', '--scheme static or --scheme qat'],
+    ['--scheme dynamic --activations s8', '--activations', '--scheme static or --scheme qat'],
     ['--scheme dynamic --block 32', '--block', '--scheme weight-only or --scheme bnb4'],
     ['--scheme bnb4 --round hqq', '--round', '--scheme static or --scheme weight-only'],
     ['--scheme weight-only --smooth 0', '--smooth', '--scheme static'],
@@ -48,10 +49,13 @@ describe('pare quantize', () => {
     '--scheme dynamic --per-tensor --portable',
     '--scheme weight-only --bits 8 --block 64 --round gptq --samples 9 --data random',
     '--data random --round adaround --iterations 2 --bits 4 --samples 32',
+    '--data random --activations s8-symmetric --samples 32',
   ])('takes what is: %s', async (words) => {
     const { code, out } = await quantize(words);
     expect(code).toBe(0);
-    expect(JSON.parse(out).out).toBe(at('small.onnx'));
+    const { out: file, scheme } = JSON.parse(out);
+    expect(file).toBe(at('small.onnx'));
+    if (words.includes('s8-symmetric')) expect(scheme).toContain('s8-symmetric activations');
     rmSync(at('small.onnx'));
   });
 });

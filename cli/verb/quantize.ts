@@ -8,6 +8,7 @@ import { calibrators } from '../../src/quantize/calibrate/index.ts';
 import { corrections } from '../../src/quantize/correct/index.ts';
 import { dtypes } from '../../src/quantize/dtype.ts';
 import { given } from '../../src/quantize/given.ts';
+import { gridForms } from '../../src/quantize/grid.ts';
 import type { Quickened } from '../../src/quantize/quicken.ts';
 import { type Rounding, roundings } from '../../src/quantize/round/index.ts';
 import { type Scheme, type SchemeName, schemes, type Wish } from '../../src/quantize/scheme/index.ts';
@@ -65,10 +66,11 @@ export const quantize = verb({
     standard: flag('Standard ONNX alone: blocks behind DequantizeLinear instead of MatMulNBits (weight-only).'),
     embeddings: flag('Embedding tables in 4 bits too (weight-only).'),
     perTensor: flag('One weight scale per tensor, not per channel.'),
+    activations: oneOf(gridForms, 'How the integers of activations lie about 0 (static, qat); default: u8.'),
     exclude: many(text('A node, by its name or its output, or an op, that stays in floats; may be repeated.')),
     kernels: oneOf(
       KERNELS,
-      'Integer kernels only where they are faster here, or everywhere (static); default: measured, except for --target, --format qoperator, --bits and --round.',
+      'Integer kernels only where they are faster here, or everywhere (static); default: measured, except for --target, --activations, --format qoperator, --bits and --round.',
     ),
     targetSize: quantity(
       'bytes',

@@ -11,7 +11,7 @@ import { type Calibrator, type CalibratorName, calibrators, minmax } from './cal
 import { addChannels, type ChannelSums, layerInputs, meansOf } from './correct/means.ts';
 import { digest, eachPart, type Part, type PartMemory } from './digest.ts';
 import { equalize } from './equalize.ts';
-import { type Grid, gridOf } from './grid.ts';
+import { type Grid, gridForms, gridOf } from './grid.ts';
 import { type Inserted, type InsertOptions, insertPairs } from './insert.ts';
 import { batchFor, observe } from './observe.ts';
 import { candidatesOf, type Plan, type PlanOptions, planOf } from './plan.ts';
@@ -167,10 +167,12 @@ export function write(
   const plan = planOf(model.graph, facts, options);
   const grids = new Map<string, Grid>();
   for (const [group, watched] of plan.watch) {
-    grids.set(group, options.grids?.get(group) ?? gridOf(ranges.get(watched)!, watched));
+    grids.set(group, options.grids?.get(group) ?? gridOf(ranges.get(watched)!, watched, options.activations));
   }
   const stripped =
-    options.strips && !options.ownShapes ? strippedLayers(model.graph, facts, plan) : new Map<Node, Strips>();
+    options.strips && !options.ownShapes && gridForms[options.activations ?? 'u8'].dtype === 'uint8'
+      ? strippedLayers(model.graph, facts, plan)
+      : new Map<Node, Strips>();
   const { graph: pairs, raw } = insertPairs(model.graph, facts, plan, grids, {
     ...(inputMeans && { inputMeans }),
     ...options,

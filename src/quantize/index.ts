@@ -24,7 +24,7 @@ export { viewOf } from './engine-view.ts';
 export { type EqualizeOptions, type EqualizeReport, equalize } from './equalize.ts';
 export type { Escalation } from './escalate.ts';
 export { type FakeGrid, fakeQuantize } from './fake-quantize.ts';
-export { type Grid, gridOf } from './grid.ts';
+export { type Grid, type GridForm, type GridFormName, gridForms, gridOf } from './grid.ts';
 export { type HalfOptions, toHalfStorage } from './half.ts';
 export { Histogram } from './histogram.ts';
 export type { Narrowed } from './narrow.ts';

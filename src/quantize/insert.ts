@@ -10,7 +10,7 @@ import { removeDead, sortNodes } from '../graph/edit.ts';
 import type { Graph, Node } from '../graph/model.ts';
 import { elements, floats, int64, type Tensor, tensor } from '../graph/tensor.ts';
 import type { Facts } from '../ops/infer.ts';
-import { type Grid, gridOf, roundEven } from './grid.ts';
+import { type Grid, type GridFormName, gridForms, gridOf, LIMITS, roundEven } from './grid.ts';
 import { integerLayer, type LayerOptions } from './integer-layer.ts';
 import { missingLanes, widerResults } from './lanes.ts';
 import { movedBy, operandsOf, type Plan } from './plan.ts';
@@ -21,6 +21,8 @@ import type { Strips } from './strips.ts';
 import { writeLayer } from './write-layer.ts';
 
 export interface InsertOptions extends LayerOptions {
+  /** How the integers of activations lie about 0. Default `u8`. */
+  activations?: GridFormName;
   /** Inner values keep their shapes, for whoever looks at them; otherwise channels of zeros may follow, which the engine's kernel is faster with. Default false. */
   ownShapes?: boolean;
   /** Convolutions that will compute in strips: they need fewer channels of zeros, or none. */
@@ -43,7 +45,10 @@ export function insertPairs(
   const raw = new Map<string, string>();
   const { kernels, movers, dropped, groupOf } = plan;
   const rename = renaming(dropped);
-  const wider = options.ownShapes ? new Map<string, number>() : widerResults(graph, facts, plan, options.stripped);
+  // On x86 the engine turns signed pairs into unsigned ones, unless something works on their integers.
+  const isPlain = gridForms[options.activations ?? 'u8'].dtype === 'int8';
+  const wider =
+    options.ownShapes || isPlain ? new Map<string, number>() : widerResults(graph, facts, plan, options.stripped);
   const scribe = scribeFor(graph);
   const { nodes, initializers, fresh, pair, put } = scribe;
   const gridFor = (name: string): Grid | undefined => {
@@ -73,10 +78,11 @@ export function insertPairs(
     scribe.once(`c ${name}`, () => {
       const value = initializers.get(name)!;
       const x = floats(value);
-      const grid = gridOf(rangeOf(x), name);
+      const grid = gridOf(rangeOf(x), name, options.activations);
+      const [least, most] = LIMITS[grid.dtype];
       const [q, out] = [fresh(), fresh()];
-      const steps = Uint8Array.from(x, (v) => Math.min(255, Math.max(0, roundEven(v / grid.scale) + grid.zeroPoint)));
-      initializers.set(q, tensor('uint8', value.dims, steps));
+      const steps = Array.from(x, (v) => Math.min(most, Math.max(least, roundEven(v / grid.scale) + grid.zeroPoint)));
+      initializers.set(q, tensor(grid.dtype, value.dims, steps));
       put('DequantizeLinear', [q, ...pair(grid)], out);
       return out;
     });
@@ -89,7 +95,7 @@ export function insertPairs(
     const lanesOf = (): number =>
       options.stripped?.get(layer)?.lanes ??
       missingLanes(graph.initializers.get(name)!.dims, role.axis, facts.get(read)?.dims);
-    const lanes = integers ? lanesOf() : 0;
+    const lanes = integers && !isPlain ? lanesOf() : 0;
     if (integers && behind === 0 && lanes > 0) replaced.set(role.input, widened(integers, read, lanes));
     const further = { inputs: behind || lanes, results: wider.get(layer.outputs[0]!) ?? 0 };
     const made = integerLayer(layer, role, { graph, facts }, gridFor(read)!.scale, further, options);

@@ -6,9 +6,11 @@
  *   groups      what merely moves has the grid of what it moves; a clamp behind a kernel becomes the kernel's own limits
  */
 
+import { pick } from '../base/suggest.ts';
 import { consumers, producers } from '../graph/edit.ts';
 import type { Graph, Node } from '../graph/model.ts';
 import type { Facts } from '../ops/infer.ts';
+import { type GridForm, type GridFormName, gridForms } from './grid.ts';
 import { type Role, roleOf } from './role.ts';
 
 /** A node that stayed in floats. */
@@ -45,6 +47,8 @@ export interface PlanOptions {
   sensitive?: readonly string[];
   /** Quantise products of two computed values, as in attention. Default false. */
   products?: boolean;
+  /** How the integers of activations lie about 0. Default `u8`. */
+  activations?: GridFormName;
   /** Quantise this node alone (by name or first output), to study it: even where no integers reach it or leave it. */
   only?: string;
 }
@@ -59,8 +63,17 @@ export const labelOf = (node: Node): string => node.name || node.outputs[0] || n
 export function planOf(
   graph: Graph,
   facts: Facts,
-  { exclude = [], slow = [], slowBecause = NOT_FASTER, sensitive = [], products = false, only }: PlanOptions = {},
+  {
+    exclude = [],
+    slow = [],
+    slowBecause = NOT_FASTER,
+    sensitive = [],
+    products = false,
+    activations = 'u8',
+    only,
+  }: PlanOptions = {},
 ): Plan {
+  const { folds, dtype }: GridForm = pick(gridForms, activations, 'form of activations');
   const made = producers(graph);
   const readers = consumers(graph);
   const outputs = new Set(graph.outputs.map(({ name }) => name));
@@ -118,10 +131,13 @@ export function planOf(
     if (!role) continue;
     const wanted = node.outputs.some((name) => needed.has(name));
     if (MOVES.has(role.kind)) {
-      if (!wanted) {
+      // Engines move signed pairs behind such a node themselves, and ONNX Runtime 1.30 gets their type wrong.
+      const isWatched = dtype === 'int8' && role.kind === 'passes';
+      if (!wanted && !isWatched) {
         why.set(node, 'only float nodes read its result');
         continue;
       }
+      if (!wanted) for (const name of node.outputs) if (name) needed.add(name);
       movers.set(node, role);
       needed.add(movedBy(node, role));
       continue;
@@ -155,6 +171,7 @@ export function planOf(
       if (next.inputs[0] !== at || (role?.kind !== 'clamps' && role?.kind !== 'passes')) break;
       if (next.outputs.filter((name) => name !== '').length > 1) break;
       if (role.kind === 'clamps') {
+        if (!folds(role.to)) break;
         dropped.add(next);
         movers.delete(next);
         watch.set(root, out);

@@ -230,14 +230,14 @@ function floatScheme({ kept }: Plan, isAsItWas: boolean): string {
 }
 
 function integerScheme(
-  { weightBits = 8, perChannel = true }: QuantizeOptions,
+  { weightBits = 8, perChannel = true, activations = 'u8' }: QuantizeOptions,
   { pairSafe }: KernelForm,
   { calibrator }: Named,
   narrowed: Narrowed | undefined,
 ): string {
   const narrow = narrowed?.layers.length ? ` (${narrowed.layers.length} layers: ${NARROW_BITS})` : '';
   const weights = `s8 weights of ${weightBits} bits${narrow}${pairSafe && weightBits === 8 ? ', pairs checked,' : ''}`;
-  return `int8 static, u8 activations (${calibrator.name}), ${weights} per ${perChannel ? 'channel' : 'tensor'}`;
+  return `int8 static, ${activations} activations (${calibrator.name}), ${weights} per ${perChannel ? 'channel' : 'tensor'}`;
 }
 
 const nothing = (original: Model, { kept: [first] }: Plan): PareError =>

@@ -67,7 +67,7 @@ export async function simulate(calibrated: Calibrated, options: SimulateOptions)
   const groups = [...plan.watch].map(([group, watched]) => ({
     group,
     watched,
-    grid: narrowed(gridOf(ranges.get(watched)!, watched), activationBits),
+    grid: narrowed(gridOf(ranges.get(watched)!, watched, options.activations), activationBits),
   }));
   // Two at least: a single number is taken for a setting, not for a weight.
   const logs = g.constant(float32([Math.max(2, groups.length)], new Float32Array(Math.max(2, groups.length))), LOGS);
@@ -128,10 +128,11 @@ export async function simulate(calibrated: Calibrated, options: SimulateOptions)
 function narrowed(grid: Grid, bits: number): Grid & { limits: readonly [number, number] } {
   if (bits === 8) return { ...grid, limits: LIMITS[grid.dtype] };
   const most = 2 ** bits - 1;
+  const [bottom] = LIMITS[grid.dtype];
   return {
     dtype: grid.dtype,
     scale: Math.fround((grid.scale * 255) / most),
-    zeroPoint: Math.round((grid.zeroPoint * most) / 255),
-    limits: [0, most],
+    zeroPoint: bottom + Math.round(((grid.zeroPoint - bottom) * most) / 255),
+    limits: [bottom, bottom + most],
   };
 }

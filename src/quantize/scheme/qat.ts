@@ -12,7 +12,7 @@ const CHECKED = 64;
 export const qatScheme: Scheme = {
   about: 'as static, and the network learns while it rounds, from its own float answers',
   needsData: 'samples to learn from',
-  takes: ['bits', 'samples', 'calibrate', 'perTensor', 'epochs', 'lr', 'products', 'target', 'portable'],
+  takes: ['bits', 'samples', 'calibrate', 'perTensor', 'activations', 'epochs', 'lr', 'products', 'target', 'portable'],
   async run(model, { data, bits, perTensor, target, portable, ...options }, lab) {
     const {
       model: written,
@@ -33,7 +33,7 @@ export const qatScheme: Scheme = {
     using viewed = await openViewed(written, lab);
     return {
       model: written,
-      scheme: `int8 by quantisation-aware training, u8 activations, s8 weights of ${report.weightBits} bits per ${perTensor ? 'tensor' : 'channel'}`,
+      scheme: `int8 by quantisation-aware training, ${options.activations ?? 'u8'} activations, s8 weights of ${report.weightBits} bits per ${perTensor ? 'tensor' : 'channel'}`,
       quantized: plan.kernels.size,
       kept: plan.kept,
       details: {

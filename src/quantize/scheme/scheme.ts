@@ -5,6 +5,7 @@ import type { Model } from '../../graph/model.ts';
 import type { Lab } from '../../runtime/index.ts';
 import type { CalibratorName } from '../calibrate/index.ts';
 import type { CorrectionName } from '../correct/index.ts';
+import type { GridFormName } from '../grid.ts';
 import type { Kept } from '../plan.ts';
 import type { TargetName } from '../target.ts';
 
@@ -21,6 +22,8 @@ export interface Request {
   readonly calibrate?: CalibratorName | undefined;
   /** A weight scale per tensor, not per channel. */
   readonly perTensor?: boolean | undefined;
+  /** How the integers of activations lie about 0. Default `u8`. */
+  readonly activations?: GridFormName | undefined;
   /** Weights that share a scale, where they lie in blocks. */
   readonly block?: number | undefined;
   /** Even out the channels of neighbouring layers first. */

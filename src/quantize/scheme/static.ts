@@ -20,6 +20,7 @@ export const staticScheme: Scheme = {
     'samples',
     'calibrate',
     'perTensor',
+    'activations',
     'equalize',
     'smooth',
     'biasCorrect',
@@ -36,6 +37,8 @@ export const staticScheme: Scheme = {
   async run(model, { data, perTensor, portable, bits, round, target, format = 'qdq', ...options }, lab) {
     // What leaves the integers is stored by rounding to nearest in 8 bits: other wishes keep their kernels.
     const isPlain = (bits ?? 8) === 8 && (round ?? 'nearest') === 'nearest';
+    // Other forms of activations are asked for by other machines.
+    const isForHere = !target && (options.activations ?? 'u8') === 'u8';
     const { model: written, report } = await quantize(
       model,
       {
@@ -48,7 +51,7 @@ export const staticScheme: Scheme = {
         ...(portable && { pairSafe: true, strips: false }),
         kernels:
           options.kernels ??
-          (isPlain && !target && format === 'qdq' && options.maxBytes === undefined ? 'measured' : 'all'),
+          (isPlain && isForHere && format === 'qdq' && options.maxBytes === undefined ? 'measured' : 'all'),
       },
       lab,
     );
