@@ -5,6 +5,9 @@ import type { Model } from '../graph/model.ts';
 import { type RuleName, rewrite } from '../rewrite/index.ts';
 
 const RULES = [
+  'layer-normalization',
+  'scale-into-layer-normalization',
+  'gelu',
   'constant-to-initializer',
   'drop-identity',
   'drop-dropout',
