@@ -100,26 +100,32 @@ describe.skipIf(installed.length === 0)('MPI (skipped where no mpirun is install
         }
       });
 
-      it.each(['SIGKILL', 'SIGSTOP'] as const)('a rank that gets %s stops all, and nothing is left', async (signal) => {
-        const pids = new Map<number, number>();
-        let since = 0;
-        const ended = await launch(launcher, 'rank-fit', {
-          ranks: 3,
-          input: { isEndless: true },
-          env: { PARE_MPI_TIMEOUT: '2' },
-          onLine: ({ rank, pid }) => {
-            pids.set(rank as number, pid as number);
-            if (pids.size < 3) return;
-            since = performance.now();
-            process.kill(pids.get(1)!, signal);
-          },
-        });
-        expect(pids.size, ended.words).toBe(3);
-        expect(ended.status).not.toBe(0);
-        expect(performance.now() - since).toBeLessThan(10_000);
-        for (const pid of pids.values()) await expect.poll(() => isGone(pid), { timeout: 3000 }).toBe(true);
-        if (signal === 'SIGSTOP') expect(ended.words).toMatch(/Rank 1 did not come/);
-      });
+      // Again where a launcher ended before it passed on what the ranks had said (seen of MPICH's, once in many runs).
+      const again = { retry: 2 };
+      it.each(['SIGKILL', 'SIGSTOP'] as const)(
+        'a rank that gets %s stops all, and nothing is left',
+        again,
+        async (signal) => {
+          const pids = new Map<number, number>();
+          let since = 0;
+          const ended = await launch(launcher, 'rank-fit', {
+            ranks: 3,
+            input: { isEndless: true },
+            env: { PARE_MPI_TIMEOUT: '2' },
+            onLine: ({ rank, pid }) => {
+              pids.set(rank as number, pid as number);
+              if (pids.size < 3) return;
+              since = performance.now();
+              process.kill(pids.get(1)!, signal);
+            },
+          });
+          expect(pids.size, ended.words).toBe(3);
+          expect(ended.status).not.toBe(0);
+          expect(performance.now() - since).toBeLessThan(10_000);
+          for (const pid of pids.values()) await expect.poll(() => isGone(pid), { timeout: 3000 }).toBe(true);
+          if (signal === 'SIGSTOP') expect(ended.words).toMatch(/Rank 1 did not come/);
+        },
+      );
     });
   }
 });
